@@ -1,0 +1,21 @@
+//! The words that both ends of a Handfast connection share: transaction and branch identities, votes and outcomes, queue
+//! names, message properties. Pure values with their rules; nothing here knows a wire format, a store or a clock.
+
+mod dead_letter;
+mod gtrid;
+pub mod limits;
+mod message;
+mod outcome;
+mod producer;
+mod queue_name;
+mod timestamp;
+mod xid;
+
+pub use dead_letter::{DeadLetter, DeadLetterReason, UnknownReason};
+pub use gtrid::{CoordinatorId, GlobalId, GlobalIdError, Incarnation};
+pub use message::{Destination, Message, MessageId, MessageIdError, MessageInvalid, Priority, Properties};
+pub use outcome::{Heuristic, Outcome, PrepareVote, RollbackReason};
+pub use producer::{ProducerName, ProducerNameError, ProducerSequence};
+pub use queue_name::{QueueName, QueueNameError};
+pub use timestamp::Timestamp;
+pub use xid::{Bqual, Gtrid, IdTooLong, Xid};
