@@ -1,0 +1,90 @@
+//! A store in memory whose crash goes back to what was last flushed, or to any write after it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::ops::{Bound, ControlFlow};
+
+use bytes::Bytes;
+
+use crate::{Family, Store, StoreError, Write, WriteBatch};
+
+type Entries = BTreeMap<(Family, Bytes), Bytes>;
+
+/// [`Store`] over `BTreeMap`s, for tests and the simulator.
+#[derive(Debug, Clone, Default)]
+pub struct MemStore {
+    live: Entries,
+    flushed: Entries,
+    /// The batches since the last flush, oldest first: a crash keeps a prefix of them.
+    unflushed: VecDeque<WriteBatch>,
+}
+
+impl MemStore {
+    /// The store as it may be found after a crash that kept the first `kept` of the unflushed batches.
+    #[must_use]
+    pub fn crashed(&self, kept: usize) -> MemStore {
+        let mut entries = self.flushed.clone();
+        self.unflushed.iter().take(kept).for_each(|batch| apply(&mut entries, batch));
+        MemStore { live: entries.clone(), flushed: entries, unflushed: VecDeque::new() }
+    }
+
+    /// How many batches a crash may lose.
+    pub fn unflushed(&self) -> usize {
+        self.unflushed.len()
+    }
+}
+
+impl Store for MemStore {
+    fn get(&self, family: Family, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
+        Ok(self.live.get(&(family, Bytes::copy_from_slice(key))).cloned())
+    }
+
+    fn scan(
+        &self,
+        family: Family,
+        start: &[u8],
+        end: &[u8],
+        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+    ) -> Result<(), StoreError> {
+        let from = (family, Bytes::copy_from_slice(start));
+        for ((found, key), value) in self.live.range((Bound::Included(from), Bound::Unbounded)) {
+            let past_end = !end.is_empty() && key.as_ref() >= end;
+            if *found != family || past_end || visit(key, value).is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+
+    fn write(&mut self, batch: WriteBatch) -> Result<(), StoreError> {
+        apply(&mut self.live, &batch);
+        self.unflushed.push_back(batch);
+        Ok(())
+    }
+
+    fn flush(&mut self) -> Result<(), StoreError> {
+        for batch in self.unflushed.drain(..) {
+            apply(&mut self.flushed, &batch);
+        }
+        Ok(())
+    }
+}
+
+fn apply(entries: &mut Entries, batch: &WriteBatch) {
+    for write in &batch.writes {
+        match write {
+            Write::Put { family, key, value } => {
+                entries.insert((*family, key.clone()), value.clone());
+            }
+            Write::Delete { family, key } => {
+                entries.remove(&(*family, key.clone()));
+            }
+            Write::DeleteRange { family, start, end } => {
+                let range = (*family, start.clone())..(*family, end.clone());
+                let doomed: Vec<_> = entries.range(range).map(|(key, _)| key.clone()).collect();
+                for key in doomed {
+                    entries.remove(&key);
+                }
+            }
+        }
+    }
+}
