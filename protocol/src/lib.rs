@@ -8,6 +8,7 @@ mod message;
 mod outcome;
 mod producer;
 mod queue_name;
+mod resource;
 mod timestamp;
 mod xid;
 
@@ -17,5 +18,6 @@ pub use message::{Destination, Message, MessageId, MessageIdError, MessageInvali
 pub use outcome::{Heuristic, Outcome, PrepareVote, RollbackReason};
 pub use producer::{ProducerName, ProducerNameError, ProducerSequence};
 pub use queue_name::{QueueName, QueueNameError};
+pub use resource::{ForeignName, PreparedName, ResourceKind, ResourceName, ResourceNameError, marker};
 pub use timestamp::Timestamp;
 pub use xid::{Bqual, Gtrid, IdTooLong, Xid};

@@ -196,5 +196,4 @@ fn decode_whole<T: DeserializeOwned>(
 }
 
 #[cfg(test)]
-#[path = "codec_test.rs"]
 mod codec_test;

@@ -23,8 +23,15 @@ impl MemStore {
     #[must_use]
     pub fn crashed(&self, kept: usize) -> MemStore {
         let mut entries = self.flushed.clone();
-        self.unflushed.iter().take(kept).for_each(|batch| apply(&mut entries, batch));
-        MemStore { live: entries.clone(), flushed: entries, unflushed: VecDeque::new() }
+        self.unflushed
+            .iter()
+            .take(kept)
+            .for_each(|batch| apply(&mut entries, batch));
+        MemStore {
+            live: entries.clone(),
+            flushed: entries,
+            unflushed: VecDeque::new(),
+        }
     }
 
     /// How many batches a crash may lose.
@@ -35,7 +42,10 @@ impl MemStore {
 
 impl Store for MemStore {
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        Ok(self.live.get(&(family, Bytes::copy_from_slice(key))).cloned())
+        Ok(self
+            .live
+            .get(&(family, Bytes::copy_from_slice(key)))
+            .cloned())
     }
 
     fn scan(
@@ -78,13 +88,15 @@ fn apply(entries: &mut Entries, batch: &WriteBatch) {
             Write::Delete { family, key } => {
                 entries.remove(&(*family, key.clone()));
             }
-            Write::DeleteRange { family, start, end } => {
+            // An end before the start is an empty range here; to a BTreeMap it is a programmer's error.
+            Write::DeleteRange { family, start, end } if start < end => {
                 let range = (*family, start.clone())..(*family, end.clone());
                 let doomed: Vec<_> = entries.range(range).map(|(key, _)| key.clone()).collect();
                 for key in doomed {
                     entries.remove(&key);
                 }
             }
+            Write::DeleteRange { .. } => {}
         }
     }
 }

@@ -9,7 +9,10 @@ use crate::{Family, Store, StoreError, WriteBatch};
 
 /// A store with the effects of one log entry laid over it. Applying an entry reads and writes through the overlay; then
 /// [`Overlay::into_batch`] goes to the store as one atomic write.
-#[allow(missing_debug_implementations, reason = "a store has no useful debug form")]
+#[allow(
+    missing_debug_implementations,
+    reason = "a store has no useful debug form"
+)]
 pub struct Overlay<'a> {
     store: &'a dyn Store,
     /// `None`: deleted by this entry.
@@ -18,7 +21,10 @@ pub struct Overlay<'a> {
 
 impl<'a> Overlay<'a> {
     pub fn new(store: &'a dyn Store) -> Overlay<'a> {
-        Overlay { store, changed: BTreeMap::new() }
+        Overlay {
+            store,
+            changed: BTreeMap::new(),
+        }
     }
 
     pub fn get(&self, family: Family, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
@@ -29,7 +35,8 @@ impl<'a> Overlay<'a> {
     }
 
     pub fn put(&mut self, family: Family, key: impl Into<Bytes>, value: impl Into<Bytes>) {
-        self.changed.insert((family, key.into()), Some(value.into()));
+        self.changed
+            .insert((family, key.into()), Some(value.into()));
     }
 
     pub fn delete(&mut self, family: Family, key: impl Into<Bytes>) {
@@ -37,7 +44,13 @@ impl<'a> Overlay<'a> {
     }
 
     /// Up to `limit` entries with `start <= key < end`, ascending; an empty `end` is unbounded.
-    pub fn scan(&self, family: Family, start: &[u8], end: &[u8], limit: usize) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
+    pub fn scan(
+        &self,
+        family: Family,
+        start: &[u8],
+        end: &[u8],
+        limit: usize,
+    ) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
         let from = Bound::Included((family, Bytes::copy_from_slice(start)));
         let within = |key: &Bytes| end.is_empty() || key.as_ref() < end;
         let mut laid = self
@@ -63,7 +76,11 @@ impl<'a> Overlay<'a> {
                 }
                 None => {}
             }
-            if found.len() >= limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            if found.len() >= limit {
+                ControlFlow::Break(())
+            } else {
+                ControlFlow::Continue(())
+            }
         })?;
         if found.len() < limit {
             laid.for_each(|(key, value)| take(&mut found, key, value));

@@ -7,10 +7,21 @@ use crate::Family;
 /// One change of one family.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Write {
-    Put { family: Family, key: Bytes, value: Bytes },
-    Delete { family: Family, key: Bytes },
-    /// Deletes every key with `start <= key < end`.
-    DeleteRange { family: Family, start: Bytes, end: Bytes },
+    Put {
+        family: Family,
+        key: Bytes,
+        value: Bytes,
+    },
+    Delete {
+        family: Family,
+        key: Bytes,
+    },
+    /// Deletes every key with `start <= key < end`: none if the end is not above the start.
+    DeleteRange {
+        family: Family,
+        start: Bytes,
+        end: Bytes,
+    },
 }
 
 /// An ordered list of writes; a later one wins over an earlier one of the same key.
@@ -21,15 +32,26 @@ pub struct WriteBatch {
 
 impl WriteBatch {
     pub fn put(&mut self, family: Family, key: impl Into<Bytes>, value: impl Into<Bytes>) {
-        self.writes.push(Write::Put { family, key: key.into(), value: value.into() });
+        self.writes.push(Write::Put {
+            family,
+            key: key.into(),
+            value: value.into(),
+        });
     }
 
     pub fn delete(&mut self, family: Family, key: impl Into<Bytes>) {
-        self.writes.push(Write::Delete { family, key: key.into() });
+        self.writes.push(Write::Delete {
+            family,
+            key: key.into(),
+        });
     }
 
     pub fn delete_range(&mut self, family: Family, start: impl Into<Bytes>, end: impl Into<Bytes>) {
-        self.writes.push(Write::DeleteRange { family, start: start.into(), end: end.into() });
+        self.writes.push(Write::DeleteRange {
+            family,
+            start: start.into(),
+            end: end.into(),
+        });
     }
 
     pub fn is_empty(&self) -> bool {

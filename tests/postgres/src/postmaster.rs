@@ -35,7 +35,10 @@ impl Postmaster {
         let stderr = child.stderr.take().expect("the command above pipes it");
         let (lines, log) = channel();
         let reader = thread::spawn(move || forward(stderr, &lines));
-        let mut postmaster = Postmaster { child, log: Some(reader) };
+        let mut postmaster = Postmaster {
+            child,
+            log: Some(reader),
+        };
         match until_ready(&log) {
             Ok(()) => Ok(postmaster),
             Err(error) => {
@@ -79,7 +82,9 @@ impl Postmaster {
 /// Hands every line of the log on; nobody may be listening any more.
 fn forward(stderr: ChildStderr, lines: &Sender<String>) {
     for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
-        let _nobody_listens = lines.send(String::from_utf8_lossy(&line).into_owned()).is_err();
+        let _nobody_listens = lines
+            .send(String::from_utf8_lossy(&line).into_owned())
+            .is_err();
     }
 }
 
@@ -94,9 +99,14 @@ fn until_ready(log: &Receiver<String>) -> Result<(), PostgresError> {
                 }
                 seen.push_back(line);
             }
-            Err(RecvTimeoutError::Disconnected) => return Err(PostgresError::Ended { log: join(seen) }),
+            Err(RecvTimeoutError::Disconnected) => {
+                return Err(PostgresError::Ended { log: join(seen) });
+            }
             Err(RecvTimeoutError::Timeout) => {
-                return Err(PostgresError::NotReady { within: READY_WITHIN, log: join(seen) });
+                return Err(PostgresError::NotReady {
+                    within: READY_WITHIN,
+                    log: join(seen),
+                });
             }
         }
     }
@@ -107,13 +117,19 @@ fn join(lines: VecDeque<String>) -> String {
 }
 
 fn children_of(parent: Pid) -> Vec<Pid> {
-    let Ok(processes) = fs::read_dir("/proc") else { return Vec::new() };
+    let Ok(processes) = fs::read_dir("/proc") else {
+        return Vec::new();
+    };
     processes
         .filter_map(|process| {
             let process = process.ok()?;
             let id: i32 = process.file_name().to_str()?.parse().ok()?;
             let stat = fs::read_to_string(process.path().join("stat")).ok()?;
-            if parent_in(&stat)? == parent.as_raw_nonzero().get() { Pid::from_raw(id) } else { None }
+            if parent_in(&stat)? == parent.as_raw_nonzero().get() {
+                Pid::from_raw(id)
+            } else {
+                None
+            }
         })
         .collect()
 }

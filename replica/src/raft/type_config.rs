@@ -1,0 +1,50 @@
+//! openraft's types as this crate uses them.
+
+use std::fmt;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use super::machine::Machine;
+
+openraft::declare_raft_types!(
+    /// Standard Raft: one leader a term, so that a term alone names a leadership (P2). A proposal
+    /// has no answer of its own: its result is the apply.
+    pub(crate) TypeConfig:
+        D = Payload,
+        R = (),
+        NodeId = u64,
+        Node = openraft::EmptyNode,
+        Term = u64,
+        LeaderId = openraft::impls::leader_id_std::LeaderId<u64, u64>,
+);
+
+pub(crate) type Raft = openraft::Raft<TypeConfig, Machine>;
+pub(crate) type CommittedLeaderId = openraft::alias::CommittedLeaderIdOf<TypeConfig>;
+pub(crate) type Entry = openraft::alias::EntryOf<TypeConfig>;
+pub(crate) type EntryPayload = openraft::alias::EntryPayloadOf<TypeConfig>;
+pub(crate) type LogId = openraft::alias::LogIdOf<TypeConfig>;
+pub(crate) type Membership = openraft::Membership<u64, openraft::EmptyNode>;
+pub(crate) type StoredMembership = openraft::alias::StoredMembershipOf<TypeConfig>;
+pub(crate) type Vote = openraft::alias::VoteOf<TypeConfig>;
+
+/// A flush mark (P30): up to where the store is durable, and the membership there.
+pub(crate) type Mark = openraft::alias::SnapshotMetaOf<TypeConfig>;
+
+/// What was proposed. openraft asks for the serde traits of everything that it may carry over a
+/// network of its own; our stored form is `codec.rs` and never these.
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Payload(pub Bytes);
+
+impl fmt::Display for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} bytes", self.0.len())
+    }
+}
+
+/// Users' data stays out of logs.
+impl fmt::Debug for Payload {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
