@@ -1,1 +1,27 @@
+//! The queue manager and its coordinator behind one log (design D8): the state machine that applies log entries to both, and
+//! the leader that judges requests and proposes entries. Pure: no I/O, no clock, no threads; the shell in `src/` and the
+//! simulator drive it with the same events.
+//!
+//! ```text
+//!  requests, driver answers, ticks            committed log entries
+//!              |                                       |
+//!              v                                       v
+//!   Node::step ---> Leader (manager, coordinator)   State (queue state, coordinator state) ---> Store
+//!              |            ^                          |
+//!              v            +------- results ----------+
+//!   actions: Propose(entry), Answer, Call, Barrier
+//! ```
 
+mod codec;
+mod command;
+mod leader;
+pub mod limits;
+mod node;
+mod request;
+mod state;
+
+pub use codec::{BatchUnreadable, decode_batch, encode_batch};
+pub use command::{Applied, Batch, Command};
+pub use node::{Action, Broken, Entry, Event, Fatal, Node};
+pub use request::{Answer, ConnectionId, Refusal, Request, RequestId};
+pub use state::{State, local_branch};

@@ -6,6 +6,7 @@ mod gtrid;
 pub mod limits;
 mod message;
 mod outcome;
+pub mod pgpass;
 mod producer;
 mod queue_name;
 mod resource;

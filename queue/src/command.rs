@@ -14,8 +14,9 @@ pub enum Command {
     /// -> [`Done::Created`]
     CreateQueue { name: QueueName, settings: QueueSettings, principal: String },
     /// Marks the queue as going; [`Command::Sweep`] then takes its messages away, and the last sweep the queue itself.
-    /// Refused while a prepared branch or a held send is on it (P17). -> [`Done::Deleting`]
-    DeleteQueue { queue: QueueId },
+    /// Refused while a prepared branch or a held send is on it (P17). `fate` is kept with the queue, so that a new leader
+    /// goes on with a delete that was cut. -> [`Done::Deleting`]
+    DeleteQueue { queue: QueueId, fate: Fate },
     /// One bounded step of a purge or a delete: takes away the messages in `from..=through`, at most `limit`, but not
     /// `locked` ones (active locks, named by the leader; prepared ones the state knows): those become purge-pending (P17).
     /// -> [`Done::Swept`]
@@ -26,7 +27,7 @@ pub enum Command {
     Expire { messages: Vec<MessageKey> },
 
     /// A send outside a transaction: all of `sends` or none. -> [`Done::Sent`]; a repetition by the same producer is answered
-    /// with the first result (P24).
+    /// with the first result (P24): [`Done::Repeated`], or the first refusal.
     Send { producer: Option<ProducerSequence>, sends: Vec<OutgoingMessage> },
     /// A part of a large body, written ahead; it belongs to nothing until a command names the body (P26). -> [`Done::Staged`]
     StageBody { body: BodyId, part: u32, bytes: Bytes },
@@ -113,6 +114,8 @@ pub enum Done {
     /// Messages that left their queue.
     Removed(Vec<MessageKey>),
     Sent(Vec<MessageKey>),
+    /// The ids that the first send of this sequence was given (P24); nothing changed.
+    Repeated(Vec<MessageId>),
     Staged,
     /// The places that the branch's sends were given.
     Committed(Vec<MessageKey>),
@@ -153,6 +156,12 @@ pub enum Refused {
     ProducerForgotten { producer: String, sequence: u64 },
     #[error("dead letter {message:?} is gone")]
     DeadLetterGone { message: MessageKey },
+    /// Without `to`, a dead letter goes back to the queue of the name it came from.
+    #[error("queue {name}, which the dead letter came from, is gone; name another")]
+    OriginGone { name: QueueName },
+    /// Staged work or a staged body that is not there whole, or is not this transaction's to name.
     #[error("what was written ahead for the transaction is gone")]
     StageGone,
+    #[error("the transaction's work exceeds {parts} parts of one log entry each")]
+    StageFull { parts: u32 },
 }

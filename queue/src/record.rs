@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use handfast_protocol::{DeadLetter, MessageId, Properties, QueueName, Timestamp};
 
-use crate::{Body, QueueId};
+use crate::command::Fate;
+use crate::{Body, OutgoingMessage, QueueId};
 
 /// What a queue's creator chose.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,8 +37,8 @@ pub struct QueueRecord {
     pub messages: u64,
     /// Bodies and properties of all its messages.
     pub bytes: u64,
-    /// A delete is under way: invisible to senders and receivers.
-    pub deleting: bool,
+    /// A delete is under way: invisible to senders and receivers. Where its messages go.
+    pub deleting: Option<Fate>,
 }
 
 /// What failed receives left on a message; absent while there is nothing to say.
@@ -70,15 +71,26 @@ pub struct StoredMessage {
 impl StoredMessage {
     /// What it counts for in its queue's `bytes`.
     pub fn size(&self) -> u64 {
-        let extension: usize = self.properties.extension.iter().map(|(name, value)| name.len() + value.len()).sum();
-        let words = self.properties.label.len() + self.properties.correlation_id.len() + extension;
-        words as u64 + self.body.len()
+        size_of(&self.properties, &self.body)
     }
 
     /// The moment after which it may no longer be received.
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.properties.time_to_be_received.map(|span| self.sent_at.after(span))
     }
+}
+
+impl OutgoingMessage {
+    /// What it will count for in its queue's `bytes`.
+    pub fn size(&self) -> u64 {
+        size_of(&self.properties, &self.body)
+    }
+}
+
+fn size_of(properties: &Properties, body: &Body) -> u64 {
+    let extension: usize = properties.extension.iter().map(|(name, value)| name.len() + value.len()).sum();
+    let words = properties.label.len() + properties.correlation_id.len() + extension;
+    words as u64 + body.len()
 }
 
 impl Body {

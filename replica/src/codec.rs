@@ -95,7 +95,10 @@ pub(crate) fn decode_entry(stored: &Bytes) -> Result<(EntryHeader, Bytes), Decod
     check_log_id(RECORD, stored, header.log_id)?;
     let payload = stored.slice(consumed..);
     if header.kind != EntryKind::Normal && !payload.is_empty() {
-        return Err(DecodeError::TrailingBytes { record: RECORD, bytes: payload.len() });
+        return Err(DecodeError::TrailingBytes {
+            record: RECORD,
+            bytes: payload.len(),
+        });
     }
     Ok((header, payload))
 }
@@ -107,7 +110,9 @@ pub(crate) fn encode_state(state: &StateRecord) -> Bytes {
 pub(crate) fn decode_state(stored: &[u8]) -> Result<StateRecord, DecodeError> {
     const RECORD: &str = "replica state";
     let state: StateRecord = decode_whole(RECORD, STATE_VERSION, stored)?;
-    state.committed.map_or(Ok(()), |committed| check_log_id(RECORD, stored, committed))?;
+    state
+        .committed
+        .map_or(Ok(()), |committed| check_log_id(RECORD, stored, committed))?;
     Ok(state)
 }
 
@@ -131,7 +136,9 @@ pub(crate) fn decode_position(stored: &[u8]) -> Result<PositionRecord, DecodeErr
     const RECORD: &str = "position";
     let position: PositionRecord = decode_whole(RECORD, POSITION_VERSION, stored)?;
     check_log_id(RECORD, stored, position.log_id)?;
-    position.membership_log_id.map_or(Ok(()), |log_id| check_log_id(RECORD, stored, log_id))?;
+    position
+        .membership_log_id
+        .map_or(Ok(()), |log_id| check_log_id(RECORD, stored, log_id))?;
     Ok(position)
 }
 
@@ -141,7 +148,10 @@ fn check_log_id(
     log_id: LogIdRecord,
 ) -> Result<(), DecodeError> {
     if log_id.index > RAFT_INDEX_MAX {
-        return Err(DecodeError::Malformed { record, bytes: stored.len() });
+        return Err(DecodeError::Malformed {
+            record,
+            bytes: stored.len(),
+        });
     }
     Ok(())
 }
@@ -175,11 +185,18 @@ fn decode_versioned<T: DeserializeOwned>(
         return Err(DecodeError::Empty { record });
     };
     if found != known {
-        return Err(DecodeError::Version { record, found, known });
+        return Err(DecodeError::Version {
+            record,
+            found,
+            known,
+        });
     }
     match bincode::serde::decode_from_slice(body, format()) {
         Ok((value, consumed)) => Ok((value, 1 + consumed)),
-        Err(_) => Err(DecodeError::Malformed { record, bytes: stored.len() }),
+        Err(_) => Err(DecodeError::Malformed {
+            record,
+            bytes: stored.len(),
+        }),
     }
 }
 

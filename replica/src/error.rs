@@ -16,7 +16,9 @@ pub struct StateMachineError {
 
 impl StateMachineError {
     pub fn new(source: impl Error + Send + Sync + 'static) -> Self {
-        StateMachineError { source: Arc::new(source) }
+        StateMachineError {
+            source: Arc::new(source),
+        }
     }
 }
 
@@ -27,8 +29,14 @@ pub enum DecodeError {
     #[error("a {record} record is empty")]
     Empty { record: &'static str },
 
-    #[error("a {record} record has format version {found}, this program knows up to {known}; use the newer program")]
-    Version { record: &'static str, found: u8, known: u8 },
+    #[error(
+        "a {record} record has format version {found}, this program knows up to {known}; use the newer program"
+    )]
+    Version {
+        record: &'static str,
+        found: u8,
+        known: u8,
+    },
 
     #[error("a {record} record of {bytes} bytes is malformed")]
     Malformed { record: &'static str, bytes: usize },
@@ -47,8 +55,10 @@ pub enum StopReason {
     #[error("the replica was shut down")]
     Shutdown,
 
-    #[error("the log failed: {0}; the process must end, and recovery at the next start decides what is kept")]
-    Log(#[source] Arc<LogError>),
+    #[error(
+        "the log failed: {0}; the process must end, and recovery at the next start decides what is kept"
+    )]
+    Log(#[source] LogError),
 
     #[error("the log holds a record that cannot be read: {0}")]
     Record(#[from] DecodeError),
@@ -73,23 +83,35 @@ pub enum StartError {
     #[error("the position kept by the store cannot be read: {0}")]
     Position(#[source] DecodeError),
 
-    #[error("the log's own state record cannot be read: {0}")]
-    LogState(#[source] DecodeError),
+    #[error("the log holds a record that cannot be read: {0}")]
+    LogRecord(#[source] DecodeError),
 
     #[error("the log could not be read: {0}")]
-    Log(#[source] Arc<LogError>),
+    Log(#[source] LogError),
 
     /// P29: below the purge point the store is the only copy.
-    #[error("the store stands at log index {position}, but the log begins after {purged}: the store is older than the log's purge point; put back the store that belongs to this log")]
+    #[error(
+        "the store stands at log index {position}, but the log begins after {purged}: the store is older than the log's purge point; put back the store that belongs to this log"
+    )]
     StoreBehindLog { position: u64, purged: u64 },
 
-    #[error("the store stands at log index {position}, but the log ends at {last}: the log was lost or replaced; put back the log that belongs to this store")]
+    #[error(
+        "the store stands at log index {position}, but the log ends at {last}: the log was lost or replaced; put back the log that belongs to this store"
+    )]
     LogBehindStore { position: u64, last: u64 },
 
-    #[error("store and log disagree about the entry at log index {index} (store: term {store_term}, log: term {log_term}): they do not belong together")]
-    Diverged { index: u64, store_term: u64, log_term: u64 },
+    #[error(
+        "store and log disagree about the entry at log index {index} (store: term {store_term}, log: term {log_term}): they do not belong together"
+    )]
+    Diverged {
+        index: u64,
+        store_term: u64,
+        log_term: u64,
+    },
 
-    #[error("node {node_id} is not the only voter of this log (voters: {voters:?}): members cannot be added in this version")]
+    #[error(
+        "node {node_id} is not the only voter of this log (voters: {voters:?}): members cannot be added in this version"
+    )]
     Members { node_id: u64, voters: Vec<u64> },
 
     #[error("stopped while starting: {0}")]
@@ -105,7 +127,9 @@ pub enum ProposeError {
     #[error("a payload of {bytes} bytes is over the limit of {PAYLOAD_BYTES_MAX} bytes")]
     TooLarge { bytes: usize },
 
-    #[error("{bytes} bytes of log are not flushed to the store (limit {UNFLUSHED_BYTES_MAX}): flush the store, then propose again")]
+    #[error(
+        "{bytes} bytes of log are not flushed to the store (limit {UNFLUSHED_BYTES_MAX}): flush the store, then propose again"
+    )]
     Unflushed { bytes: u64 },
 
     #[error(transparent)]
@@ -118,8 +142,10 @@ pub enum FlushError {
     #[error("the flushed position cannot be read: {0}")]
     Position(#[source] DecodeError),
 
-    #[error("the flushed position is at log index {position}, but only {applied} is applied")]
-    NotApplied { position: u64, applied: u64 },
+    #[error(
+        "the flushed position is at log index {position}, but the log ends at {last}: it is not of this log"
+    )]
+    AheadOfLog { position: u64, last: u64 },
 
     #[error(transparent)]
     Stopped(StopReason),

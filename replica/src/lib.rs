@@ -20,6 +20,7 @@ mod codec;
 mod error;
 mod leadership;
 mod limits;
+mod opening;
 mod raft;
 mod replica;
 mod state_machine;

@@ -1,22 +1,18 @@
-//! The replica: starts Raft over a log and a state machine, and is what the shell talks to.
+//! The replica: a log, a state machine and Raft between them, as the shell sees them.
 
-use std::collections::BTreeSet;
+use std::fmt;
 use std::sync::Arc;
 
 use bytes::Bytes;
 use handfast_log::LogWriter;
-use openraft::ReadPolicy;
-use openraft::ServerState;
-use openraft::errors::{Fatal, LinearizableReadError, RaftError};
-use openraft::metrics::RaftServerMetrics;
 use tokio::sync::{Mutex, watch};
 
 use crate::error::{BarrierError, FlushError, ProposeError, StartError, StopReason};
 use crate::leadership::Leadership;
 use crate::limits::{PAYLOAD_BYTES_MAX, UNFLUSHED_BYTES_MAX};
+use crate::opening::check_store_belongs_to_log;
 use crate::raft::{
-    self, CommittedLeaderId, FirstFailure, LogId, LogStore, Machine, Mark, NoNetwork, Payload,
-    Raft, TypeConfig, Unflushed, log_index,
+    FirstFailure, LogId, LogStore, Machine, Mark, Node, Unflushed, log_index, mark_at,
 };
 use crate::state_machine::StateMachine;
 
@@ -41,14 +37,12 @@ pub struct Replica {
 }
 
 struct Shared {
-    raft: Raft,
+    node: Node,
     log: LogWriter,
     leadership: watch::Receiver<Leadership>,
     mark: watch::Sender<Option<Mark>>,
-    /// One flush report at a time: openraft builds one snapshot at a time and forgets what is asked
-    /// of it meanwhile. Held over the wait for that build, which needs none of the other calls.
+    /// One flush report at a time, held until the node took the mark. No other call needs it.
     flushing: Mutex<()>,
-    failure: FirstFailure,
     unflushed: Arc<Unflushed>,
 }
 
@@ -62,34 +56,50 @@ impl Replica {
         mut state_machine: impl StateMachine,
     ) -> Result<Replica, StartError> {
         let position = state_machine.position().await?;
-        let opened = position.as_ref().map(raft::mark_at).transpose();
+        let opened = position.map(|position| mark_at(&position)).transpose();
         let opened = opened.map_err(StartError::Position)?;
-        check_store_belongs_to_log(&log, opened.as_ref())?;
+        check_store_belongs_to_log(&log, opened.as_ref().and_then(|mark| mark.last_log_id))?;
 
         let failure = FirstFailure::default();
         let mark = watch::Sender::new(opened);
         let unflushed = Arc::new(Unflushed::new(log.clone(), mark.subscribe()));
-        let store = LogStore::open(log.clone(), failure.clone(), unflushed.clone())
-            .map_err(StartError::LogState)?;
+        let store = LogStore::open(log.clone(), failure.clone(), unflushed.clone());
+        let store = store.map_err(StartError::LogRecord)?;
         let machine = Machine::new(state_machine, mark.subscribe(), failure.clone());
-        let raft = Raft::new(config.node_id, raft::settings(), NoNetwork, store, machine)
-            .await
-            .map_err(|fatal| StartError::Stopped(stop_reason(&failure, Some(&fatal))))?;
+        let node = Node::start(config.node_id, store, machine, failure).await;
+        let node = node.map_err(StartError::Stopped)?;
 
-        let leadership = watch_leadership(&raft, failure.clone());
-        if let Err(error) = lead_alone(&raft, config.node_id, leadership.clone(), &failure).await {
-            stop_core(&raft).await;
+        let mut leadership = node.watch_leadership();
+        if let Err(error) = node.lead_alone(config.node_id).await {
+            node.stop().await;
             return Err(error);
         }
+        // The leadership is a fact; wait until the watch says so too.
+        let settled = |seen: &Leadership| !matches!(seen, Leadership::Follower { .. });
+        leadership
+            .wait_for(settled)
+            .await
+            .expect("its task publishes `Stopped` before it ends");
+
         let flushing = Mutex::new(());
-        let shared = Shared { raft, log, leadership, mark, flushing, failure, unflushed };
-        Ok(Replica { shared: Arc::new(shared) })
+        let shared = Shared {
+            node,
+            log,
+            leadership,
+            mark,
+            flushing,
+            unflushed,
+        };
+        Ok(Replica {
+            shared: Arc::new(shared),
+        })
     }
 
-    /// Hands over a payload; payloads proposed by one task are applied in that order. Waits only
-    /// while thousands are queued. `Ok` promises nothing yet: the result is the apply, and a
-    /// proposal that was taken but does not make it into the log before the leadership ends is
-    /// never applied, in no later term (P2).
+    /// Hands over a payload; payloads proposed one after the other are applied in that order. Waits
+    /// only while thousands are queued.
+    ///
+    /// `Ok` promises nothing yet: the result is the apply. What did not reach the log when its
+    /// leadership ended is never applied, in no later term (P2).
     pub async fn propose(&self, payload: Bytes) -> Result<(), ProposeError> {
         let shared = &*self.shared;
         let term = match &*shared.leadership.borrow() {
@@ -100,15 +110,19 @@ impl Replica {
             Leadership::Stopped { reason } => return Err(ProposeError::Stopped(reason.clone())),
         };
         if payload.len() > PAYLOAD_BYTES_MAX {
-            return Err(ProposeError::TooLarge { bytes: payload.len() });
+            return Err(ProposeError::TooLarge {
+                bytes: payload.len(),
+            });
         }
         let unflushed = shared.unflushed.bytes();
         if unflushed >= UNFLUSHED_BYTES_MAX {
             return Err(ProposeError::Unflushed { bytes: unflushed });
         }
-        let write = shared.raft.write(Payload(payload));
-        let queued = write.with_leader(CommittedLeaderId::new(term)).await;
-        queued.map_err(|fatal| ProposeError::Stopped(stop_reason(&shared.failure, Some(&fatal))))
+        shared
+            .node
+            .write(term, payload)
+            .await
+            .map_err(ProposeError::Stopped)
     }
 
     /// Who leads, and whether the replica still runs; the last value it takes is `Stopped`.
@@ -120,23 +134,29 @@ impl Replica {
     /// snapshot mark, and the log up to it is purged (P30). An older one than the last is no news.
     pub async fn flushed(&self, position: Bytes) -> Result<(), FlushError> {
         let shared = &*self.shared;
-        let mark = raft::mark_at(&position).map_err(FlushError::Position)?;
-        let flushed = mark.last_log_id;
+        let mark = mark_at(&position).map_err(FlushError::Position)?;
         let _one_at_a_time = shared.flushing.lock().await;
-        if flushed <= shared.last_mark() {
+        let marked: Option<LogId> = shared
+            .mark
+            .borrow()
+            .as_ref()
+            .and_then(|mark| mark.last_log_id);
+        let Some(flushed) = mark.last_log_id.filter(|&flushed| Some(flushed) > marked) else {
             return Ok(());
-        }
-        let index = |log_id: Option<LogId>| log_id.map_or(0, |log_id| log_index(log_id.index));
+        };
         let last = shared.log.last_index();
-        if index(flushed) > last {
-            return Err(FlushError::NotApplied { position: index(flushed), applied: last });
+        if log_index(flushed.index) > last {
+            return Err(FlushError::AheadOfLog {
+                position: log_index(flushed.index),
+                last,
+            });
         }
         shared.mark.send_replace(Some(mark));
-        let stopped = || FlushError::Stopped(stop_reason(&shared.failure, None));
-        shared.raft.trigger().snapshot().await.map_err(|_| stopped())?;
-        // The core purges in the same round in which it takes note of the mark.
-        let noted = shared.raft.wait(None).metrics(|core| core.snapshot >= flushed, "flush mark");
-        noted.await.map_err(|_| stopped())?;
+        shared
+            .node
+            .take_mark(flushed)
+            .await
+            .map_err(FlushError::Stopped)?;
         shared.unflushed.refresh();
         Ok(())
     }
@@ -147,43 +167,37 @@ impl Replica {
         self.shared.unflushed.bytes()
     }
 
-    /// Returns when everything that was committed before the call is applied, and this node still
-    /// led at the time (P8).
+    /// Returns when everything that was committed before the call is applied, if this node still
+    /// leads (P8).
     pub async fn read_barrier(&self) -> Result<(), BarrierError> {
-        let shared = &*self.shared;
-        match shared.raft.ensure_linearizable(ReadPolicy::ReadIndex).await {
-            Ok(_) => Ok(()),
-            Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(forward))) => {
-                Err(BarrierError::NotLeader { leader: forward.leader_id })
-            }
-            Err(RaftError::APIError(LinearizableReadError::QuorumNotEnough(_))) => {
-                Err(BarrierError::NoQuorum)
-            }
-            Err(RaftError::Fatal(fatal)) => {
-                Err(BarrierError::Stopped(stop_reason(&shared.failure, Some(&fatal))))
-            }
-        }
+        self.shared.node.read_barrier().await
     }
 
-    /// Stops taking proposals, finishes the apply that is under way, then writes out and closes the
-    /// log. What was proposed and not applied by then may or may not be there after a restart.
-    /// `Err` tells that it had stopped before, and why.
+    /// Stops taking proposals, lets the state machine finish what it was given (nothing is applied
+    /// after this returns), then writes out and closes the log. What was proposed and not applied by
+    /// then may or may not be there after a restart. `Err` says that the replica had stopped before,
+    /// and why.
     pub async fn shutdown(&self) -> Result<(), StopReason> {
-        let shared = &*self.shared;
-        stop_core(&shared.raft).await;
-        let log = shared.log.clone();
-        // It joins a thread that may be in an fdatasync.
+        let Shared { node, log, .. } = &*self.shared;
+        node.stop().await;
+        let log = log.clone();
+        // Not on a worker of the runtime: it joins a thread that may be in an fdatasync.
         let closed = tokio::task::spawn_blocking(move || log.shutdown()).await;
-        closed.map_err(|panic| StopReason::Raft { report: panic.to_string() })?;
-        match stop_reason(&shared.failure, None) {
+        closed.map_err(|panic| StopReason::Raft {
+            report: panic.to_string(),
+        })?;
+        match node.stop_reason() {
             StopReason::Shutdown => Ok(()),
             reason => Err(reason),
         }
     }
 }
 
-impl Shared {
-    fn last_mark(&self) -> Option<LogId> {
-        self.mark.borrow().as_ref().and_then(|mark| mark.last_log_id)
+impl fmt::Debug for Replica {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let leadership = self.shared.leadership.borrow();
+        f.debug_struct("Replica")
+            .field("leadership", &*leadership)
+            .finish_non_exhaustive()
     }
 }

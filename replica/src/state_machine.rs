@@ -30,9 +30,8 @@ pub struct Committed {
 /// retry, because nobody knows what of a failed batch took effect (D12).
 pub trait StateMachine: Send + 'static {
     /// The position kept with the last applied entry; `None` in a new store. Asked once, at start.
-    fn position(
-        &mut self,
-    ) -> impl Future<Output = Result<Option<Bytes>, StateMachineError>> + Send;
+    fn position(&mut self)
+    -> impl Future<Output = Result<Option<Bytes>, StateMachineError>> + Send;
 
     /// Applies entries, in order, never empty. When it returns, `position` must be that of the last
     /// one; it need not be durable, because the log still has the entries (D1).

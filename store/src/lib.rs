@@ -35,6 +35,9 @@ impl Family {
     pub const ALL: [Family; 3] = [Family::State, Family::Messages, Family::Bodies];
 }
 
+/// What a scan calls with each key and value.
+pub type Visit<'a> = dyn FnMut(&[u8], &[u8]) -> ControlFlow<()> + 'a;
+
 /// An ordered map of byte keys to byte values in each [`Family`].
 pub trait Store: Send {
     /// The value of `key`, if there is one. An error is fatal: a bad block is never a missing key (P29).
@@ -46,7 +49,7 @@ pub trait Store: Send {
         family: Family,
         start: &[u8],
         end: &[u8],
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+        visit: &mut Visit<'_>,
     ) -> Result<(), StoreError>;
 
     /// Applies the whole batch or, on an error, nothing; later reads see it. Not durable before the next flush.

@@ -1,11 +1,11 @@
 //! A store in memory whose crash goes back to what was last flushed, or to any write after it.
 
 use std::collections::{BTreeMap, VecDeque};
-use std::ops::{Bound, ControlFlow};
+use std::ops::Bound;
 
 use bytes::Bytes;
 
-use crate::{Family, Store, StoreError, Write, WriteBatch};
+use crate::{Family, Store, StoreError, Visit, Write, WriteBatch};
 
 type Entries = BTreeMap<(Family, Bytes), Bytes>;
 
@@ -53,7 +53,7 @@ impl Store for MemStore {
         family: Family,
         start: &[u8],
         end: &[u8],
-        visit: &mut dyn FnMut(&[u8], &[u8]) -> ControlFlow<()>,
+        visit: &mut Visit<'_>,
     ) -> Result<(), StoreError> {
         let from = (family, Bytes::copy_from_slice(start));
         for ((found, key), value) in self.live.range((Bound::Included(from), Bound::Unbounded)) {

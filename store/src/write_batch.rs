@@ -24,6 +24,16 @@ pub enum Write {
     },
 }
 
+impl Write {
+    pub fn family(&self) -> Family {
+        match self {
+            Write::Put { family, .. }
+            | Write::Delete { family, .. }
+            | Write::DeleteRange { family, .. } => *family,
+        }
+    }
+}
+
 /// An ordered list of writes; a later one wins over an earlier one of the same key.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct WriteBatch {

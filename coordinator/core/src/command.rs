@@ -20,8 +20,9 @@ pub enum Command {
     Decide { id: GlobalId, branches: Vec<Branch> },
     /// What the last resource decided (P12), or an operator who may (`forced`, P16). -> [`Done::Decided`]
     Conclude { id: GlobalId, outcome: Outcome, forced: bool },
-    /// A branch has done as decided, or ended on its own. The last one ends the transaction -> [`Done::Ended`];
-    /// before that -> [`Done::Recorded`]
+    /// A branch has done as decided, or ended on its own. The last one -> [`Done::Ended`]; before and after that
+    /// -> [`Done::Recorded`]. A heuristic outcome keeps the transaction until [`Command::Forget`], and opens it again where
+    /// nothing was recorded of it, or nothing is any more.
     Acknowledge { id: GlobalId, resource: ResourceName, heuristic: Option<Heuristic> },
     /// The operator has seen the heuristic outcome; it may be forgotten. -> [`Done::Recorded`]
     Forget { id: GlobalId },
@@ -64,6 +65,16 @@ pub enum Refused {
     EpochEnded { id: GlobalId, epoch: u64 },
     #[error("transaction {id} has no heuristic outcome to forget")]
     NothingToForget { id: GlobalId },
+    /// Delegated: only its last resource can decide it now (P11).
+    #[error("transaction {id} is delegated and undecided")]
+    Undecided { id: GlobalId },
+    #[error("transaction {id} has no branch at resource {resource}")]
+    UnknownBranch { id: GlobalId, resource: ResourceName },
+    #[error("transaction {id} has {count} branches; more than are allowed")]
+    TooManyBranches { id: GlobalId, count: usize },
+    /// Judged by the host before it appends the command: the log or the store has no room (P18). Never of phase two.
+    #[error("there is no room to record transaction {id}")]
+    NoSpace { id: GlobalId },
     /// The host's own branch of the transaction could not do its part (P17).
     #[error("a queue or message that transaction {id} used is gone")]
     LocalBranch { id: GlobalId },

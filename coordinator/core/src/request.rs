@@ -16,7 +16,7 @@ pub struct ConnectionId(pub u64);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
-    /// -> [`Answer::Begun`]
+    /// A timeout of zero asks for the usual one. -> [`Answer::Begun`]
     Begin { timeout: Duration },
     /// Joins a resource to the transaction; waits while the resource has no slot free (P9). A second last resource is
     /// refused (P11). -> [`Answer::Enlisted`]
@@ -152,6 +152,20 @@ pub enum RequestRefused {
     SecondLastResource { name: ResourceName, other: ResourceName },
     #[error("{name} is not prepared, but commit was asked")]
     NotPrepared { name: ResourceName },
+    #[error("{name} has not joined transaction {id}, but was named as prepared")]
+    NotEnlisted { id: GlobalId, name: ResourceName },
+    #[error("transaction {id} was not delegated to a last resource; there is nothing to report")]
+    NotDelegated { id: GlobalId },
+    #[error("transaction {id} waits for its client, not for an operator; only its rollback can be asked for")]
+    NotInDoubt { id: GlobalId },
+    #[error("resource {name} is being added or removed; try again in a moment")]
+    BeingChanged { name: ResourceName },
+    #[error("transaction {id} has {limit} resources; it can have no more")]
+    TooManyBranches { id: GlobalId, limit: usize },
+    #[error("{limit} transactions wait for a slot of {name}; raise its max_prepared_transactions, or try again later")]
+    TooManyWaiting { name: ResourceName, limit: usize },
+    #[error("the address or schema of {name} is longer than {limit} bytes")]
+    TextTooLong { name: ResourceName, limit: usize },
     #[error("there are {limit} open transactions; this server allows no more")]
     TooManyTransactions { limit: usize },
     #[error("the database says that transaction {id} is {outcome}; that stands")]

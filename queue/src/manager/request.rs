@@ -57,7 +57,7 @@ pub enum Request {
     Recover { after: Option<Xid>, limit: usize },
     Forget { xid: Xid },
 
-    /// A dead letter by its message id.
+    /// A dead letter by its message id -> [`Answer::Peeked`] with that one.
     ShowDeadLetter { id: MessageId },
     ReturnDeadLetters { ids: Vec<MessageId>, to: Option<QueueName> },
 }
@@ -87,7 +87,7 @@ pub enum Answer {
     Staged { body: BodyId },
     Producer { epoch: u64, next: u64 },
     UnknownProducer,
-    Received(Received),
+    Received(Box<Received>),
     /// The wait ended without a message.
     NoMessage,
     Peeked(Vec<Received>),
@@ -139,8 +139,22 @@ pub enum RequestRefused {
     DuplicateXid { xid: Xid },
     #[error("a message of the transaction cannot be accepted: {0}")]
     Message(#[from] handfast_protocol::MessageInvalid),
+    #[error("transaction {xid} is not prepared; prepare it first, or commit it in one phase")]
+    NotPrepared { xid: Xid },
+    #[error("transaction {xid} is prepared; commit it in its second phase")]
+    PreparedAlready { xid: Xid },
+    #[error("a producer's sequence cannot be used inside transaction {xid}: its commit happens once by itself")]
+    ProducerInTransaction { xid: Xid },
     #[error("the server's memory for open transactions is used up ({limit} bytes); commit some and try again")]
     TooMuchActive { limit: usize },
+    #[error("transaction {xid} does too much for one commit ({limit} bytes); split it")]
+    TransactionTooLarge { xid: Xid, limit: usize },
+    #[error("one request names {count} messages; at most {limit} are allowed: use a transaction or several requests")]
+    TooManyMessages { count: usize, limit: usize },
+    #[error("the messages of one request hold {bytes} bytes beside their bodies; at most {limit} are allowed")]
+    SendTooLarge { bytes: usize, limit: usize },
+    #[error("this server has given out all message ids of its epoch; restart it to begin another")]
+    OrdinalsUsedUp,
     #[error("the server has no disk space left for new messages; receives and commits go on")]
     NoSpace,
     #[error("too many receives wait on queue {name} ({limit})")]
@@ -149,6 +163,8 @@ pub enum RequestRefused {
     BodyNotStaged { body: BodyId },
     #[error("no dead letter {id} exists")]
     DeadLetterNotFound { id: MessageId },
+    #[error("dead letter {id} is held by a transaction; try again when that has ended")]
+    DeadLetterLocked { id: MessageId },
     #[error("queue {name} of dead letter {id} is gone; name another with --to")]
     OriginGone { id: MessageId, name: QueueName },
     #[error("reason {reason} cannot be used here")]

@@ -11,16 +11,39 @@ use crate::disk::DiskError;
 #[non_exhaustive]
 pub enum OpenError {
     /// Bytes that were durable are not what was written (P28, D12). A torn tail is never reported as this: it lies above the synced position.
-    #[error("{file} is damaged at offset {offset} ({damage}), below what was durable up to offset {synced}: restore the directory from a copy")]
-    Corrupt { file: String, offset: u64, synced: u64, damage: Damage },
-    #[error("{file} is missing and holds entries from {first_needed} on, which are not purged: restore the directory from a copy")]
+    #[error(
+        "{file} is damaged at offset {offset} ({damage}), below what was durable up to offset {synced}: restore the directory from a copy"
+    )]
+    Corrupt {
+        file: String,
+        offset: u64,
+        synced: u64,
+        damage: Damage,
+    },
+    #[error(
+        "{file} is missing and holds entries from {first_needed} on, which are not purged: restore the directory from a copy"
+    )]
     MissingSegment { file: String, first_needed: u64 },
-    #[error("{file} has a format of version {found} and this program reads up to {supported}: start a newer version of the program")]
-    NewerFormat { file: String, found: u32, supported: u32 },
-    #[error("opening the log needs {needed} bytes and the disk has no room for them: free some space and start again")]
+    #[error(
+        "{file} has a format of version {found} and this program reads up to {supported}: start a newer version of the program"
+    )]
+    NewerFormat {
+        file: String,
+        found: u32,
+        supported: u32,
+    },
+    #[error(
+        "opening the log needs {needed} bytes and the disk has no room for them: free some space and start again"
+    )]
     NoSpace { needed: u64 },
-    #[error("segments of {segment_bytes} bytes are not possible: choose a multiple of 8 from {min} to {max}")]
-    SegmentBytes { segment_bytes: u64, min: u64, max: u64 },
+    #[error(
+        "segments of {segment_bytes} bytes are not possible: choose a multiple of 8 from {min} to {max}"
+    )]
+    SegmentBytes {
+        segment_bytes: u64,
+        min: u64,
+        max: u64,
+    },
     #[error(transparent)]
     Disk(#[from] DiskError),
 }
@@ -36,7 +59,9 @@ pub enum LogError {
     #[error("the log takes nothing since it failed earlier: {cause}")]
     Poisoned { cause: DiskError },
     /// Nothing was written and the log goes on (P18).
-    #[error("the log has room for {headroom} bytes, the records need {needed}, and the disk gives no more: free some space")]
+    #[error(
+        "the log has room for {headroom} bytes, the records need {needed}, and the disk gives no more: free some space"
+    )]
     NoSpace { needed: u64, headroom: u64 },
     #[error("a record of {bytes} bytes is over the limit of {limit}")]
     TooLarge { bytes: u64, limit: u64 },
@@ -45,8 +70,14 @@ pub enum LogError {
     #[error("index {index} is below the purge point {purged}")]
     BelowPurge { index: u64, purged: u64 },
     /// Stored bytes of an entry are not what was written (D12): never answered with a shorter result.
-    #[error("{file} is damaged at offset {offset}, where entry {index} is stored: restore the directory from a copy")]
-    Corrupt { file: String, offset: u64, index: u64 },
+    #[error(
+        "{file} is damaged at offset {offset}, where entry {index} is stored: restore the directory from a copy"
+    )]
+    Corrupt {
+        file: String,
+        offset: u64,
+        index: u64,
+    },
     /// A read that the disk refused. It does not poison: nothing that was promised is touched by it.
     #[error("the log cannot be read: {0}")]
     Read(DiskError),

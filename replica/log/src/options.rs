@@ -1,7 +1,9 @@
 //! What a caller chooses about a log.
 
 use crate::error::OpenError;
-use crate::limits::{CACHE_BYTES_DEFAULT, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
+use crate::limits::{
+    CACHE_BYTES_DEFAULT, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN,
+};
 
 /// May differ from one start to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -17,15 +19,24 @@ pub struct LogOptions {
 
 impl Default for LogOptions {
     fn default() -> Self {
-        LogOptions { segment_bytes: SEGMENT_BYTES_DEFAULT, cache_bytes: CACHE_BYTES_DEFAULT, salt: 0 }
+        LogOptions {
+            segment_bytes: SEGMENT_BYTES_DEFAULT,
+            cache_bytes: CACHE_BYTES_DEFAULT,
+            salt: 0,
+        }
     }
 }
 
 impl LogOptions {
     pub(crate) fn validate(self) -> Result<Self, OpenError> {
-        let possible = (SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&self.segment_bytes) && self.segment_bytes.is_multiple_of(8);
+        let possible = (SEGMENT_BYTES_MIN..=SEGMENT_BYTES_MAX).contains(&self.segment_bytes)
+            && self.segment_bytes.is_multiple_of(8);
         if !possible {
-            return Err(OpenError::SegmentBytes { segment_bytes: self.segment_bytes, min: SEGMENT_BYTES_MIN, max: SEGMENT_BYTES_MAX });
+            return Err(OpenError::SegmentBytes {
+                segment_bytes: self.segment_bytes,
+                min: SEGMENT_BYTES_MIN,
+                max: SEGMENT_BYTES_MAX,
+            });
         }
         Ok(self)
     }

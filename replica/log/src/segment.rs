@@ -70,7 +70,11 @@ impl Sequence {
     }
 
     pub(crate) fn next(self) -> Self {
-        Sequence(self.0.checked_add(1).expect("a log cannot begin 2^64 segments"))
+        Sequence(
+            self.0
+                .checked_add(1)
+                .expect("a log cannot begin 2^64 segments"),
+        )
     }
 
     pub(crate) fn file_name(self) -> String {
@@ -81,7 +85,9 @@ impl Sequence {
 impl fmt::Display for FileName {
     fn fmt(&self, formatter: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            FileName::Segment(sequence) => write!(formatter, "{:016x}{SEGMENT_SUFFIX}", sequence.get()),
+            FileName::Segment(sequence) => {
+                write!(formatter, "{:016x}{SEGMENT_SUFFIX}", sequence.get())
+            }
             FileName::Spare(number) => write!(formatter, "{number:016x}{SPARE_SUFFIX}"),
         }
     }
@@ -91,20 +97,31 @@ impl FileName {
     /// None for a file that is none of ours.
     pub(crate) fn parse(name: &str) -> Option<Self> {
         let number = |digits: &str| {
-            let plain = digits.len() == DIGITS && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-            if plain { u64::from_str_radix(digits, 16).ok() } else { None }
+            let plain =
+                digits.len() == DIGITS && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+            if plain {
+                u64::from_str_radix(digits, 16).ok()
+            } else {
+                None
+            }
         };
         if let Some(digits) = name.strip_suffix(SEGMENT_SUFFIX) {
-            return number(digits).and_then(Sequence::new).map(FileName::Segment);
+            return number(digits)
+                .and_then(Sequence::new)
+                .map(FileName::Segment);
         }
-        name.strip_suffix(SPARE_SUFFIX).and_then(number).map(FileName::Spare)
+        name.strip_suffix(SPARE_SUFFIX)
+            .and_then(number)
+            .map(FileName::Spare)
     }
 }
 
 impl SegmentHeader {
     pub(crate) fn encode(&self) -> [u8; SEGMENT_HEADER_BYTES as usize] {
         let mut bytes = [0; SEGMENT_HEADER_BYTES as usize];
-        let (previous, previous_end) = self.previous.map_or((0, 0), |link| (link.sequence.get(), link.end));
+        let (previous, previous_end) = self
+            .previous
+            .map_or((0, 0), |link| (link.sequence.get(), link.end));
         bytes[..8].copy_from_slice(SEGMENT_MAGIC);
         bytes[12..16].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.sequence.get().to_le_bytes());
@@ -147,6 +164,11 @@ pub(crate) fn opaque_bytes_max(segment_bytes: u64) -> u64 {
 pub(crate) fn usable_bytes(segment_bytes: u64) -> u64 {
     let opening = BATCH_HEADER_BYTES + 2 * framed_bytes(opaque_bytes_max(segment_bytes));
     segment_bytes - SEGMENT_HEADER_BYTES - opening
+}
+
+/// What entries leave to one state and one purge, each a batch of its own.
+pub(crate) fn reserve_bytes(segment_bytes: u64) -> u64 {
+    2 * (BATCH_HEADER_BYTES + framed_bytes(opaque_bytes_max(segment_bytes)))
 }
 
 /// The largest entry in a log of such segments: one that fills a fresh segment.

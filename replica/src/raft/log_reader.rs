@@ -6,7 +6,6 @@
 use std::fmt::Debug;
 use std::io;
 use std::ops::{Bound, Range, RangeBounds};
-use std::sync::Arc;
 use std::vec;
 
 use bytes::Bytes;
@@ -49,7 +48,12 @@ impl LogReader {
 
     fn entries(&self, range: impl RangeBounds<u64>) -> Entries {
         let Range { start: next, end } = self.present(range);
-        Entries { reader: self.clone(), next, end, bite: Vec::new().into_iter() }
+        Entries {
+            reader: self.clone(),
+            next,
+            end,
+            bite: Vec::new().into_iter(),
+        }
     }
 }
 
@@ -67,7 +71,7 @@ impl Entries {
     fn read_next(&mut self) -> Result<Entry, StopReason> {
         if self.bite.len() == 0 {
             let bite = self.reader.log.read(self.next..self.end, READ_BYTES_MAX);
-            self.bite = bite.map_err(|error| StopReason::Log(Arc::new(error)))?.into_iter();
+            self.bite = bite.map_err(StopReason::Log)?.into_iter();
         }
         match self.bite.next() {
             Some((index, stored)) if index == self.next => {

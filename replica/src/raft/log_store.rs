@@ -8,7 +8,7 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::BytesMut;
-use handfast_log::{LogWriter, Record};
+use handfast_log::{LogError, LogWriter, Record};
 use openraft::storage::{IOFlushed, RaftLogStorage};
 use openraft::{LogState, OptionalSend};
 use tokio::sync::{oneshot, watch};
@@ -64,27 +64,37 @@ impl LogStore {
             vote: vote.map(Into::into),
             committed: self.committed.as_ref().map(LogIdRecord::from),
         };
-        Record::State { payload: codec::encode_state(&state) }
+        Record::State {
+            payload: codec::encode_state(&state),
+        }
     }
 
     async fn write_durably(&self, record: Record) -> Result<(), io::Error> {
         let (done, durable) = oneshot::channel();
         // The receiver is gone only when the Raft core is: then nobody is left to be told.
-        self.log.append(vec![record], Box::new(move |result| drop(done.send(result))));
+        self.log.append(
+            vec![record],
+            Box::new(move |result| drop(done.send(result))),
+        );
         match durable.await {
             Ok(Ok(())) => Ok(()),
-            Ok(Err(error)) => Err(self.failure.record(StopReason::Log(Arc::new(error)))),
-            Err(_) => Err(self.failure.record(StopReason::Shutdown)),
+            Ok(Err(error)) => Err(self.failure.record(StopReason::Log(error))),
+            Err(_) => Err(self.failure.record(StopReason::Log(LogError::Closed))),
         }
     }
 
     fn last_log_id(&self) -> Result<Option<LogId>, StopReason> {
         let last = self.log.last_index();
-        if self.purged.as_ref().map_or(0, |purged| log_index(purged.index)) == last {
+        if self
+            .purged
+            .as_ref()
+            .map_or(0, |purged| log_index(purged.index))
+            == last
+        {
             return Ok(self.purged);
         }
         let read = self.log.read(last..last + 1, 0);
-        let read = read.map_err(|error| StopReason::Log(Arc::new(error)))?;
+        let read = read.map_err(StopReason::Log)?;
         match read.first() {
             Some((index, stored)) => Ok(Some(entry_from_log(*index, stored)?.log_id)),
             None => Err(StopReason::Hole { index: last }),
@@ -105,7 +115,10 @@ fn records(entries: impl IntoIterator<Item = Entry>) -> Vec<Record> {
     for entry in &entries {
         encode_entry(&mut buffer, entry);
         let payload = buffer.split().freeze();
-        records.push(Record::Entry { index: log_index(entry.log_id.index), payload });
+        records.push(Record::Entry {
+            index: log_index(entry.log_id.index),
+            payload,
+        });
     }
     records
 }
@@ -114,8 +127,13 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     type LogReader = LogReader;
 
     async fn get_log_state(&mut self) -> Result<LogState<TypeConfig>, io::Error> {
-        let last_log_id = self.last_log_id().map_err(|reason| self.failure.record(reason))?;
-        Ok(LogState { last_purged_log_id: self.purged, last_log_id })
+        let last_log_id = self
+            .last_log_id()
+            .map_err(|reason| self.failure.record(reason))?;
+        Ok(LogState {
+            last_purged_log_id: self.purged,
+            last_log_id,
+        })
     }
 
     async fn get_log_reader(&mut self) -> LogReader {
@@ -159,11 +177,12 @@ impl RaftLogStorage<TypeConfig> for LogStore {
             self.committed_unsaved = false;
         }
         let failure = self.failure.clone();
-        let done = move |result: Result<(), _>| {
-            let log_failed = |error| failure.record(StopReason::Log(Arc::new(error)));
-            callback.io_completed(result.map_err(log_failed));
+        let done = move |result: Result<(), LogError>| {
+            let result = result.map_err(|error| failure.record(StopReason::Log(error)));
+            callback.io_completed(result);
         };
-        self.log.append(records, Box::new(done));
+        self.log.append(records, Box::new(|_| ()));
+        done(Ok(()));
         self.unflushed.refresh();
         Ok(())
     }
@@ -187,3 +206,6 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         Ok(())
     }
 }
+
+#[cfg(test)]
+mod suite_test;

@@ -1,7 +1,6 @@
 //! openraft's state machine over the shell's: entries in batches, each with its position.
 
 use std::io;
-use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
@@ -40,6 +39,20 @@ pub(crate) struct Machine {
     membership: Membership,
     mark: watch::Receiver<Option<Mark>>,
     failure: FirstFailure,
+    /// Closed by being dropped, which tells [`Machine::end`].
+    alive: watch::Sender<()>,
+}
+
+/// Resolves when the machine is dropped: nothing is applied any more.
+#[derive(Clone)]
+pub(crate) struct MachineEnd {
+    alive: watch::Receiver<()>,
+}
+
+impl MachineEnd {
+    pub(crate) async fn reached(mut self) {
+        while self.alive.changed().await.is_ok() {}
+    }
 }
 
 impl Machine {
@@ -58,6 +71,13 @@ impl Machine {
             membership: opened.last_membership.membership().clone(),
             mark,
             failure,
+            alive: watch::Sender::new(()),
+        }
+    }
+
+    pub(crate) fn end(&self) -> MachineEnd {
+        MachineEnd {
+            alive: self.alive.subscribe(),
         }
     }
 
@@ -111,7 +131,11 @@ impl Batch {
         codec::encode_position(&mut self.positions, &self.position);
         let position = self.positions.split().freeze();
         self.bytes += payload.as_ref().map_or(0, Bytes::len);
-        self.entries.push(Committed { index: log_index(log_id.index), position, payload });
+        self.entries.push(Committed {
+            index: log_index(log_id.index),
+            position,
+            payload,
+        });
     }
 }
 
@@ -158,7 +182,9 @@ impl RaftStateMachine<TypeConfig> for Machine {
     }
 
     async fn get_snapshot_builder(&mut self) -> MarkBuilder {
-        MarkBuilder { mark: self.mark.borrow().clone() }
+        MarkBuilder {
+            mark: self.mark.borrow().clone(),
+        }
     }
 
     async fn install_snapshot(&mut self, _meta: &Mark, _data: MarkOnly) -> Result<(), io::Error> {
@@ -167,6 +193,9 @@ impl RaftStateMachine<TypeConfig> for Machine {
 
     async fn get_current_snapshot(&mut self) -> Result<Option<MarkSnapshot>, io::Error> {
         let mark = self.mark.borrow().clone();
-        Ok(mark.map(|meta| Snapshot { meta, snapshot: MarkOnly }))
+        Ok(mark.map(|meta| Snapshot {
+            meta,
+            snapshot: MarkOnly,
+        }))
     }
 }

@@ -14,21 +14,18 @@ mod log_reader;
 mod log_store;
 mod machine;
 mod network;
+mod node;
 mod record;
 mod settings;
 mod snapshot;
 mod type_config;
 mod unflushed;
 
-#[cfg(test)]
-mod suite_test;
-
 pub(crate) use failure::FirstFailure;
 pub(crate) use log_store::LogStore;
 pub(crate) use machine::Machine;
-pub(crate) use network::NoNetwork;
+pub(crate) use node::Node;
 pub(crate) use record::{entry_from_log, log_index};
-pub(crate) use settings::settings;
 pub(crate) use snapshot::mark_at;
-pub(crate) use type_config::{CommittedLeaderId, LogId, Mark, Payload, Raft, TypeConfig};
+pub(crate) use type_config::{LogId, Mark};
 pub(crate) use unflushed::Unflushed;

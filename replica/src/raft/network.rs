@@ -39,7 +39,9 @@ pub(crate) struct NoClient {
 
 impl NoClient {
     fn unreachable(&self) -> Unreachable<TypeConfig> {
-        Unreachable::new(&NoMembers { target: self.target })
+        Unreachable::new(&NoMembers {
+            target: self.target,
+        })
     }
 }
 

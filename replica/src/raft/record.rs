@@ -30,14 +30,23 @@ impl From<LogIdRecord> for LogId {
 
 impl From<&LogId> for LogIdRecord {
     fn from(log_id: &LogId) -> Self {
-        LogIdRecord { term: log_id.leader_id.term, index: log_id.index }
+        LogIdRecord {
+            term: log_id.leader_id.term,
+            index: log_id.index,
+        }
     }
 }
 
 impl From<VoteRecord> for Vote {
     fn from(record: VoteRecord) -> Self {
-        let leader_id = LeaderId { term: record.term, voted_for: record.voted_for };
-        Vote { leader_id, committed: record.granted }
+        let leader_id = LeaderId {
+            term: record.term,
+            voted_for: record.voted_for,
+        };
+        Vote {
+            leader_id,
+            committed: record.granted,
+        }
     }
 }
 
@@ -53,8 +62,11 @@ impl From<&Vote> for VoteRecord {
 
 impl From<MembershipRecord> for Membership {
     fn from(record: MembershipRecord) -> Self {
-        let voters: Vec<BTreeSet<u64>> =
-            record.voters.into_iter().map(|config| config.into_iter().collect()).collect();
+        let voters: Vec<BTreeSet<u64>> = record
+            .voters
+            .into_iter()
+            .map(|config| config.into_iter().collect())
+            .collect();
         Membership::new_with_defaults(voters, record.members)
     }
 }
@@ -63,7 +75,10 @@ impl From<&Membership> for MembershipRecord {
     fn from(membership: &Membership) -> Self {
         let configs = membership.get_joint_config();
         MembershipRecord {
-            voters: configs.iter().map(|config| config.iter().copied().collect()).collect(),
+            voters: configs
+                .iter()
+                .map(|config| config.iter().copied().collect())
+                .collect(),
             members: membership.nodes().map(|(&id, _)| id).collect(),
         }
     }
@@ -87,9 +102,7 @@ pub(crate) fn encode_entry(out: &mut BytesMut, entry: &Entry) {
     let (kind, payload): (_, &[u8]) = match &entry.payload {
         EntryPayload::Blank => (EntryKind::Blank, &[]),
         EntryPayload::Normal(Payload(bytes)) => (EntryKind::Normal, bytes),
-        EntryPayload::Membership(membership) => {
-            (EntryKind::Membership(membership.into()), &[])
-        }
+        EntryPayload::Membership(membership) => (EntryKind::Membership(membership.into()), &[]),
     };
     codec::encode_entry(out, &EntryHeader { kind, log_id }, payload);
 }
@@ -106,5 +119,8 @@ pub(crate) fn entry_from_log(at: u64, stored: &Bytes) -> Result<Entry, DecodeErr
         EntryKind::Normal => EntryPayload::Normal(Payload(payload)),
         EntryKind::Membership(membership) => EntryPayload::Membership(membership.into()),
     };
-    Ok(Entry { log_id: log_id.into(), payload })
+    Ok(Entry {
+        log_id: log_id.into(),
+        payload,
+    })
 }

@@ -30,5 +30,9 @@ pub(crate) fn settings() -> Arc<Config> {
         state_machine_channel_size: Some(APPLIES_QUEUED_MAX),
         ..Config::default()
     };
-    Arc::new(config.validate().expect("constants, in the order that limits.rs asserts"))
+    Arc::new(
+        config
+            .validate()
+            .expect("constants, in the order that limits.rs asserts"),
+    )
 }

@@ -18,8 +18,7 @@ use crate::error::DecodeError;
 #[derive(Debug)]
 pub(crate) struct MarkOnly;
 
-pub(crate) type MarkSnapshot =
-    Snapshot<CommittedLeaderId, u64, openraft::EmptyNode, MarkOnly>;
+pub(crate) type MarkSnapshot = Snapshot<CommittedLeaderId, u64, openraft::EmptyNode, MarkOnly>;
 
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum SnapshotError {
@@ -46,7 +45,10 @@ impl RaftSnapshotBuilder<TypeConfig> for MarkBuilder {
 
     async fn build_snapshot(&mut self) -> Result<MarkSnapshot, io::Error> {
         match self.mark.clone() {
-            Some(meta) => Ok(Snapshot { meta, snapshot: MarkOnly }),
+            Some(meta) => Ok(Snapshot {
+                meta,
+                snapshot: MarkOnly,
+            }),
             None => Err(io::Error::other(SnapshotError::NothingFlushed)),
         }
     }

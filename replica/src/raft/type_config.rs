@@ -20,16 +20,16 @@ openraft::declare_raft_types!(
 );
 
 pub(crate) type Raft = openraft::Raft<TypeConfig, Machine>;
-pub(crate) type CommittedLeaderId = openraft::alias::CommittedLeaderIdOf<TypeConfig>;
-pub(crate) type Entry = openraft::alias::EntryOf<TypeConfig>;
-pub(crate) type EntryPayload = openraft::alias::EntryPayloadOf<TypeConfig>;
-pub(crate) type LogId = openraft::alias::LogIdOf<TypeConfig>;
+pub(crate) type CommittedLeaderId = openraft::type_config::alias::CommittedLeaderIdOf<TypeConfig>;
+pub(crate) type Entry = openraft::type_config::alias::EntryOf<TypeConfig>;
+pub(crate) type EntryPayload = openraft::type_config::alias::EntryPayloadOf<TypeConfig>;
+pub(crate) type LogId = openraft::type_config::alias::LogIdOf<TypeConfig>;
 pub(crate) type Membership = openraft::Membership<u64, openraft::EmptyNode>;
-pub(crate) type StoredMembership = openraft::alias::StoredMembershipOf<TypeConfig>;
-pub(crate) type Vote = openraft::alias::VoteOf<TypeConfig>;
+pub(crate) type StoredMembership = openraft::type_config::alias::StoredMembershipOf<TypeConfig>;
+pub(crate) type Vote = openraft::type_config::alias::VoteOf<TypeConfig>;
 
 /// A flush mark (P30): up to where the store is durable, and the membership there.
-pub(crate) type Mark = openraft::alias::SnapshotMetaOf<TypeConfig>;
+pub(crate) type Mark = openraft::type_config::alias::SnapshotMetaOf<TypeConfig>;
 
 /// What was proposed. openraft asks for the serde traits of everything that it may carry over a
 /// network of its own; our stored form is `codec.rs` and never these.

@@ -32,19 +32,26 @@ pub enum Survival {
     Nothing,
     Everything,
     /// The first so many changes.
-    Prefix { changes: usize },
+    Prefix {
+        changes: usize,
+    },
     /// The first so many changes, and of the next one, if it is a write, the first `bytes` bytes.
-    Torn { changes: usize, bytes: usize },
+    Torn {
+        changes: usize,
+        bytes: usize,
+    },
     /// Each 512-byte sector of each write by its own coin, whatever its order; so do lengths and names. A part of a new length that no write reached
     /// holds zeros or stale bytes.
-    Sectors { seed: u64 },
+    Sectors {
+        seed: u64,
+    },
 }
 
 /// The unit that a disk writes whole or not at all.
 pub(super) const SECTOR_BYTES: u64 = 512;
 
 /// Planned faults, each counting down.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct Plan {
     faults: Vec<Fault>,
     halted: bool,
@@ -99,7 +106,10 @@ impl Plan {
     pub(super) fn sync_fails(&mut self) -> bool {
         let due = self.due(|fault| match fault {
             Fault::SyncError { nth } => Some(nth),
-            Fault::WriteError { .. } | Fault::ShortWrite { .. } | Fault::ReadError { .. } | Fault::Halt { .. } => None,
+            Fault::WriteError { .. }
+            | Fault::ShortWrite { .. }
+            | Fault::ReadError { .. }
+            | Fault::Halt { .. } => None,
         });
         due.is_some()
     }
@@ -107,7 +117,10 @@ impl Plan {
     pub(super) fn read_fails(&mut self) -> bool {
         let due = self.due(|fault| match fault {
             Fault::ReadError { nth } => Some(nth),
-            Fault::WriteError { .. } | Fault::ShortWrite { .. } | Fault::SyncError { .. } | Fault::Halt { .. } => None,
+            Fault::WriteError { .. }
+            | Fault::ShortWrite { .. }
+            | Fault::SyncError { .. }
+            | Fault::Halt { .. } => None,
         });
         due.is_some()
     }

@@ -14,7 +14,7 @@ const EIO: Cause = Cause::System(5);
 const STALE_SECTORS_MAX: u64 = 64;
 
 /// Invariant: applying `pending` in order to what is durable gives what is cached.
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 pub(super) struct World {
     /// Counts crashes: a handle of an earlier generation is of a machine that is gone.
     pub(super) generation: u64,
@@ -36,7 +36,7 @@ pub(super) struct Counts {
     pub(super) syncs: u64,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug, Default, Clone)]
 struct FileState {
     durable: Image,
     cached: Image,
@@ -45,11 +45,26 @@ struct FileState {
 /// One change that a crash may lose.
 #[derive(Debug, Clone)]
 enum Change {
-    Write { file: u64, offset: u64, bytes: Vec<u8> },
-    Length { file: u64, length: u64 },
-    Link { name: String, file: u64 },
-    Unlink { name: String },
-    Rename { from: String, to: String },
+    Write {
+        file: u64,
+        offset: u64,
+        bytes: Vec<u8>,
+    },
+    Length {
+        file: u64,
+        length: u64,
+    },
+    Link {
+        name: String,
+        file: u64,
+    },
+    Unlink {
+        name: String,
+    },
+    Rename {
+        from: String,
+        to: String,
+    },
 }
 
 impl Change {
@@ -70,7 +85,10 @@ impl World {
         let file = self.next_file;
         self.next_file += 1;
         self.files.insert(file, FileState::default());
-        self.change_name(Change::Link { name: name.to_owned(), file });
+        self.change_name(Change::Link {
+            name: name.to_owned(),
+            file,
+        });
         Ok(file)
     }
 
@@ -87,14 +105,19 @@ impl World {
     pub(super) fn remove(&mut self, name: &str) -> Result<(), Cause> {
         self.change()?;
         self.open(name)?;
-        self.change_name(Change::Unlink { name: name.to_owned() });
+        self.change_name(Change::Unlink {
+            name: name.to_owned(),
+        });
         Ok(())
     }
 
     pub(super) fn rename(&mut self, from: &str, to: &str) -> Result<(), Cause> {
         self.change()?;
         self.open(from)?;
-        self.change_name(Change::Rename { from: from.to_owned(), to: to.to_owned() });
+        self.change_name(Change::Rename {
+            from: from.to_owned(),
+            to: to.to_owned(),
+        });
         Ok(())
     }
 
@@ -116,7 +139,11 @@ impl World {
         };
         let end = offset + bytes.len() as u64;
         self.reserve(file, end)?;
-        self.change_file(Change::Write { file, offset, bytes: bytes.to_vec() });
+        self.change_file(Change::Write {
+            file,
+            offset,
+            bytes: bytes.to_vec(),
+        });
         answer
     }
 
@@ -132,7 +159,11 @@ impl World {
         if self.plan.read_fails() {
             return Err(EIO);
         }
-        if self.state(file).cached.read(offset, buffer) { Ok(()) } else { Err(Cause::UnexpectedEnd) }
+        if self.state(file).cached.read(offset, buffer) {
+            Ok(())
+        } else {
+            Err(Cause::UnexpectedEnd)
+        }
     }
 
     pub(super) fn length(&self, file: u64) -> Result<u64, Cause> {
@@ -165,7 +196,11 @@ impl World {
     }
 
     fn alive(&self) -> Result<(), Cause> {
-        if self.plan.halted() { Err(Cause::Crashed) } else { Ok(()) }
+        if self.plan.halted() {
+            Err(Cause::Crashed)
+        } else {
+            Ok(())
+        }
     }
 
     fn change(&mut self) -> Result<(), Cause> {
@@ -178,17 +213,25 @@ impl World {
     }
 
     fn state(&self, file: u64) -> &FileState {
-        self.files.get(&file).expect("a handle's file lives until the handle's generation ends")
+        self.files
+            .get(&file)
+            .expect("a handle's file lives until the handle's generation ends")
     }
 
     fn state_mut(&mut self, file: u64) -> &mut FileState {
-        self.files.get_mut(&file).expect("a handle's file lives until the handle's generation ends")
+        self.files
+            .get_mut(&file)
+            .expect("a handle's file lives until the handle's generation ends")
     }
 
     /// Whether the file may grow to `end` within the capacity of the disk.
     fn reserve(&self, file: u64, end: u64) -> Result<(), Cause> {
         let grown = end.saturating_sub(self.state(file).cached.length());
-        let used: u64 = self.names.values().map(|file| self.state(*file).cached.length()).sum();
+        let used: u64 = self
+            .names
+            .values()
+            .map(|file| self.state(*file).cached.length())
+            .sum();
         match self.capacity {
             Some(capacity) if grown > 0 && used + grown > capacity => Err(Cause::NoSpace),
             Some(_) | None => Ok(()),
@@ -211,7 +254,10 @@ impl World {
         self.change()?;
         self.counts.syncs += 1;
         let fails = self.plan.sync_fails();
-        let (due, later): (Vec<Change>, Vec<Change>) = self.pending.drain(..).partition(|change| change.file() == file);
+        let (due, later): (Vec<Change>, Vec<Change>) = self
+            .pending
+            .drain(..)
+            .partition(|change| change.file() == file);
         self.pending = later;
         if fails {
             return Err(EIO);
@@ -234,19 +280,38 @@ impl World {
         match survival {
             Survival::Nothing => {}
             Survival::Everything => pending.iter().for_each(|change| self.apply_durably(change)),
-            Survival::Prefix { changes } => pending.iter().take(changes).for_each(|change| self.apply_durably(change)),
-            Survival::Torn { changes, bytes: kept } => {
-                pending.iter().take(changes).for_each(|change| self.apply_durably(change));
-                if let Some(Change::Write { file, offset, bytes }) = pending.get(changes) {
+            Survival::Prefix { changes } => pending
+                .iter()
+                .take(changes)
+                .for_each(|change| self.apply_durably(change)),
+            Survival::Torn {
+                changes,
+                bytes: kept,
+            } => {
+                pending
+                    .iter()
+                    .take(changes)
+                    .for_each(|change| self.apply_durably(change));
+                if let Some(Change::Write {
+                    file,
+                    offset,
+                    bytes,
+                }) = pending.get(changes)
+                {
                     let kept = kept.min(bytes.len());
-                    self.apply_durably(&Change::Write { file: *file, offset: *offset, bytes: bytes[..kept].to_vec() });
+                    self.apply_durably(&Change::Write {
+                        file: *file,
+                        offset: *offset,
+                        bytes: bytes[..kept].to_vec(),
+                    });
                 }
             }
             Survival::Sectors { seed } => self.keep_sectors(&pending, &mut SplitMix64::new(seed)),
         }
         self.names = self.durable_names.clone();
         let names = &self.names;
-        self.files.retain(|file, _| names.values().any(|named| named == file));
+        self.files
+            .retain(|file, _| names.values().any(|named| named == file));
         for state in self.files.values_mut() {
             state.cached = state.durable.clone();
         }
@@ -255,7 +320,11 @@ impl World {
     fn keep_sectors(&mut self, pending: &[Change], generator: &mut SplitMix64) {
         for change in pending {
             match change {
-                Change::Write { file, offset, bytes } => {
+                Change::Write {
+                    file,
+                    offset,
+                    bytes,
+                } => {
                     for (offset, part) in sectors(*offset, bytes) {
                         if generator.coin() {
                             self.state_mut(*file).durable.write(offset, part);
@@ -284,7 +353,9 @@ fn apply_to_image(image: &mut Image, change: &Change) {
     match change {
         Change::Write { offset, bytes, .. } => image.write(*offset, bytes),
         Change::Length { length, .. } => image.set_length(*length),
-        Change::Link { .. } | Change::Unlink { .. } | Change::Rename { .. } => unreachable!("names are not in a file"),
+        Change::Link { .. } | Change::Unlink { .. } | Change::Rename { .. } => {
+            unreachable!("names are not in a file")
+        }
     }
 }
 
@@ -302,7 +373,9 @@ fn apply_to_names(names: &mut BTreeMap<String, u64>, change: &Change) {
                 names.insert(to.clone(), file);
             }
         }
-        Change::Write { .. } | Change::Length { .. } => unreachable!("bytes are not in the directory"),
+        Change::Write { .. } | Change::Length { .. } => {
+            unreachable!("bytes are not in the directory")
+        }
     }
 }
 
@@ -327,7 +400,9 @@ fn lay_stale_bytes(image: &mut Image, old: u64, generator: &mut SplitMix64) {
     let last = (image.length() / SECTOR_BYTES).min(first + STALE_SECTORS_MAX);
     for sector in first..last {
         if generator.coin() {
-            let stale: Vec<u8> = (0..SECTOR_BYTES).map(|_| generator.next_u64() as u8).collect();
+            let stale: Vec<u8> = (0..SECTOR_BYTES)
+                .map(|_| generator.next_u64() as u8)
+                .collect();
             image.write(sector * SECTOR_BYTES, &stale);
         }
     }

@@ -1,0 +1,1 @@
+//! Builds RocksDB's static library as a dependency and holds nothing itself.

@@ -1,0 +1,407 @@
+//! The end of a transaction. It runs in a task of its own, which owns the connections: nobody's cancellation can cut it in
+//! the middle (P21).
+//!
+//! 1. Every database is asked whether its branch is sound; the two-phase ones prepare. A failure rolls everything back.
+//! 2. The coordinator is asked to commit, naming what is prepared. Without a last resource its answer is the outcome.
+//! 3. With one it answers `go`, once it is durable that the last resource decides (P11). The marker row is written and
+//!    committed: that is the decision.
+//! 4. What came of it is reported, and the coordinator answers the outcome. Who is not certain says so; the coordinator then
+//!    asks the database itself (P12).
+
+use std::future::Future;
+use std::sync::Arc;
+
+use futures_util::future::join_all;
+use handfast_protocol::{GlobalId, Heuristic, ResourceKind, ResourceName};
+use handfast_wire::v1;
+use handfast_wire::v1::transaction_outcome::Kind;
+use tokio::runtime::Handle;
+use tokio::sync::OwnedSemaphorePermit;
+use tokio::time::{Instant, timeout};
+
+use crate::blame::Blame;
+use crate::decision::Decision;
+use crate::error::{RefusalCode, RequestError};
+use crate::limits::{COMMIT_ANSWERED_WITHIN, OUTCOME_ASKED_FOR, OUTCOME_WAIT};
+use crate::pool::Pool;
+use crate::postgres::PostgresBranch;
+use crate::postgres_connection::{PostgresConnection, TransactionNumber};
+use crate::postgres_marker;
+use crate::receive::millis;
+use crate::rollback::{Failure, RollbackCause};
+use crate::session::{Answer, Ask, Session, expect_answer};
+use crate::sqlite::{SqliteBranch, SqliteConnection};
+
+/// How a transaction ended, as far as it is known now.
+#[derive(Debug)]
+#[must_use = "only the outcome says what happened"]
+pub enum CommitOutcome {
+    /// All of it is done, and durable.
+    Committed,
+    /// Nothing of it is done.
+    RolledBack { why: RollbackCause },
+    /// Some part ended otherwise than decided; an operator has to look (G6).
+    Heuristic { heuristic: Heuristic, transaction: InDoubt },
+    /// It will be committed or rolled back, and which of them cannot be told yet. Ask again; never assume.
+    Unknown(InDoubt),
+}
+
+impl CommitOutcome {
+    /// For callers to whom only a commit is good.
+    pub fn into_result(self) -> Result<(), NotCommitted> {
+        match self {
+            CommitOutcome::Committed => Ok(()),
+            CommitOutcome::RolledBack { why } => Err(NotCommitted::RolledBack { why }),
+            CommitOutcome::Heuristic { heuristic, transaction } => {
+                Err(NotCommitted::Heuristic { heuristic, id: transaction.id })
+            }
+            CommitOutcome::Unknown(transaction) => Err(NotCommitted::Unknown { transaction }),
+        }
+    }
+}
+
+/// A transaction that is not known to be committed.
+#[derive(Debug, thiserror::Error)]
+pub enum NotCommitted {
+    #[error("rolled back: {why}")]
+    RolledBack { why: RollbackCause },
+    #[error("transaction {id} ended as {heuristic}; look at it with: handfast transaction show {id}")]
+    Heuristic { heuristic: Heuristic, id: GlobalId },
+    #[error("the outcome of transaction {} is not known yet; ask again, or look with: handfast transaction show {}", transaction.id, transaction.id)]
+    Unknown { transaction: InDoubt },
+}
+
+/// A transaction whose outcome is still to be learned.
+#[derive(Debug, Clone)]
+pub struct InDoubt {
+    session: Session,
+    id: GlobalId,
+}
+
+/// What the coordinator knows of a transaction.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum KnownOutcome {
+    Committed,
+    RolledBack { reason: String },
+    Heuristic(Heuristic),
+    /// Active, being prepared, or in doubt; the state in the coordinator's words.
+    Undecided { state: String },
+    /// So long ago that it is no longer kept (P20). It says nothing about how it ended.
+    Forgotten,
+}
+
+impl InDoubt {
+    pub(crate) fn new(session: Session, id: GlobalId) -> InDoubt {
+        InDoubt { session, id }
+    }
+
+    pub fn id(&self) -> GlobalId {
+        self.id
+    }
+
+    /// Asks the coordinator once. Waits up to five seconds for a decision.
+    pub async fn ask_again(&self) -> Result<KnownOutcome, RequestError> {
+        let ask = v1::AskOutcome { gtrid: self.id.to_string(), wait_ms: millis(OUTCOME_WAIT) };
+        let answer = self.session.ask(Ask::AskOutcome(ask)).await?;
+        let outcome = expect_answer!(self.session, answer, Outcome, "ask outcome")?;
+        Ok(known(&outcome))
+    }
+
+    pub(crate) fn runtime(&self) -> Handle {
+        self.session.runtime().clone()
+    }
+
+    /// Asks until it is decided, or until `deadline`.
+    async fn ask_until(self, deadline: Instant) -> CommitOutcome {
+        let asking = async {
+            loop {
+                match self.ask_again().await {
+                    Ok(KnownOutcome::Undecided { .. }) => {}
+                    Ok(known) => return self.conclude(known),
+                    // The session paces the attempts to reach a server that is away.
+                    Err(error) if error.is_retryable() => tracing::debug!(id = %self.id, %error, "outcome not known yet"),
+                    Err(_) => return CommitOutcome::Unknown(self.clone()),
+                }
+                // A server that answers at once that it does not know is not asked in a tight loop.
+                tokio::time::sleep(crate::limits::RECONNECT_PAUSE_MIN).await;
+            }
+        };
+        match tokio::time::timeout_at(deadline, asking).await {
+            Ok(outcome) => outcome,
+            Err(_) => CommitOutcome::Unknown(self),
+        }
+    }
+
+    fn conclude(&self, known: KnownOutcome) -> CommitOutcome {
+        match known {
+            KnownOutcome::Committed => CommitOutcome::Committed,
+            KnownOutcome::RolledBack { reason } => CommitOutcome::RolledBack { why: RollbackCause::Server { reason } },
+            KnownOutcome::Heuristic(heuristic) => CommitOutcome::Heuristic { heuristic, transaction: self.clone() },
+            KnownOutcome::Undecided { .. } | KnownOutcome::Forgotten => CommitOutcome::Unknown(self.clone()),
+        }
+    }
+}
+
+pub(crate) fn known(outcome: &v1::TransactionOutcome) -> KnownOutcome {
+    match outcome.kind() {
+        Kind::Committed => KnownOutcome::Committed,
+        Kind::RolledBack => KnownOutcome::RolledBack { reason: outcome.reason.clone() },
+        Kind::Heuristic => {
+            let heuristic: Option<Heuristic> = outcome.heuristic().into();
+            // One whose kind this version does not know is one that nobody can vouch for.
+            KnownOutcome::Heuristic(heuristic.unwrap_or(Heuristic::Hazard))
+        }
+        Kind::Undecided => KnownOutcome::Undecided { state: outcome.reason.clone() },
+        Kind::Forgotten => KnownOutcome::Forgotten,
+    }
+}
+
+/// A database's part of a transaction.
+#[derive(Debug)]
+pub(crate) enum Branch {
+    Postgres(PostgresBranch),
+    Sqlite(SqliteBranch),
+}
+
+impl Branch {
+    pub fn failure(&self) -> Option<Failure> {
+        match self {
+            Branch::Postgres(branch) => branch.failure(),
+            Branch::Sqlite(branch) => branch.failure(),
+        }
+    }
+}
+
+/// A branch that can commit.
+#[derive(Debug)]
+enum Ready {
+    Prepared(PostgresConnection),
+    LastPostgres(PostgresConnection, TransactionNumber),
+    LastSqlite(SqliteConnection, OwnedSemaphorePermit),
+}
+
+/// All that the end of a transaction needs.
+#[derive(Debug)]
+pub(crate) struct Ending {
+    pub session: Session,
+    pub pool: Arc<Pool>,
+    pub id: GlobalId,
+    pub branches: Vec<(ResourceName, Branch)>,
+    pub failure: Option<Failure>,
+}
+
+impl Ending {
+    pub async fn commit(mut self) -> CommitOutcome {
+        if let Some(failure) = self.failure.take() {
+            return self.fail(failure).await;
+        }
+        let (prepared, last) = match self.make_ready().await {
+            Ok(ready) => ready,
+            Err(failure) => return self.fail(failure).await,
+        };
+        let ask = v1::Commit { gtrid: self.id.to_string(), prepared };
+        let asked = timeout(COMMIT_ANSWERED_WITHIN, self.session.ask(Ask::Commit(ask))).await;
+        let deadline = Instant::now() + OUTCOME_ASKED_FOR;
+        let (answer, last) = match (asked, last) {
+            (Ok(Ok(Answer::Go(_))), Some(last)) => return self.decide(last).await,
+            (asked, last) => (asked, last),
+        };
+        // No `go` came, and none is taken any more: the last resource rolls back (P21).
+        self.roll_back_last(last).await;
+        match answer {
+            Ok(Ok(Answer::Outcome(outcome))) => match known(&outcome) {
+                KnownOutcome::Undecided { .. } => self.in_doubt().ask_until(deadline).await,
+                known => self.in_doubt().conclude(known),
+            },
+            Ok(Err(error)) if !error.may_have_happened() && error.code() != Some(RefusalCode::CommitUnderWay) => {
+                // This was the one request to commit, and it had no effect.
+                self.fail(Failure::blameless(RollbackCause::Server { reason: error.to_string() })).await
+            }
+            Ok(Err(_)) => self.in_doubt().ask_until(deadline).await,
+            // Past its deadline, or an answer of another kind.
+            Ok(Ok(_)) | Err(_) => CommitOutcome::Unknown(self.in_doubt()),
+        }
+    }
+
+    /// The databases first: when a message is back in its queue, the rows that it touched are free.
+    pub async fn roll_back(mut self, blame: Blame) -> Result<(), RequestError> {
+        self.roll_back_branches().await;
+        self.tell_rollback(blame).await
+    }
+
+    async fn tell_rollback(&self, blame: Blame) -> Result<(), RequestError> {
+        let ask = v1::Rollback { gtrid: self.id.to_string(), blame: Some(blame.into()) };
+        match self.session.ask(Ask::Rollback(ask)).await {
+            Ok(_) => Ok(()),
+            // It has ended already, and it was not committed.
+            Err(error) if matches!(error.code(), Some(RefusalCode::TransactionNotActive | RefusalCode::RolledBack)) => Ok(()),
+            Err(error) => Err(error),
+        }
+    }
+
+    async fn fail(mut self, failure: Failure) -> CommitOutcome {
+        self.roll_back_branches().await;
+        if let Err(error) = self.tell_rollback(failure.blame).await {
+            // The server rolls it back when it learns that this client is gone, or when its time is up.
+            tracing::debug!(id = %self.id, %error, "rollback not acknowledged");
+        }
+        CommitOutcome::RolledBack { why: failure.cause }
+    }
+
+    async fn roll_back_branches(&mut self) {
+        let pool = &self.pool;
+        let branches = std::mem::take(&mut self.branches);
+        join_all(branches.into_iter().map(async |(_, branch)| match branch {
+            Branch::Postgres(branch) if branch.failure().is_some_and(|failure| failure.is_cancelled()) => drop(branch),
+            Branch::Postgres(branch) => keep_postgres(pool, branch.into_connection().0.roll_back()).await,
+            Branch::Sqlite(branch) => {
+                let (connection, turn) = branch.into_connection();
+                keep_sqlite(pool, connection.roll_back()).await;
+                drop(turn);
+            }
+        }))
+        .await;
+    }
+
+    /// All branches at the same time. The names of the prepared ones, and the last resource if there is one.
+    async fn make_ready(&mut self) -> Result<(Vec<String>, Option<Ready>), Failure> {
+        let id = self.id;
+        let branches = std::mem::take(&mut self.branches);
+        let results = join_all(branches.into_iter().map(async |(name, branch)| (name, ready(branch, id).await))).await;
+        let (mut prepared, mut last, mut failed) = (Vec::new(), None, None);
+        for (name, result) in results {
+            match result {
+                Ok(Ready::Prepared(connection)) => {
+                    prepared.push(name.as_str().to_owned());
+                    self.pool.put_postgres_ended(connection);
+                }
+                // The coordinator allows one.
+                Ok(ready) => last = Some(ready),
+                Err(failure) => failed = failed.or(Some(failure)),
+            }
+        }
+        match failed {
+            None => Ok((prepared, last)),
+            Some(failure) => {
+                // What is prepared the coordinator rolls back, by name.
+                self.roll_back_last(last).await;
+                Err(failure)
+            }
+        }
+    }
+
+    async fn roll_back_last(&self, last: Option<Ready>) {
+        match last {
+            Some(Ready::LastPostgres(connection, _)) => keep_postgres(&self.pool, connection.roll_back()).await,
+            Some(Ready::LastSqlite(connection, turn)) => {
+                keep_sqlite(&self.pool, connection.roll_back()).await;
+                drop(turn);
+            }
+            Some(Ready::Prepared(_)) | None => {}
+        }
+    }
+
+    /// After `go`.
+    async fn decide(self, last: Ready) -> CommitOutcome {
+        let (resource, decision) = match last {
+            Ready::LastPostgres(connection, number) => {
+                let resource = connection.resource().name.clone();
+                let decision = postgres_marker::commit(connection, number, self.id).await;
+                (resource, kept(decision, |connection| self.pool.put_postgres_ended(connection)))
+            }
+            Ready::LastSqlite(connection, turn) => {
+                let resource = connection.resource().name.clone();
+                let decision = connection.commit(self.id).await;
+                let decision = kept(decision, |connection| self.pool.put_sqlite_ended(connection));
+                drop(turn);
+                (resource, decision)
+            }
+            Ready::Prepared(_) => return CommitOutcome::Unknown(self.in_doubt()),
+        };
+        let outcome = self.report(matches!(decision, Decision::Committed(()))).await;
+        match (decision, outcome) {
+            // The row decides, whether the coordinator could be asked or not.
+            (Decision::Fenced, _) => CommitOutcome::RolledBack { why: RollbackCause::Fenced { resource } },
+            (Decision::Committed(()), CommitOutcome::RolledBack { .. }) => {
+                tracing::error!(id = %self.id, %resource, "the database has committed what the coordinator rolled back");
+                CommitOutcome::Heuristic { heuristic: Heuristic::Mixed, transaction: self.in_doubt() }
+            }
+            (Decision::Uncertain { error: Some(error) }, CommitOutcome::RolledBack { .. }) => {
+                CommitOutcome::RolledBack { why: RollbackCause::Database { resource, error } }
+            }
+            (_, outcome) => outcome,
+        }
+    }
+
+    /// Tells the coordinator what came of the commit until it has heard it, and takes its word for the outcome: committed
+    /// only when every queue manager has applied it (P19).
+    async fn report(&self, committed: bool) -> CommitOutcome {
+        let deadline = Instant::now() + OUTCOME_ASKED_FOR;
+        let reporting = async {
+            loop {
+                let ask = v1::ReportOutcome { gtrid: self.id.to_string(), committed };
+                match self.session.ask(Ask::ReportOutcome(ask)).await {
+                    Ok(Answer::Outcome(outcome)) => match known(&outcome) {
+                        KnownOutcome::Undecided { .. } => return None,
+                        known => return Some(self.in_doubt().conclude(known)),
+                    },
+                    Err(RequestError::Lost { .. } | RequestError::Unreachable { .. }) => {}
+                    // It knows already, or cannot say now: what it knows can be asked.
+                    Ok(_) | Err(_) => return None,
+                }
+            }
+        };
+        match tokio::time::timeout_at(deadline, reporting).await {
+            Ok(Some(outcome)) => outcome,
+            Ok(None) => self.in_doubt().ask_until(deadline).await,
+            Err(_) => CommitOutcome::Unknown(self.in_doubt()),
+        }
+    }
+
+    fn in_doubt(&self) -> InDoubt {
+        InDoubt::new(self.session.clone(), self.id)
+    }
+}
+
+async fn ready(branch: Branch, id: GlobalId) -> Result<Ready, Failure> {
+    match branch {
+        Branch::Sqlite(branch) => {
+            let (connection, turn) = branch.into_connection();
+            Ok(Ready::LastSqlite(connection.check().await?, turn))
+        }
+        Branch::Postgres(branch) => {
+            let (connection, number) = branch.into_connection();
+            let connection = postgres_marker::check(connection, number).await?;
+            match connection.resource().kind {
+                ResourceKind::PostgresTwoPhase => Ok(Ready::Prepared(postgres_marker::prepare(connection, number, id).await?)),
+                ResourceKind::PostgresMarker | ResourceKind::SqliteMarker | ResourceKind::Service => {
+                    Ok(Ready::LastPostgres(connection, number))
+                }
+            }
+        }
+    }
+}
+
+/// Puts the connection of a certain commit where the next transaction finds it.
+fn kept<C>(decision: Decision<C>, keep: impl FnOnce(C)) -> Decision<()> {
+    match decision {
+        Decision::Committed(connection) => {
+            keep(connection);
+            Decision::Committed(())
+        }
+        Decision::Fenced => Decision::Fenced,
+        Decision::Uncertain { error } => Decision::Uncertain { error },
+    }
+}
+
+async fn keep_postgres(pool: &Pool, ended: impl Future<Output = Option<PostgresConnection>>) {
+    if let Some(connection) = ended.await {
+        pool.put_postgres(connection);
+    }
+}
+
+async fn keep_sqlite(pool: &Pool, ended: impl Future<Output = Option<SqliteConnection>>) {
+    if let Some(connection) = ended.await {
+        pool.put_sqlite(connection);
+    }
+}

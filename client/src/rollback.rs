@@ -1,0 +1,62 @@
+//! Why a transaction was, or can only be, rolled back, as far as this end knows.
+
+use handfast_protocol::ResourceName;
+
+use crate::blame::Blame;
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum RollbackCause {
+    /// The server rolled it back, in its own words.
+    #[error("{reason}")]
+    Server { reason: String },
+    /// A statement failed (P6): nothing more can be done in its transaction.
+    #[error("a statement failed at {resource}: {error}")]
+    Statement { resource: ResourceName, error: String },
+    /// The database could not prepare or commit.
+    #[error("{resource} could not commit: {error}")]
+    Database { resource: ResourceName, error: String },
+    /// Recovery wrote the opposite marker row before this commit came (P12, P21).
+    #[error("recovery ended it before {resource} had committed")]
+    Fenced { resource: ResourceName },
+    /// A call was dropped before it was answered: nobody knows what it did, so that nothing of it may stay.
+    #[error("{call} was cancelled before it was answered")]
+    Cancelled { call: &'static str },
+    /// The database joined the transaction, but this client could not begin its work there.
+    #[error("{resource} could not be used: {error}")]
+    Enlist { resource: ResourceName, error: String },
+}
+
+impl RollbackCause {
+    /// Whether the same work may succeed when it is done again. A failed statement fails again, as far as one can tell; its
+    /// blame says whose fault it was.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            RollbackCause::Statement { .. } => false,
+            RollbackCause::Server { .. }
+            | RollbackCause::Database { .. }
+            | RollbackCause::Fenced { .. }
+            | RollbackCause::Cancelled { .. }
+            | RollbackCause::Enlist { .. } => true,
+        }
+    }
+}
+
+/// The first thing that went wrong in a transaction: it cannot commit any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Failure {
+    pub cause: RollbackCause,
+    pub blame: Blame,
+}
+
+impl Failure {
+    /// One that says nothing about the messages.
+    pub fn blameless(cause: RollbackCause) -> Failure {
+        Failure { cause, blame: Blame::None }
+    }
+
+    /// Whatever was cancelled may still be under way on its connection.
+    pub fn is_cancelled(&self) -> bool {
+        matches!(self.cause, RollbackCause::Cancelled { .. })
+    }
+}

@@ -1,0 +1,106 @@
+//! From messages to one Send request: bodies inline where they fit, staged where they do not.
+
+use std::sync::Arc;
+
+use handfast_protocol::limits::CHUNK_BYTES_MAX;
+use handfast_protocol::{MessageId, MessageInvalid, ProducerSequence};
+use handfast_wire::{Malformed, v1};
+
+use crate::body;
+use crate::error::RequestError;
+use crate::limits::SEND_BYTES_MAX;
+use crate::message::Message;
+use crate::rollback::RollbackCause;
+use crate::session::{Ask, Connection, Session, expect_answer, message_weight};
+
+/// Messages that were not sent.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum SendError {
+    #[error(transparent)]
+    Request(#[from] RequestError),
+    #[error("message {index} of the send cannot be accepted: {cause}")]
+    Message { index: usize, cause: MessageInvalid },
+    #[error(
+        "the messages of one send have {bytes} bytes; at most {SEND_BYTES_MAX} are allowed. Send fewer at a time, or send them one by one in a transaction"
+    )]
+    TooLarge { bytes: usize },
+    #[error("the transaction can only be rolled back: {0}")]
+    RollbackOnly(RollbackCause),
+}
+
+impl SendError {
+    /// Whether the same work may succeed when it is done again later.
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            SendError::Request(error) => error.is_retryable(),
+            SendError::RollbackOnly(cause) => cause.is_retryable(),
+            SendError::Message { .. } | SendError::TooLarge { .. } => false,
+        }
+    }
+}
+
+/// What was sent.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Sent {
+    pub ids: Vec<MessageId>,
+    /// The same sequence of the same producer was sent before; `ids` are the first ones, or empty where they are no longer
+    /// kept (P24).
+    pub repeated: bool,
+}
+
+/// Where a send belongs.
+#[derive(Debug, Clone, Default)]
+pub struct Envelope {
+    pub transaction: Option<v1::Transaction>,
+    pub producer: Option<ProducerSequence>,
+}
+
+/// Sends all of `messages` or none.
+pub async fn send<'m>(
+    session: &Session,
+    envelope: Envelope,
+    messages: impl ExactSizeIterator<Item = (&'m str, Message)>,
+) -> Result<Sent, SendError> {
+    let mut staging: Option<Arc<Connection>> = None;
+    let mut wire = Vec::with_capacity(messages.len());
+    let mut bytes = 0;
+    for (index, (queue, message)) in messages.enumerate() {
+        message.check().map_err(|cause| SendError::Message { index, cause })?;
+        let content = if message.body.len() <= CHUNK_BYTES_MAX {
+            v1::new_message::Content::Body(message.body)
+        } else {
+            if staging.is_none() {
+                staging = Some(session.connection().await?);
+            }
+            let connection = staging.as_ref().expect("it was set just above");
+            v1::new_message::Content::StagedBody(body::stage(session, connection, message.body).await?)
+        };
+        let properties = Some(message.properties.into());
+        let message = v1::NewMessage { queue: queue.to_owned(), properties, content: Some(content) };
+        bytes += message_weight(&message);
+        wire.push(message);
+    }
+    if bytes > SEND_BYTES_MAX {
+        return Err(SendError::TooLarge { bytes });
+    }
+    let producer = envelope.producer.map(|sequence| v1::ProducerSequence {
+        producer: sequence.producer.as_str().to_owned(),
+        epoch: sequence.epoch,
+        sequence: sequence.sequence,
+    });
+    let ask = Ask::Send(v1::Send { transaction: envelope.transaction, producer, messages: wire });
+    // Staged bodies belong to the connection that they were staged on.
+    let on = staging.map(|connection| connection.generation);
+    let answer = session.start_ask(ask, on).await?.await?;
+    let sent = expect_answer!(session, answer, Sent, "send")?;
+    let ids = sent.ids.iter().map(|id| id.parse()).collect::<Result<Vec<MessageId>, _>>();
+    let ids = ids.map_err(|error| session.unreadable(Malformed::from(error)))?;
+    Ok(Sent { ids, repeated: sent.repeated_send })
+}
+
+/// The id of the one message that was sent.
+pub fn single(session: &Session, sent: &Sent) -> Result<MessageId, SendError> {
+    let id = sent.ids.first().copied();
+    id.ok_or_else(|| session.unreadable(Malformed::Missing("ids")).into())
+}

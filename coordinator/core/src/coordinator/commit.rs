@@ -1,0 +1,142 @@
+//! The way to a decision: the services vote, then the log decides, or delegates to the last resource.
+
+use handfast_protocol::{GlobalId, PrepareVote, ResourceKind, ResourceName, RollbackReason};
+use handfast_store::StoreError;
+
+use super::calls::Deed;
+use super::proposals::Pending;
+use super::timer::Timer;
+use super::transaction::{Phase, Stage};
+use super::{Context, Coordinator};
+use crate::{Branch, CallFailed, Command, Done, Refused, RequestId, RequestRefused, Told};
+
+impl Coordinator {
+    /// A commit never makes a transaction live (P5).
+    pub(super) fn commit(
+        &mut self,
+        cx: &mut Context<'_>,
+        request: RequestId,
+        id: GlobalId,
+        prepared: &[ResourceName],
+    ) -> Result<(), StoreError> {
+        if !self.is_active(id) {
+            let refused = self.not_active(cx, id)?;
+            self.answer(cx, request, Err(refused));
+            return Ok(());
+        }
+        if let Err(refused) = self.votes_fit(id, prepared) {
+            self.answer(cx, request, Err(refused));
+            return Ok(());
+        }
+        for waiting in self.leave_queues(id) {
+            self.answer(cx, waiting, Err(RequestRefused::CommitUnderWay { id }));
+        }
+        let transaction = self.transactions.get_mut(&id).expect("it is active");
+        transaction.phase = Phase::Preparing;
+        transaction.committers.push(request);
+        let mut services = Vec::new();
+        for (name, branch) in &mut transaction.branches {
+            branch.stage = if branch.kind == ResourceKind::Service {
+                services.push(name.clone());
+                Stage::Preparing
+            } else {
+                Stage::Prepared
+            };
+        }
+        for name in services {
+            self.enqueue(cx, &name, Deed::Prepare { id });
+        }
+        self.decide_if_prepared(cx, id);
+        Ok(())
+    }
+
+    /// The client has prepared the databases of two-phase kind, each of them, and nothing else.
+    fn votes_fit(&self, id: GlobalId, prepared: &[ResourceName]) -> Result<(), RequestRefused> {
+        let branches = &self.transactions[&id].branches;
+        if let Some(name) = prepared.iter().find(|name| !branches.contains_key(name)) {
+            return Err(RequestRefused::NotEnlisted { id, name: (*name).clone() });
+        }
+        let missing = |(name, branch): &(&ResourceName, &super::transaction::Branch)| {
+            branch.kind != ResourceKind::Service && !prepared.contains(name)
+        };
+        match branches.iter().find(missing) {
+            Some((name, _)) => Err(RequestRefused::NotPrepared { name: name.clone() }),
+            None => Ok(()),
+        }
+    }
+
+    /// A service voted, or could not be asked. A late vote changes nothing but that its branch is undone.
+    pub(super) fn voted(
+        &mut self,
+        cx: &mut Context<'_>,
+        id: GlobalId,
+        name: &ResourceName,
+        result: Result<Told, CallFailed>,
+    ) -> Result<(), StoreError> {
+        let preparing = self.transactions.get_mut(&id).filter(|found| found.phase == Phase::Preparing);
+        let Some(transaction) = preparing else {
+            match result {
+                Ok(Told::Voted(PrepareVote::ReadOnly | PrepareVote::Rollback)) => self.leave(cx, id, name),
+                // Prepared, or maybe so.
+                _ => self.enqueue(cx, name, Deed::Undo { id }),
+            }
+            return Ok(());
+        };
+        let branch = transaction.branches.get_mut(name).expect("only branches of the transaction are prepared");
+        let participant = name.to_string();
+        match result {
+            Ok(Told::Voted(PrepareVote::Commit)) => branch.stage = Stage::Prepared,
+            Ok(Told::Voted(PrepareVote::ReadOnly)) => {
+                branch.stage = Stage::ReadOnly;
+                self.leave(cx, id, name);
+            }
+            Ok(_) => {
+                branch.stage = Stage::Refused;
+                let reason = "it voted to roll back".to_owned();
+                self.rollback(cx, id, RollbackReason::Refused { participant, reason });
+                return Ok(());
+            }
+            Err(failure) => {
+                // Nobody knows whether it is prepared: it is undone as if it were.
+                branch.stage = Stage::Prepared;
+                let reason = failure.to_string();
+                self.rollback(cx, id, RollbackReason::Refused { participant, reason });
+                return Ok(());
+            }
+        }
+        self.decide_if_prepared(cx, id);
+        Ok(())
+    }
+
+    fn decide_if_prepared(&mut self, cx: &mut Context<'_>, id: GlobalId) {
+        let transaction = self.transactions.get_mut(&id).expect("it is being prepared");
+        if !transaction.is_prepared() {
+            return;
+        }
+        let voted = transaction.branches.iter().filter(|(_, branch)| branch.stage == Stage::Prepared);
+        let branches: Vec<Branch> = voted.map(|(name, _)| Branch { resource: name.clone() }).collect();
+        self.timers.cancel(transaction.deadline, Timer::Deadline(id));
+        let command = match transaction.last.clone() {
+            Some(resource) => {
+                transaction.phase = Phase::Delegating;
+                Command::Delegate { id, resource, branches }
+            }
+            None => {
+                transaction.phase = Phase::Deciding;
+                Command::Decide { id, branches }
+            }
+        };
+        self.propose(cx.out, command, Pending::Record { id });
+    }
+
+    /// The first record of a transaction was applied, or refused: then it leaves no record at all.
+    pub(super) fn record_applied(&mut self, cx: &mut Context<'_>, id: GlobalId, result: Result<Done, Refused>) {
+        match result {
+            Ok(Done::Recorded) => self.delegated(cx, id),
+            Ok(Done::Decided(outcome) | Done::Ended(outcome)) => self.decided(cx, id, outcome),
+            Err(Refused::NoSpace { .. }) => self.rollback(cx, id, RollbackReason::NoSpace),
+            Err(Refused::EpochEnded { .. }) => self.rollback(cx, id, RollbackReason::EpochEnded),
+            Err(_) => self.rollback(cx, id, RollbackReason::Conflict),
+        }
+    }
+}

@@ -1,0 +1,96 @@
+//! An application on its own connection to a SQLite file.
+
+use std::sync::Mutex;
+
+use async_trait::async_trait;
+use handfast_coordinator::drivers::conformance::{Client, Written};
+use handfast_coordinator_core::Resource;
+use handfast_protocol::{GlobalId, Outcome, Xid, marker};
+use rusqlite::{Connection, ErrorCode, OpenFlags};
+
+pub struct SqliteClient {
+    connection: Mutex<Connection>,
+}
+
+impl SqliteClient {
+    pub fn of(resource: &Resource) -> SqliteClient {
+        let connection = Connection::open_with_flags(&resource.address, OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
+        SqliteClient { connection: Mutex::new(connection) }
+    }
+
+    pub fn run(&self, sql: &str) {
+        self.connection.lock().unwrap().execute_batch(sql).unwrap();
+    }
+
+    fn roll_back(&self) {
+        let connection = self.connection.lock().unwrap();
+        if !connection.is_autocommit() {
+            connection.execute_batch("ROLLBACK").unwrap();
+        }
+    }
+}
+
+#[async_trait]
+impl Client for SqliteClient {
+    async fn reset(&self) {
+        self.roll_back();
+        self.run("DELETE FROM handfast_outcome");
+    }
+
+    async fn write(&self, id: GlobalId) -> Written {
+        self.roll_back();
+        self.run("BEGIN IMMEDIATE");
+        let insert = "INSERT INTO handfast_outcome (gtrid, outcome) VALUES (?1, 'committed')";
+        let inserted = self.connection.lock().unwrap().execute(insert, [id.to_bytes().as_slice()]);
+        match inserted {
+            Ok(_) => Written::Done,
+            Err(error) => {
+                assert_eq!(error.sqlite_error_code(), Some(ErrorCode::ConstraintViolation));
+                self.roll_back();
+                Written::Conflict
+            }
+        }
+    }
+
+    async fn end(&self, outcome: Outcome) {
+        match outcome {
+            Outcome::Committed => self.run("COMMIT"),
+            Outcome::RolledBack => self.roll_back(),
+        }
+    }
+
+    /// SQLite's waiters poll; nobody can see them.
+    async fn awaited(&self) {}
+
+    async fn prepare(&self, _: &Xid) {
+        unreachable!("a last resource prepares nothing");
+    }
+
+    async fn prepare_foreign(&self, _: &str) {
+        unreachable!("a last resource prepares nothing");
+    }
+
+    async fn is_prepared(&self, _: &str) -> bool {
+        false
+    }
+
+    async fn end_by_hand(&self, _: &Xid, _: Outcome) {
+        unreachable!("a last resource prepares nothing");
+    }
+
+    async fn rows(&self) -> Vec<(GlobalId, Outcome)> {
+        let connection = self.connection.lock().unwrap();
+        let mut select = connection.prepare("SELECT gtrid, outcome FROM handfast_outcome ORDER BY gtrid").unwrap();
+        let rows = select.query_map([], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, String>(1)?))).unwrap();
+        let read = |row: rusqlite::Result<(Vec<u8>, String)>| {
+            let (gtrid, outcome) = row.unwrap();
+            let outcome = match outcome.as_str() {
+                marker::COMMITTED => Outcome::Committed,
+                marker::ROLLED_BACK => Outcome::RolledBack,
+                other => panic!("{other}"),
+            };
+            (GlobalId::from_bytes(&gtrid).unwrap(), outcome)
+        };
+        rows.map(read).collect()
+    }
+}

@@ -1,0 +1,405 @@
+//! The volatile half of the machine, for one epoch: the manager of the queues and the coordinator, what they have proposed,
+//! and the local branch that ties the two together (design D8).
+
+use std::collections::VecDeque;
+
+use handfast_coordinator_core as coordinator;
+use handfast_protocol::{GlobalId, RollbackReason, Timestamp, Xid};
+use handfast_queue as queue;
+use handfast_queue::manager::{self, Manager, Resolved, Space};
+use handfast_store::{Store, StoreError};
+
+use crate::codec::BatchWriter;
+use crate::command::{Applied, Command};
+use crate::limits::{BATCH_BYTES, ENTRIES_IN_FLIGHT_MAX};
+use crate::node::Action;
+use crate::request::{Answer, ConnectionId, Refusal, Request, RequestId};
+use crate::state::{State, local_branch};
+
+/// Who is told what a command did when it is applied.
+#[derive(Debug)]
+enum Continuation {
+    Queue(manager::Proposal),
+    Coordinator(coordinator::Proposal),
+    /// A decision or delegation with the local branch's part in it, or (`held: None`) of a local branch that did nothing.
+    Together { proposal: coordinator::Proposal, xid: Xid, hold: bool },
+    Idle { proposal: coordinator::Proposal, xid: Xid },
+}
+
+/// What the two cores see of the world during one step.
+#[derive(Clone, Copy)]
+pub(crate) struct Scene<'a> {
+    pub state: &'a State,
+    pub store: &'a dyn Store,
+    pub now: Timestamp,
+}
+
+#[derive(Debug)]
+pub(crate) struct Leader {
+    epoch: u64,
+    manager: Manager,
+    coordinator: coordinator::Coordinator,
+    /// The entry that is being filled, and who waits for its commands.
+    writer: BatchWriter,
+    filling: Vec<Continuation>,
+    /// Entries proposed and not yet applied, in log order.
+    in_flight: VecDeque<(u64, Vec<Continuation>)>,
+    next_number: u64,
+    /// What the failure that is being handled says about received messages (P22).
+    blame: Option<queue::Blame>,
+}
+
+impl Leader {
+    /// The leader of the epoch that has just begun.
+    pub fn new(scene: Scene<'_>, out: &mut Vec<Action>) -> Result<Leader, StoreError> {
+        let identity = scene.state.identity.expect("an epoch has begun, so the identity is known");
+        let mut leader = Leader {
+            epoch: identity.epoch,
+            manager: Manager::new(identity.manager_id, identity.epoch),
+            coordinator: coordinator::Coordinator::new(identity.coordinator()),
+            writer: BatchWriter::new(),
+            filling: Vec::new(),
+            in_flight: VecDeque::new(),
+            next_number: 1,
+            blame: None,
+        };
+        let mut actions = Vec::new();
+        leader.coordinator.start(&scene.state.coordinator, scene.now, &mut actions);
+        leader.carry_coordinator(scene, actions, out)?;
+        Ok(leader)
+    }
+
+    pub fn epoch(&self) -> u64 {
+        self.epoch
+    }
+
+    pub fn request(
+        &mut self,
+        scene: Scene<'_>,
+        request: RequestId,
+        connection: ConnectionId,
+        ask: Request,
+        out: &mut Vec<Action>,
+    ) -> Result<(), StoreError> {
+        match ask {
+            Request::Queue(ask) => {
+                let event = manager::Event::Request {
+                    request: manager::RequestId(request.0),
+                    connection: manager::ConnectionId(connection.0),
+                    ask,
+                };
+                self.step_manager(scene, event, out)
+            }
+            Request::Coordinator(ask) => self.ask_coordinator(scene, request, connection, ask, out),
+            Request::Rollback { id, blame } => {
+                self.blame = blame;
+                let ask = coordinator::Request::Rollback { id };
+                let result = self.ask_coordinator(scene, request, connection, ask, out);
+                self.blame = None;
+                result
+            }
+        }
+    }
+
+    fn ask_coordinator(
+        &mut self,
+        scene: Scene<'_>,
+        request: RequestId,
+        connection: ConnectionId,
+        ask: coordinator::Request,
+        out: &mut Vec<Action>,
+    ) -> Result<(), StoreError> {
+        let event = coordinator::Event::Request {
+            request: coordinator::RequestId(request.0),
+            connection: coordinator::ConnectionId(connection.0),
+            ask,
+        };
+        self.step_coordinator(scene, event, out)
+    }
+
+    /// The connection is gone: what it led is rolled back, and its consumer has vanished (P22).
+    pub fn disconnected(
+        &mut self,
+        scene: Scene<'_>,
+        connection: ConnectionId,
+        out: &mut Vec<Action>,
+    ) -> Result<(), StoreError> {
+        self.blame = Some(queue::Blame::Vanished);
+        let event = coordinator::Event::Disconnected { connection: coordinator::ConnectionId(connection.0) };
+        let result = self.step_coordinator(scene, event, out);
+        self.blame = None;
+        result?;
+        let connection = manager::ConnectionId(connection.0);
+        self.step_manager(scene, manager::Event::Disconnected { connection }, out)
+    }
+
+    pub fn keep_alive(
+        &mut self,
+        scene: Scene<'_>,
+        connection: ConnectionId,
+        out: &mut Vec<Action>,
+    ) -> Result<(), StoreError> {
+        let connection = manager::ConnectionId(connection.0);
+        self.step_manager(scene, manager::Event::KeepAlive { connection }, out)
+    }
+
+    pub fn tick(&mut self, scene: Scene<'_>, out: &mut Vec<Action>) -> Result<(), StoreError> {
+        self.step_manager(scene, manager::Event::Tick, out)?;
+        self.step_coordinator(scene, coordinator::Event::Tick, out)
+    }
+
+    /// When it wants a tick.
+    pub fn next_tick(&self) -> Option<Timestamp> {
+        [self.manager.next_tick(), self.coordinator.next_tick()].into_iter().flatten().min()
+    }
+
+    pub fn set_space(&mut self, space: Space) {
+        self.manager.set_space(space);
+    }
+
+    /// An own entry was applied.
+    pub fn applied(
+        &mut self,
+        scene: Scene<'_>,
+        number: u64,
+        results: Vec<Applied>,
+        out: &mut Vec<Action>,
+    ) -> Result<(), StoreError> {
+        let (expected, continuations) = self.in_flight.pop_front().expect("only proposed entries of this epoch are applied");
+        assert_eq!(number, expected, "entries are applied in the order in which they were proposed");
+        assert_eq!(results.len(), continuations.len(), "every command of an entry has one result");
+        for (continuation, result) in continuations.into_iter().zip(results) {
+            self.resume(scene, continuation, result, out)?;
+        }
+        Ok(())
+    }
+
+    fn resume(
+        &mut self,
+        scene: Scene<'_>,
+        continuation: Continuation,
+        applied: Applied,
+        out: &mut Vec<Action>,
+    ) -> Result<(), StoreError> {
+        match (continuation, applied) {
+            (Continuation::Queue(proposal), Applied::Queue(result)) => {
+                self.step_manager(scene, manager::Event::Applied { proposal, result }, out)
+            }
+            (Continuation::Coordinator(proposal), Applied::Coordinator { result, local }) => {
+                self.wake(scene, local, out)?;
+                self.step_coordinator(scene, coordinator::Event::Applied { proposal, result }, out)
+            }
+            (Continuation::Idle { proposal, xid }, Applied::Coordinator { result, .. }) => {
+                let how = if result.is_ok() { Resolved::Committed(Vec::new()) } else { Resolved::RolledBack };
+                self.resolve_local(scene, &xid, how, out)?;
+                self.step_coordinator(scene, coordinator::Event::Applied { proposal, result }, out)
+            }
+            (Continuation::Together { proposal, xid, hold }, Applied::Together { queue, coordinator: result }) => {
+                let how = match queue {
+                    Ok(queue::Done::Prepared) => Resolved::Prepared,
+                    // Held sends keep their place and stay locked (P10): nobody is woken for them yet.
+                    Ok(queue::Done::Committed(_)) if hold => Resolved::Committed(Vec::new()),
+                    Ok(queue::Done::Committed(places)) => Resolved::Committed(places),
+                    Ok(other) => unreachable!("a branch ends committed or prepared, not {other:?}"),
+                    Err(_) => Resolved::RolledBack,
+                };
+                self.resolve_local(scene, &xid, how, out)?;
+                self.step_coordinator(scene, coordinator::Event::Applied { proposal, result }, out)
+            }
+            (continuation, applied) => unreachable!("{continuation:?} waits for another result than {applied:?}"),
+        }
+    }
+
+    /// The state itself ended a local branch, with its transaction: its messages became receivable.
+    fn wake(&mut self, scene: Scene<'_>, local: Option<queue::Done>, out: &mut Vec<Action>) -> Result<(), StoreError> {
+        let keys = match local {
+            Some(queue::Done::Committed(keys) | queue::Done::RolledBack(keys) | queue::Done::Released(keys)) => keys,
+            Some(_) | None => return Ok(()),
+        };
+        let mut actions = Vec::new();
+        self.manager.released(&scene.state.queue, scene.store, scene.now, &keys, &mut actions)?;
+        self.carry_manager(scene, actions, out);
+        Ok(())
+    }
+
+    fn resolve_local(
+        &mut self,
+        scene: Scene<'_>,
+        xid: &Xid,
+        how: Resolved,
+        out: &mut Vec<Action>,
+    ) -> Result<(), StoreError> {
+        let mut actions = Vec::new();
+        self.manager.resolved(&scene.state.queue, scene.store, scene.now, xid, how, &mut actions)?;
+        self.carry_manager(scene, actions, out);
+        Ok(())
+    }
+
+    fn step_manager(&mut self, scene: Scene<'_>, event: manager::Event, out: &mut Vec<Action>) -> Result<(), StoreError> {
+        let mut actions = Vec::new();
+        self.manager.step(&scene.state.queue, scene.store, scene.now, event, &mut actions)?;
+        self.carry_manager(scene, actions, out);
+        Ok(())
+    }
+
+    fn carry_manager(&mut self, scene: Scene<'_>, actions: Vec<manager::Action>, out: &mut Vec<Action>) {
+        for action in actions {
+            match action {
+                manager::Action::Propose { proposal, command } => {
+                    self.propose(scene, &Command::Queue(command), Continuation::Queue(proposal), out);
+                }
+                manager::Action::Answer { request, answer } => {
+                    let answer = answer.map(Answer::Queue).map_err(Refusal::Queue);
+                    out.push(Action::Answer { request: RequestId(request.0), answer });
+                }
+            }
+        }
+    }
+
+    pub fn step_coordinator(
+        &mut self,
+        scene: Scene<'_>,
+        event: coordinator::Event,
+        out: &mut Vec<Action>,
+    ) -> Result<(), StoreError> {
+        let mut actions = Vec::new();
+        self.coordinator.step(&scene.state.coordinator, scene.store, scene.now, event, &mut actions)?;
+        self.carry_coordinator(scene, actions, out)
+    }
+
+    fn carry_coordinator(
+        &mut self,
+        scene: Scene<'_>,
+        actions: Vec<coordinator::Action>,
+        out: &mut Vec<Action>,
+    ) -> Result<(), StoreError> {
+        for action in actions {
+            match action {
+                coordinator::Action::Propose { proposal, command } => {
+                    self.propose_decision(scene, proposal, command, out)?;
+                }
+                coordinator::Action::Answer { request, answer } => {
+                    let answer = self.answer_of_coordinator(answer);
+                    out.push(Action::Answer { request: RequestId(request.0), answer });
+                }
+                coordinator::Action::Call { call, resource, ask } => out.push(Action::Call { call, resource, ask }),
+                coordinator::Action::Barrier { barrier } => out.push(Action::Barrier { barrier }),
+                coordinator::Action::RollbackLocal { id, reason } => self.rollback_local(scene, id, reason, out)?,
+            }
+        }
+        Ok(())
+    }
+
+    /// A transaction begins with its local branch.
+    fn answer_of_coordinator(
+        &mut self,
+        answer: Result<coordinator::Answer, coordinator::RequestRefused>,
+    ) -> Result<Answer, Refusal> {
+        let answer = answer?;
+        if let coordinator::Answer::Begun { id, .. } = &answer {
+            // The coordinator leads it: its timeout and its connection are the coordinator's to watch.
+            self.manager.start(local_branch(*id), None, Timestamp::MAX)?;
+        }
+        Ok(Answer::Coordinator(answer))
+    }
+
+    fn rollback_local(
+        &mut self,
+        scene: Scene<'_>,
+        id: GlobalId,
+        reason: RollbackReason,
+        out: &mut Vec<Action>,
+    ) -> Result<(), StoreError> {
+        let xid = local_branch(id);
+        if !self.manager.is_active(&xid) {
+            return Ok(());
+        }
+        let blame = self.blame.clone();
+        let mut actions = Vec::new();
+        self.manager.rollback(&scene.state.queue, scene.store, scene.now, &xid, reason, blame, &mut actions)?;
+        self.carry_manager(scene, actions, out);
+        Ok(())
+    }
+
+    /// Puts the local branch's part into the entry that decides or delegates its transaction.
+    fn propose_decision(
+        &mut self,
+        scene: Scene<'_>,
+        proposal: coordinator::Proposal,
+        command: coordinator::Command,
+        out: &mut Vec<Action>,
+    ) -> Result<(), StoreError> {
+        let (id, prepare, hold) = match &command {
+            coordinator::Command::Delegate { id, .. } => (*id, true, false),
+            coordinator::Command::Decide { id, branches } => (*id, false, !branches.is_empty()),
+            _ => {
+                self.propose(scene, &Command::Coordinator(command), Continuation::Coordinator(proposal), out);
+                return Ok(());
+            }
+        };
+        let xid = local_branch(id);
+        let mut actions = Vec::new();
+        let ended = self.manager.end(&scene.state.queue, scene.store, scene.now, &xid, &mut actions);
+        self.carry_manager(scene, actions, out);
+        let Ok(work) = ended else {
+            // The branch ended before its transaction was decided: the transaction cannot commit (P17).
+            let result = Err(coordinator::Refused::LocalBranch { id });
+            return self.step_coordinator(scene, coordinator::Event::Applied { proposal, result }, out);
+        };
+        if work == queue::Work::default() {
+            self.propose(scene, &Command::Coordinator(command), Continuation::Idle { proposal, xid }, out);
+            return Ok(());
+        }
+        let queue = if prepare {
+            queue::Command::Prepare { xid: xid.clone(), work }
+        } else {
+            queue::Command::Commit { xid: xid.clone(), work, hold }
+        };
+        let together = Command::Together { queue, coordinator: command };
+        self.propose(scene, &together, Continuation::Together { proposal, xid, hold }, out);
+        Ok(())
+    }
+
+    fn propose(&mut self, scene: Scene<'_>, command: &Command, continuation: Continuation, out: &mut Vec<Action>) {
+        self.writer.push(command);
+        self.filling.push(continuation);
+        if self.writer.len() >= BATCH_BYTES {
+            self.seal(scene.now, out);
+        }
+    }
+
+    /// The shell has no more events at hand: proposes what has gathered, unless enough entries are on their way already.
+    /// Then it waits for the next of them to be applied, and grows (adaptive batching, no timer).
+    pub fn flush(&mut self, now: Timestamp, out: &mut Vec<Action>) {
+        if !self.filling.is_empty() && self.in_flight.len() < ENTRIES_IN_FLIGHT_MAX {
+            self.seal(now, out);
+        }
+    }
+
+    fn seal(&mut self, now: Timestamp, out: &mut Vec<Action>) {
+        let number = self.next_number;
+        self.next_number += 1;
+        out.push(Action::Propose(self.writer.finish(self.epoch, now, number)));
+        self.in_flight.push_back((number, std::mem::take(&mut self.filling)));
+    }
+
+    /// The epoch ends: every open request is answered Unknown.
+    pub fn settle(mut self, out: &mut Vec<Action>) {
+        let mut actions = Vec::new();
+        self.manager.settle(&mut actions);
+        let mut answers = Vec::new();
+        self.coordinator.settle(&mut answers);
+        for action in actions {
+            if let manager::Action::Answer { request, answer } = action {
+                let answer = answer.map(Answer::Queue).map_err(Refusal::Queue);
+                out.push(Action::Answer { request: RequestId(request.0), answer });
+            }
+        }
+        for action in answers {
+            if let coordinator::Action::Answer { request, answer } = action {
+                let answer = answer.map(Answer::Coordinator).map_err(Refusal::Coordinator);
+                out.push(Action::Answer { request: RequestId(request.0), answer });
+            }
+        }
+    }
+}

@@ -1,0 +1,9 @@
+//! The bounds of the machine, each with its reason.
+
+/// Commands are put together in one log entry until it holds this much; a single larger command has an entry of its own.
+/// One mebibyte is a few milliseconds of log writing: enough to share a flush, too little to be felt behind one.
+pub const BATCH_BYTES: usize = 1 << 20;
+
+/// Log entries proposed and not yet applied. Beyond it commands gather in the next entry, so that a slow disk means larger
+/// entries and not more of them.
+pub const ENTRIES_IN_FLIGHT_MAX: usize = 8;

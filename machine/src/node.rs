@@ -1,0 +1,216 @@
+//! One member: its store, its state and, while it leads, its leader. The one closed loop that the shell and the simulator
+//! drive.
+
+use bytes::Bytes;
+use handfast_coordinator_core as coordinator;
+use handfast_protocol::{Incarnation, Timestamp};
+use handfast_queue::manager::Space;
+use handfast_store::{Store, StoreError};
+use uuid::Uuid;
+
+use crate::codec::{BatchUnreadable, encode_batch};
+use crate::command::{Applied, Batch, Command};
+use crate::leader::{Leader, Scene};
+use crate::request::{Answer, ConnectionId, Refusal, Request, RequestId};
+use crate::state::State;
+
+/// A committed log entry.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    pub index: u64,
+    /// Opaque to the machine; stored in the same write as the entry's effects and given back at the next start.
+    pub position: Bytes,
+    /// `None`: an entry of the log's own.
+    pub payload: Option<Bytes>,
+}
+
+/// Everything that can happen to a member.
+#[derive(Debug)]
+pub enum Event {
+    Request { request: RequestId, connection: ConnectionId, ask: Request },
+    KeepAlive { connection: ConnectionId },
+    Disconnected { connection: ConnectionId },
+    /// A driver has answered a [`Action::Call`].
+    Called { call: coordinator::CallId, result: Result<coordinator::Told, coordinator::CallFailed> },
+    BarrierPassed { barrier: u64 },
+    /// The log has committed these.
+    Committed { entries: Vec<Entry> },
+    /// The log lets this member propose. `leadership` and `manager_id` are fresh random ids, `incarnation` is that of the data
+    /// directory (P3).
+    Lead { leadership: Uuid, manager_id: Uuid, incarnation: Incarnation },
+    /// The log no longer lets this member propose, or the process is stopping.
+    Follow,
+    Space(Space),
+    Tick,
+}
+
+/// Everything a member wants done.
+#[derive(Debug, PartialEq, Eq)]
+pub enum Action {
+    /// Append this entry to the log. In this order; it comes back as [`Event::Committed`].
+    Propose(Bytes),
+    Answer { request: RequestId, answer: Result<Answer, Refusal> },
+    /// Ask a resource; it comes back as [`Event::Called`].
+    Call { call: coordinator::CallId, resource: coordinator::Resource, ask: coordinator::Ask },
+    /// Say [`Event::BarrierPassed`] when all that is committed now has been applied (P8).
+    Barrier { barrier: u64 },
+}
+
+/// The member cannot go on: the process ends and says why (D12).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum Fatal {
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    #[error("log entry {index} cannot be read: {cause}")]
+    Entry { index: u64, cause: BatchUnreadable },
+}
+
+#[allow(missing_debug_implementations, reason = "a store has no useful debug form")]
+pub struct Node<S: Store> {
+    store: S,
+    state: State,
+    /// Proposed to lead; the epoch has not begun yet.
+    awaited: Option<Uuid>,
+    leader: Option<Leader>,
+}
+
+impl<S: Store> Node<S> {
+    /// The member as its store remembers it; it follows until the log says [`Event::Lead`].
+    pub fn open(store: S) -> Result<Node<S>, Fatal> {
+        let state = State::open(&store)?;
+        Ok(Node { store, state, awaited: None, leader: None })
+    }
+
+    pub fn state(&self) -> &State {
+        &self.state
+    }
+
+    pub fn store(&self) -> &S {
+        &self.store
+    }
+
+    pub fn into_store(self) -> S {
+        self.store
+    }
+
+    /// Who the coordinator is in the epoch that this member leads; requests are served only then (P2).
+    pub fn identity(&self) -> Option<coordinator::Identity> {
+        self.leader.as_ref()?;
+        self.state.identity.map(|identity| identity.coordinator())
+    }
+
+    /// When it wants an [`Event::Tick`].
+    pub fn next_tick(&self) -> Option<Timestamp> {
+        self.leader.as_ref().and_then(Leader::next_tick)
+    }
+
+    /// One event. Its effects gather in `out`; call [`Node::flush`] when no more events are at hand.
+    pub fn step(&mut self, now: Timestamp, event: Event, out: &mut Vec<Action>) -> Result<(), Fatal> {
+        match event {
+            Event::Committed { entries } => self.committed(now, entries, out),
+            Event::Lead { leadership, manager_id, incarnation } => {
+                self.settle(out);
+                self.awaited = Some(leadership);
+                let commands = vec![Command::BeginEpoch { leadership, manager_id, incarnation }];
+                out.push(Action::Propose(encode_batch(&Batch { epoch: 0, now, number: 0, commands })));
+                Ok(())
+            }
+            Event::Follow => {
+                self.settle(out);
+                Ok(())
+            }
+            Event::Request { request, connection, ask } => match &mut self.leader {
+                Some(leader) => {
+                    let scene = Scene { state: &self.state, store: &self.store, now };
+                    Ok(leader.request(scene, request, connection, ask, out)?)
+                }
+                None => {
+                    out.push(Action::Answer { request, answer: Err(Refusal::NotLeader) });
+                    Ok(())
+                }
+            },
+            event => self.lead(now, event, out),
+        }
+    }
+
+    /// Events that mean something to a leader only.
+    fn lead(&mut self, now: Timestamp, event: Event, out: &mut Vec<Action>) -> Result<(), Fatal> {
+        let Some(leader) = &mut self.leader else { return Ok(()) };
+        let scene = Scene { state: &self.state, store: &self.store, now };
+        match event {
+            Event::KeepAlive { connection } => leader.keep_alive(scene, connection, out)?,
+            Event::Disconnected { connection } => leader.disconnected(scene, connection, out)?,
+            Event::Called { call, result } => {
+                leader.step_coordinator(scene, coordinator::Event::Called { call, result }, out)?;
+            }
+            Event::BarrierPassed { barrier } => {
+                leader.step_coordinator(scene, coordinator::Event::BarrierPassed { barrier }, out)?;
+            }
+            Event::Space(space) => leader.set_space(space),
+            Event::Tick => leader.tick(scene, out)?,
+            Event::Committed { .. } | Event::Lead { .. } | Event::Follow | Event::Request { .. } => {
+                unreachable!("handled by step")
+            }
+        }
+        Ok(())
+    }
+
+    /// Proposes what has gathered.
+    pub fn flush(&mut self, now: Timestamp, out: &mut Vec<Action>) {
+        if let Some(leader) = &mut self.leader {
+            leader.flush(now, out);
+        }
+    }
+
+    fn committed(&mut self, now: Timestamp, entries: Vec<Entry>, out: &mut Vec<Action>) -> Result<(), Fatal> {
+        for batch in self.state.apply(&mut self.store, entries)? {
+            if let [Applied::Epoch { leadership }] = batch.results.as_slice() {
+                self.epoch_began(now, *leadership, out)?;
+            } else if let Some(leader) = self.leader.as_mut().filter(|leader| leader.epoch() == batch.epoch)
+                && !batch.results.is_empty()
+            {
+                let scene = Scene { state: &self.state, store: &self.store, now };
+                leader.applied(scene, batch.number, batch.results, out)?;
+            }
+        }
+        Ok(())
+    }
+
+    fn epoch_began(&mut self, now: Timestamp, leadership: Uuid, out: &mut Vec<Action>) -> Result<(), Fatal> {
+        let ours = self.awaited == Some(leadership);
+        // Whoever else began an epoch ended ours: what we proposed since is without effect (P2).
+        self.settle(out);
+        if ours {
+            let scene = Scene { state: &self.state, store: &self.store, now };
+            self.leader = Some(Leader::new(scene, out)?);
+        }
+        Ok(())
+    }
+
+    fn settle(&mut self, out: &mut Vec<Action>) {
+        self.awaited = None;
+        if let Some(leader) = self.leader.take() {
+            leader.settle(out);
+        }
+    }
+
+    /// Counts and cross-checks everything durable; for tests and the simulator.
+    pub fn check_invariants(&self) -> Result<(), Broken> {
+        self.state.queue.check_invariants(&self.store)?;
+        self.state.coordinator.check_invariants(&self.store)??;
+        Ok(())
+    }
+}
+
+/// An invariant of the durable state does not hold.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Broken {
+    #[error(transparent)]
+    Queue(#[from] handfast_queue::state::Violation),
+    #[error(transparent)]
+    Coordinator(#[from] coordinator::state::InvariantBroken),
+    #[error(transparent)]
+    Store(#[from] StoreError),
+}

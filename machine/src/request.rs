@@ -1,0 +1,41 @@
+//! Requests as they reach the machine: for the queues, for the coordinator, or for both.
+
+use handfast_coordinator_core as coordinator;
+use handfast_protocol::GlobalId;
+use handfast_queue as queue;
+use handfast_queue::manager as queues;
+
+/// One caller's wait for one answer, drawn by the shell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct RequestId(pub u64);
+
+/// A client connection, drawn by the shell.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionId(pub u64);
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Request {
+    Queue(queues::Request),
+    Coordinator(coordinator::Request),
+    /// Ends a transaction of our coordinator with what the failure says about the received messages (P22).
+    Rollback { id: GlobalId, blame: Option<queue::Blame> },
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    Queue(queues::Answer),
+    Coordinator(coordinator::Answer),
+}
+
+/// A request without effect (or, where it says so, with an unknown one).
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum Refusal {
+    #[error(transparent)]
+    Queue(#[from] queues::RequestRefused),
+    #[error(transparent)]
+    Coordinator(#[from] coordinator::RequestRefused),
+    /// This server does not lead (yet); ask again, or ask another member.
+    #[error("the server is starting; try again in a moment")]
+    NotLeader,
+}

@@ -1,0 +1,147 @@
+//! The log's thread: round after round, and what it does when there is nothing to append.
+
+use std::sync::Arc;
+
+use super::state::{Pending, Round, Shared, Work};
+use crate::catalog::Place;
+use crate::chain::Chain;
+use crate::disk::{Disk, DiskError};
+use crate::error::LogError;
+use crate::log::{debug_assert_invariants, keep_spare};
+use crate::segment::Sequence;
+
+/// Owns the file side of the log. Dropping it closes the log for everybody, also when a callback panics.
+#[derive(Debug)]
+pub(super) struct Rounds<D: Disk> {
+    chain: Chain<D>,
+    shared: Arc<Shared>,
+    /// Kept for its memory only.
+    places: Vec<Place>,
+}
+
+/// The end of the log, and the appends that it struck.
+#[derive(Debug)]
+struct Failure {
+    cause: DiskError,
+    appends: Vec<Pending>,
+}
+
+impl<D: Disk> Rounds<D> {
+    pub(super) fn new(chain: Chain<D>, shared: Arc<Shared>) -> Self {
+        Rounds {
+            chain,
+            shared,
+            places: Vec::new(),
+        }
+    }
+
+    pub(super) fn run(mut self) {
+        if self.shared.lock().failure.is_some() {
+            return;
+        }
+        loop {
+            let outcome = match self.shared.next_work(&self.chain) {
+                Work::Round(round) => self.round(round),
+                Work::AddSpare => self.add_spare().map_err(Failure::between_rounds),
+                Work::Mark => self.mark().map_err(Failure::between_rounds),
+                Work::End => {
+                    if let Err(cause) = self.chain.mark_synced() {
+                        self.fail(Failure::between_rounds(cause));
+                    }
+                    return;
+                }
+            };
+            if let Err(failure) = outcome {
+                self.fail(failure);
+                return;
+            }
+        }
+    }
+
+    fn round(&mut self, round: Round) -> Result<(), Failure> {
+        if let Err(cause) = self.write_and_sync(&round) {
+            return Err(Failure {
+                cause,
+                appends: round.appends,
+            });
+        }
+        for append in round.appends {
+            (append.done)(Ok(()));
+        }
+        self.after_round(round.lowest_live)
+            .map_err(Failure::between_rounds)
+    }
+
+    fn write_and_sync(&mut self, round: &Round) -> Result<(), DiskError> {
+        self.places.clear();
+        let records = round.appends.iter().flat_map(|append| &append.records);
+        self.chain.append(records, &mut self.places)?;
+        {
+            let mut state = self.shared.lock();
+            for segment in self.chain.take_begun() {
+                state.catalog.attach(segment);
+            }
+            state.catalog.place(round.first_serial, &self.places);
+            debug_assert_invariants(&state.catalog);
+        }
+        self.shared.set_room(self.chain.room());
+        self.chain.sync()
+    }
+
+    /// What the callers need not wait for: segments that the round made free, and a spare ahead.
+    fn after_round(&mut self, lowest_live: Sequence) -> Result<(), DiskError> {
+        let releases = self.chain.has_older_than(lowest_live);
+        if releases {
+            self.shared.lock().catalog.detach_below(lowest_live);
+            self.chain.release_below(lowest_live)?;
+        }
+        let lacked = self.chain.lacks_spare();
+        keep_spare(&mut self.chain)?;
+        if releases || lacked {
+            self.shared.set_room(self.chain.room());
+        }
+        Ok(())
+    }
+
+    fn add_spare(&mut self) -> Result<(), DiskError> {
+        let added = self.chain.add_spare()?;
+        self.shared.spare_tried(added, self.chain.room());
+        Ok(())
+    }
+
+    fn mark(&mut self) -> Result<(), DiskError> {
+        self.chain.mark_synced()?;
+        self.shared.set_room(self.chain.room());
+        Ok(())
+    }
+
+    /// From here on every call is refused with the first cause (D12).
+    fn fail(&self, failure: Failure) {
+        let Failure { cause, appends } = failure;
+        tracing::error!(%cause, "the log failed and takes nothing more");
+        let waiting = self.shared.end(Some(cause.clone()));
+        answer(appends, &LogError::Disk(cause.clone()));
+        answer(waiting, &LogError::Poisoned { cause });
+    }
+}
+
+impl Failure {
+    fn between_rounds(cause: DiskError) -> Self {
+        Failure {
+            cause,
+            appends: Vec::new(),
+        }
+    }
+}
+
+impl<D: Disk> Drop for Rounds<D> {
+    fn drop(&mut self) {
+        answer(self.shared.end(None), &LogError::Closed);
+    }
+}
+
+fn answer(waiting: Vec<Pending>, error: &LogError) {
+    for append in waiting {
+        (append.done)(Err(error.clone()));
+    }
+}

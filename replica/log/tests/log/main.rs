@@ -1,0 +1,13 @@
+//! The log against a model, over a simulated disk that crashes, lies and fails in every way it knows, and
+//! over a real one.
+
+mod corruption;
+mod crash;
+mod faults;
+mod model;
+mod real_disk;
+mod rewrite;
+mod segments;
+mod simulated_disk;
+mod workload;
+mod writer;

@@ -1,0 +1,41 @@
+//! Carries the coordinator's questions to its resources.
+
+use std::sync::Arc;
+
+use handfast_coordinator::drivers::Drivers;
+use handfast_coordinator_core::{Ask, CallId, Resource};
+use handfast_machine::Event;
+use tokio::sync::mpsc;
+use tokio::task::JoinSet;
+
+use super::core_thread::Core;
+
+/// One question; the coordinator bounds how many are open.
+#[derive(Debug)]
+pub struct Call {
+    pub call: CallId,
+    pub resource: Resource,
+    pub ask: Ask,
+}
+
+/// Asks each question in a task of its own and feeds the answers back, until the core is gone.
+pub async fn carry_calls(core: Core, drivers: Arc<Drivers>, mut calls: mpsc::UnboundedReceiver<Call>) {
+    let mut open = JoinSet::new();
+    loop {
+        tokio::select! {
+            call = calls.recv() => {
+                let Some(Call { call, resource, ask }) = call else { return };
+                let drivers = Arc::clone(&drivers);
+                open.spawn(async move { (call, drivers.call(resource, ask).await) });
+            }
+            Some(answered) = open.join_next() => match answered {
+                Ok((call, result)) => {
+                    if core.event(Event::Called { call, result }).is_err() {
+                        return;
+                    }
+                }
+                Err(error) => std::panic::resume_unwind(error.into_panic()),
+            },
+        }
+    }
+}

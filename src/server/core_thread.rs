@@ -1,0 +1,223 @@
+//! The thread that owns the machine: takes events, steps the node, carries out its actions.
+
+use std::collections::BTreeMap;
+use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
+use std::thread::JoinHandle;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use bytes::Bytes;
+use handfast_coordinator_core::Identity;
+use handfast_machine::{Action, Answer, ConnectionId, Entry, Event, Fatal, Node, Refusal, Request, RequestId};
+use handfast_protocol::Timestamp;
+use handfast_store::Store;
+use tokio::sync::{mpsc, oneshot};
+
+use super::calls::Call;
+use super::limits::EVENTS_PER_ROUND;
+
+/// An answer on its way to a session, with the id that the client gave its request.
+pub type SessionAnswer = (u64, Result<Answer, Refusal>);
+
+/// Who waits for an answer.
+#[derive(Debug)]
+pub enum Waiter {
+    Session { frame: u64, answers: mpsc::UnboundedSender<SessionAnswer> },
+    Once(oneshot::Sender<Result<Answer, Refusal>>),
+}
+
+/// What reaches the core thread.
+#[derive(Debug)]
+pub enum Input {
+    Request { connection: ConnectionId, ask: Request, waiter: Waiter },
+    Event(Event),
+    Committed { entries: Vec<Entry>, applied: oneshot::Sender<()> },
+    /// The position of the last applied entry.
+    Position(oneshot::Sender<Option<Bytes>>),
+    /// Who the coordinator is in this epoch; `None` while no epoch of this process has begun.
+    Identity(oneshot::Sender<Option<Identity>>),
+    Stop,
+}
+
+/// What the core thread wants done outside.
+#[derive(Debug)]
+pub struct Effects {
+    pub proposals: mpsc::UnboundedSender<Bytes>,
+    pub calls: mpsc::UnboundedSender<Call>,
+    pub barriers: mpsc::UnboundedSender<u64>,
+}
+
+/// The core thread has ended; the process is ending.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the server is stopping")]
+pub struct Stopped;
+
+/// A handle to the core thread. The requests in its channel are bounded by the sessions that sent them.
+#[derive(Debug, Clone)]
+pub struct Core {
+    inputs: Sender<Input>,
+}
+
+impl Core {
+    pub fn send(&self, input: Input) -> Result<(), Stopped> {
+        self.inputs.send(input).map_err(|_| Stopped)
+    }
+
+    pub fn event(&self, event: Event) -> Result<(), Stopped> {
+        self.send(Input::Event(event))
+    }
+
+    /// One request outside any session.
+    pub async fn ask(&self, ask: Request) -> Result<Result<Answer, Refusal>, Stopped> {
+        let (waiter, answer) = oneshot::channel();
+        self.send(Input::Request { connection: UNARY, ask, waiter: Waiter::Once(waiter) })?;
+        answer.await.map_err(|_| Stopped)
+    }
+
+    /// Whether requests are served.
+    pub async fn is_leading(&self) -> Result<bool, Stopped> {
+        Ok(self.identity().await?.is_some())
+    }
+
+    pub async fn identity(&self) -> Result<Option<Identity>, Stopped> {
+        let (reply, identity) = oneshot::channel();
+        self.send(Input::Identity(reply))?;
+        identity.await.map_err(|_| Stopped)
+    }
+
+    pub async fn position(&self) -> Result<Option<Bytes>, Stopped> {
+        let (reply, position) = oneshot::channel();
+        self.send(Input::Position(reply))?;
+        position.await.map_err(|_| Stopped)
+    }
+}
+
+/// The connection of requests that have none; it never disconnects.
+const UNARY: ConnectionId = ConnectionId(0);
+
+/// Starts the thread. It ends on [`Input::Stop`], or with the cause when the machine cannot go on (D12).
+pub fn start<S: Store + 'static>(
+    node: Node<S>,
+    effects: Effects,
+    ended: oneshot::Sender<Result<(), Fatal>>,
+) -> std::io::Result<(Core, JoinHandle<()>)> {
+    let (inputs, receiver) = channel();
+    let thread = CoreThread { node, effects, waiters: BTreeMap::new(), next_request: 1, actions: Vec::new() };
+    let handle = std::thread::Builder::new().name("core".to_owned()).spawn(move || {
+        let result = thread.run(&receiver);
+        // Nobody listens any more only when the process is ending anyway.
+        ended.send(result).ok();
+    })?;
+    Ok((Core { inputs }, handle))
+}
+
+struct CoreThread<S: Store> {
+    node: Node<S>,
+    effects: Effects,
+    waiters: BTreeMap<RequestId, Waiter>,
+    next_request: u64,
+    actions: Vec<Action>,
+}
+
+/// Whether the thread goes on.
+#[derive(PartialEq, Eq)]
+enum Round {
+    Next,
+    Last,
+}
+
+impl<S: Store> CoreThread<S> {
+    fn run(mut self, inputs: &Receiver<Input>) -> Result<(), Fatal> {
+        loop {
+            let mut round = match self.wait(inputs) {
+                Ok(Some(input)) => self.take(input)?,
+                Ok(None) => Round::Next,
+                Err(Stopped) => Round::Last,
+            };
+            for _ in 1..EVENTS_PER_ROUND {
+                match inputs.try_recv() {
+                    Ok(input) if round == Round::Next => round = self.take(input)?,
+                    Ok(_) | Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
+                }
+            }
+            let now = now();
+            if self.node.next_tick().is_some_and(|due| due <= now) {
+                self.node.step(now, Event::Tick, &mut self.actions)?;
+            }
+            self.node.flush(now, &mut self.actions);
+            self.carry_out();
+            if round == Round::Last {
+                self.node.step(now, Event::Follow, &mut self.actions)?;
+                self.carry_out();
+                return Ok(());
+            }
+        }
+    }
+
+    /// The next input; `None` when a tick is due first.
+    fn wait(&self, inputs: &Receiver<Input>) -> Result<Option<Input>, Stopped> {
+        let Some(due) = self.node.next_tick() else {
+            return inputs.recv().map(Some).map_err(|_| Stopped);
+        };
+        match inputs.recv_timeout(due.since(now()).max(Duration::from_millis(1))) {
+            Ok(input) => Ok(Some(input)),
+            Err(RecvTimeoutError::Timeout) => Ok(None),
+            Err(RecvTimeoutError::Disconnected) => Err(Stopped),
+        }
+    }
+
+    fn take(&mut self, input: Input) -> Result<Round, Fatal> {
+        match input {
+            Input::Request { connection, ask, waiter } => {
+                let request = RequestId(self.next_request);
+                self.next_request += 1;
+                self.waiters.insert(request, waiter);
+                self.node.step(now(), Event::Request { request, connection, ask }, &mut self.actions)?;
+            }
+            Input::Event(event) => self.node.step(now(), event, &mut self.actions)?,
+            Input::Committed { entries, applied } => {
+                self.node.step(now(), Event::Committed { entries }, &mut self.actions)?;
+                applied.send(()).ok();
+            }
+            Input::Position(reply) => {
+                reply.send(self.node.state().position().cloned()).ok();
+            }
+            Input::Identity(reply) => {
+                reply.send(self.node.identity()).ok();
+            }
+            Input::Stop => return Ok(Round::Last),
+        }
+        Ok(Round::Next)
+    }
+
+    /// A receiver that is gone needs no answer: its connection was lost, or the process is ending.
+    fn carry_out(&mut self) {
+        for action in self.actions.drain(..) {
+            match action {
+                Action::Propose(entry) => {
+                    self.effects.proposals.send(entry).ok();
+                }
+                Action::Call { call, resource, ask } => {
+                    self.effects.calls.send(Call { call, resource, ask }).ok();
+                }
+                Action::Barrier { barrier } => {
+                    self.effects.barriers.send(barrier).ok();
+                }
+                Action::Answer { request, answer } => match self.waiters.remove(&request) {
+                    Some(Waiter::Session { frame, answers }) => {
+                        answers.send((frame, answer)).ok();
+                    }
+                    Some(Waiter::Once(reply)) => {
+                        reply.send(answer).ok();
+                    }
+                    None => unreachable!("every request is answered once"),
+                },
+            }
+        }
+    }
+}
+
+/// The wall clock, as the cores see it (P4 keeps it from going back).
+fn now() -> Timestamp {
+    let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+    Timestamp(u64::try_from(since.as_millis()).unwrap_or(u64::MAX))
+}

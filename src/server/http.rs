@@ -1,0 +1,39 @@
+//! One port for everything (D11): gRPC, `/health` and `/metrics`.
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use handfast_wire::v1::handfast_server::HandfastServer;
+use tonic::service::Routes;
+
+use super::core_thread::Core;
+use super::limits::MESSAGE_BYTES_MAX;
+use super::metrics;
+use super::unary::Service;
+
+/// The routes of the port.
+pub fn routes(core: Core, service: Service) -> Routes {
+    let grpc = HandfastServer::new(service).max_decoding_message_size(MESSAGE_BYTES_MAX);
+    let plain = Router::new().route("/health", get(health)).route("/metrics", get(scrape)).with_state(core);
+    let grpc = Routes::new(grpc).into_axum_router();
+    Routes::from(plain.merge(grpc))
+}
+
+/// 200 while requests are served, 503 while the server starts or stops.
+async fn health(State(core): State<Core>) -> Response {
+    match core.is_leading().await {
+        Ok(true) => (StatusCode::OK, "serving\n").into_response(),
+        Ok(false) => (StatusCode::SERVICE_UNAVAILABLE, "starting\n").into_response(),
+        Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response(),
+    }
+}
+
+/// The Prometheus text format, version 0.0.4.
+async fn scrape(State(core): State<Core>) -> Response {
+    match metrics::render(&core).await {
+        Some(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
+        None => (StatusCode::SERVICE_UNAVAILABLE, "not serving\n").into_response(),
+    }
+}

@@ -1,0 +1,37 @@
+//! The bounds of the server, each with its reason.
+
+use std::time::Duration;
+
+/// Open requests of one session; beyond it the session is not read, which the client feels as HTTP/2 flow control.
+pub const SESSION_REQUESTS_MAX: usize = 4096;
+
+/// Events that the core thread takes before it proposes and answers: a bound on how long the first of them waits.
+pub const EVENTS_PER_ROUND: usize = 1024;
+
+/// One message of a session, with as many frames as its sender had pending. Bodies above a chunk come in parts, so this
+/// leaves room for a send of many small messages.
+pub const MESSAGE_BYTES_MAX: usize = 16 << 20;
+
+/// Parts of a body that a session may have staged and unanswered: one on the wire, one in the log, two between.
+pub const STAGING_WINDOW: u32 = 4;
+
+/// How often a client with an exclusive reader says that it lives: three times within the lease of 10 s (P23).
+pub const KEEP_ALIVE: Duration = Duration::from_secs(3);
+
+/// The store is flushed when this much log rests on it, so that a restart replays little. A quarter of the replica's limit,
+/// because log goes on being written while a flush runs.
+pub const FLUSH_AT_BYTES: u64 = 32 << 20;
+
+/// How often the server looks whether a flush is due, and how much space is left.
+pub const HOUSEKEEPING: Duration = Duration::from_millis(200);
+
+/// Sends stop below this much free disk space (P18): enough for the store to flush and compact what the log still holds.
+pub const SPACE_LOW_BYTES: u64 = 512 << 20;
+
+/// Sends go on above this much, so that the two states do not alternate.
+pub const SPACE_AMPLE_BYTES: u64 = 768 << 20;
+
+/// A clean stop gives open requests this long, then closes their connections.
+pub const STOP_GRACE: Duration = Duration::from_secs(5);
+
+const _: () = assert!(SPACE_LOW_BYTES < SPACE_AMPLE_BYTES);

@@ -1,0 +1,76 @@
+//! What `/metrics` says: the queues, and everything in doubt with its age (G6).
+
+use std::fmt::Write;
+
+use handfast_coordinator_core::{Answer as Coordinated, Request as Ask, ResourceView, TransactionView};
+use handfast_machine::{Answer, Request};
+use handfast_queue::manager::{Answer as Queued, QueueView, Request as QueueAsk};
+
+use super::core_thread::Core;
+
+/// Queues with series of their own; the totals count all. More would make a scrape slower than its interval.
+const QUEUES_SHOWN_MAX: usize = 1000;
+
+/// In-doubt transactions that one scrape counts.
+const IN_DOUBT_MAX: usize = 10_000;
+
+/// The whole page; `None` while the server does not serve.
+pub async fn render(core: &Core) -> Option<String> {
+    let Ok(Ok(Answer::Queue(Queued::Queues(queues)))) = core.ask(Request::Queue(QueueAsk::ListQueues)).await else {
+        return None;
+    };
+    let list = Ask::ListTransactions { in_doubt: true, after: None, limit: IN_DOUBT_MAX };
+    let Ok(Ok(Answer::Coordinator(Coordinated::Transactions(in_doubt)))) = core.ask(Request::Coordinator(list)).await
+    else {
+        return None;
+    };
+    let Ok(Ok(Answer::Coordinator(Coordinated::Resources(resources)))) =
+        core.ask(Request::Coordinator(Ask::ListResources)).await
+    else {
+        return None;
+    };
+    Some(page(&queues, &in_doubt, &resources))
+}
+
+fn page(queues: &[QueueView], in_doubt: &[TransactionView], resources: &[ResourceView]) -> String {
+    let mut text = String::new();
+    let total = |value: fn(&QueueView) -> u64| queues.iter().map(value).sum::<u64>();
+    gauge(&mut text, "handfast_queues", "Queues", queues.len() as u64);
+    gauge(&mut text, "handfast_messages", "Messages in all queues, locked ones included", total(|queue| queue.messages));
+    gauge(&mut text, "handfast_message_bytes", "Bodies and properties of all messages", total(|queue| queue.bytes));
+    let per_queue: [(&str, &str, fn(&QueueView) -> u64); 5] = [
+        ("handfast_queue_messages", "Messages in the queue, locked ones included", |queue| queue.messages),
+        ("handfast_queue_bytes", "Bodies and properties of the queue's messages", |queue| queue.bytes),
+        ("handfast_queue_locked", "Messages that active transactions have received", |queue| queue.locked),
+        ("handfast_queue_in_doubt", "Messages that prepared transactions hold", |queue| queue.in_doubt),
+        ("handfast_queue_waiting_receives", "Receives that wait for a message", |queue| queue.waiting_receives),
+    ];
+    for (name, help, value) in per_queue {
+        head(&mut text, name, help);
+        for queue in queues.iter().take(QUEUES_SHOWN_MAX) {
+            line(&mut text, name, "queue", queue.name.as_str(), value(queue));
+        }
+    }
+    let oldest = in_doubt.iter().map(|transaction| transaction.age.as_secs()).max().unwrap_or(0);
+    gauge(&mut text, "handfast_transactions_in_doubt", "Transactions in doubt", in_doubt.len() as u64);
+    gauge(&mut text, "handfast_transactions_in_doubt_oldest_seconds", "Age of the oldest transaction in doubt", oldest);
+    head(&mut text, "handfast_resource_attached", "1 while the resource can be used");
+    for view in resources {
+        line(&mut text, "handfast_resource_attached", "resource", view.resource.name.as_str(), u64::from(view.attached));
+    }
+    text
+}
+
+fn head(text: &mut String, name: &str, help: &str) {
+    writeln!(text, "# HELP {name} {help}.\n# TYPE {name} gauge").expect("writing to a string does not fail");
+}
+
+fn gauge(text: &mut String, name: &str, help: &str, value: u64) {
+    head(text, name, help);
+    writeln!(text, "{name} {value}").expect("writing to a string does not fail");
+}
+
+/// Queue names hold no `"` and no `\` (MSMQ's rules), so a label needs no escapes.
+fn line(text: &mut String, name: &str, label: &str, of: &str, value: u64) {
+    writeln!(text, "{name}{{{label}=\"{of}\"}} {value}").expect("writing to a string does not fail");
+}

@@ -1,0 +1,243 @@
+//! Starting and stopping a queue manager.
+//!
+//! Start: directory (lock, identity) -> log (recovery) -> store -> core thread -> replica (replays what the store lacks) ->
+//! leadership (a new epoch) -> listen. Stop: no new connections -> open requests answered or closed -> store flushed ->
+//! replica and log shut down -> core thread ends.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+
+use handfast_coordinator::drivers::Secrets;
+use handfast_log::{Log, LogOptions, LogWriter, OpenError as LogOpenError, RealDisk};
+use handfast_machine::{Fatal, Node};
+use handfast_replica::{Replica, ReplicaConfig, StartError, StopReason};
+use tokio::net::TcpListener;
+use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::task::JoinSet;
+use tokio_stream::wrappers::TcpListenerStream;
+
+use super::calls::carry_calls;
+use super::core_thread::{self, Core, Effects, Input};
+use super::data_directory::{DataDirectory, DirectoryError};
+use super::flush::{FlushFailed, flush, flush_when_due};
+use super::http::routes;
+use super::limits::STOP_GRACE;
+use super::proposer::{Machine, follow_leadership, pass_barriers, propose};
+use super::session::{SessionIdentity, Sessions};
+use super::space::watch_space;
+use super::unary::{Resources, Service, drivers_of};
+use crate::store::{Flusher, OpenError as StoreOpenError, RocksStore};
+
+#[derive(Debug, Clone)]
+pub struct ServeOptions {
+    pub data: PathBuf,
+    /// Loopback only, while there is neither TLS nor authentication (D11). Port 0: any.
+    pub listen: SocketAddr,
+}
+
+/// Why a server did not start, or had to end.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    #[error("{0} is not a loopback address: without TLS and authentication anybody could read the queues; listen on 127.0.0.1 and use a tunnel")]
+    NotLoopback(SocketAddr),
+    #[error("cannot listen on {address}: {cause}; choose another --listen")]
+    Listen { address: SocketAddr, cause: std::io::Error },
+    #[error(transparent)]
+    Directory(#[from] DirectoryError),
+    #[error("the log cannot be opened: {0}")]
+    Log(#[from] LogOpenError),
+    #[error("the log directory cannot be opened: {0}")]
+    Disk(#[from] handfast_log::DiskError),
+    #[error(transparent)]
+    Store(#[from] StoreOpenError),
+    #[error("a thread cannot be started: {0}")]
+    Thread(std::io::Error),
+    #[error("random numbers cannot be drawn: {0}")]
+    Random(getrandom::Error),
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error("{0}")]
+    Stopped(StopReason),
+    #[error(transparent)]
+    Fatal(#[from] Fatal),
+    #[error("the store could not be made durable: {0}")]
+    Flush(#[from] FlushFailed),
+    #[error("the port failed: {0}")]
+    Port(#[from] tonic::transport::Error),
+    #[error("a part of the server ended unexpectedly: {0}")]
+    Ended(&'static str),
+}
+
+/// A running queue manager.
+#[derive(Debug)]
+pub struct Server {
+    address: SocketAddr,
+    core: Core,
+    replica: Replica,
+    flusher: Flusher,
+    thread: JoinHandle<()>,
+    core_ended: oneshot::Receiver<Result<(), Fatal>>,
+    tasks: JoinSet<ServeError>,
+    stopping: watch::Sender<bool>,
+    /// Held until everything has ended.
+    _directory: DataDirectory,
+}
+
+impl Server {
+    /// Starts it; when this returns it is recovered, leads, and listens.
+    pub async fn start(options: ServeOptions) -> Result<Server, ServeError> {
+        if !options.listen.ip().is_loopback() {
+            return Err(ServeError::NotLoopback(options.listen));
+        }
+        let directory = DataDirectory::open(&options.data)?;
+        let listener = TcpListener::bind(options.listen).await;
+        let failed = |cause| ServeError::Listen { address: options.listen, cause };
+        let listener = listener.map_err(failed)?;
+        let address = listener.local_addr().map_err(failed)?;
+
+        let salt = getrandom::u64().map_err(ServeError::Random)?;
+        let disk = RealDisk::open(&directory.log())?;
+        let log = LogWriter::start(Log::open(disk, LogOptions { salt, ..LogOptions::default() })?);
+        let store = RocksStore::open(&directory.store())?;
+        let flusher = store.flusher();
+        let node = Node::open(store)?;
+
+        let (proposals, proposed) = mpsc::unbounded_channel();
+        let (calls, called) = mpsc::unbounded_channel();
+        let (barriers, asked) = mpsc::unbounded_channel();
+        let (ended, core_ended) = oneshot::channel();
+        let effects = Effects { proposals, calls, barriers };
+        let (core, thread) = core_thread::start(node, effects, ended).map_err(ServeError::Thread)?;
+        let replica = Replica::start(ReplicaConfig::default(), log, Machine::new(core.clone())).await?;
+
+        let secrets = Secrets::from_environment();
+        let (stopping, stop) = watch::channel(false);
+        let mut tasks = JoinSet::new();
+        let (wanted, flushed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+        {
+            let (replica, wanted, flushed) = (replica.clone(), Arc::clone(&wanted), Arc::clone(&flushed));
+            tasks.spawn(async move {
+                propose(replica, proposed, &wanted, &flushed).await;
+                ServeError::Ended("the proposer")
+            });
+        }
+        {
+            let (core, replica, flusher) = (core.clone(), replica.clone(), flusher.clone());
+            tasks.spawn(async move { flush_when_due(core, replica, flusher, &wanted, &flushed).await.into() });
+        }
+        {
+            let (core, drivers) = (core.clone(), drivers_of(&secrets));
+            tasks.spawn(async move {
+                carry_calls(core, drivers, called).await;
+                ServeError::Ended("the caller of resources")
+            });
+        }
+        {
+            let (core, replica) = (core.clone(), replica.clone());
+            tasks.spawn(async move {
+                pass_barriers(replica, core, asked).await;
+                ServeError::Ended("the read barrier")
+            });
+        }
+        {
+            let (core, leadership) = (core.clone(), replica.leadership());
+            let (manager_id, incarnation) = (directory.manager_id(), directory.incarnation());
+            tasks.spawn(async move {
+                ServeError::Stopped(follow_leadership(leadership, core, manager_id, incarnation).await)
+            });
+        }
+        {
+            let (core, path) = (core.clone(), directory.path().to_owned());
+            tasks.spawn(async move {
+                watch_space(core, path).await;
+                ServeError::Ended("the watch of disk space")
+            });
+        }
+        let identity = SessionIdentity { manager_id: directory.manager_id() };
+        let resources = Arc::new(Resources::new(core.clone(), secrets, identity));
+        let service = Service { sessions: Sessions::new(core.clone(), resources, stop.clone()) };
+        {
+            let routes = routes(core.clone(), service);
+            tasks.spawn(async move { listen(listener, routes, stop).await });
+        }
+        let server =
+            Server { address, core, replica, flusher, thread, core_ended, tasks, stopping, _directory: directory };
+        server.await_epoch().await?;
+        Ok(server)
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// The first epoch of this process begins right after the replica leads.
+    async fn await_epoch(&self) -> Result<(), ServeError> {
+        while !self.core.is_leading().await.map_err(|_| ServeError::Ended("the core"))? {
+            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+        }
+        Ok(())
+    }
+
+    /// Runs until `stop` resolves, then stops cleanly; or until something fails, and says what (D12).
+    pub async fn run(mut self, stop: impl Future<Output = ()>) -> Result<(), ServeError> {
+        tokio::select! {
+            () = stop => {}
+            ended = &mut self.core_ended => {
+                return Err(match ended {
+                    Ok(Err(fatal)) => fatal.into(),
+                    Ok(Ok(())) | Err(_) => ServeError::Ended("the core"),
+                });
+            }
+            Some(ended) = self.tasks.join_next() => {
+                return Err(match ended {
+                    Ok(error) => error,
+                    Err(error) => std::panic::resume_unwind(error.into_panic()),
+                });
+            }
+        }
+        self.stop().await
+    }
+
+    async fn stop(mut self) -> Result<(), ServeError> {
+        tracing::info!("stopping");
+        self.stopping.send_replace(true);
+        flush(&self.core, &self.replica, &self.flusher).await?;
+        self.core.send(Input::Stop).ok();
+        let core_ended = tokio::time::timeout(STOP_GRACE, &mut self.core_ended).await;
+        if let Err(reason) = self.replica.shutdown().await {
+            tracing::warn!(%reason, "the replica had stopped already");
+        }
+        self.tasks.shutdown().await;
+        match core_ended {
+            Ok(Ok(Err(fatal))) => return Err(fatal.into()),
+            Ok(Ok(Ok(()))) => self.thread.join().map_err(|_| ServeError::Ended("the core"))?,
+            Ok(Err(_)) | Err(_) => return Err(ServeError::Ended("the core")),
+        }
+        Ok(())
+    }
+}
+
+async fn listen(listener: TcpListener, routes: tonic::service::Routes, mut stop: watch::Receiver<bool>) -> ServeError {
+    /// Room for a few bodies in flight on one connection; the default of 64 KiB would wait for the client between frames.
+    const WINDOW_BYTES: u32 = 4 << 20;
+    let stopped = async move {
+        stop.wait_for(|stopping| *stopping).await.ok();
+    };
+    let served = tonic::transport::Server::builder()
+        .accept_http1(true)
+        .tcp_nodelay(true)
+        .initial_stream_window_size(WINDOW_BYTES)
+        .initial_connection_window_size(WINDOW_BYTES)
+        .add_routes(routes)
+        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stopped)
+        .await;
+    match served {
+        // A clean stop: the task stays until it is cut with the others.
+        Ok(()) => std::future::pending().await,
+        Err(error) => error.into(),
+    }
+}

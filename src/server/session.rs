@@ -1,0 +1,215 @@
+//! Sessions: one bidirectional stream of frames each (D11). Two loops share a session, one that reads frames and one that
+//! writes whatever answers are pending as one message. No task per request.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use handfast_machine::{ConnectionId, Event};
+use handfast_wire::v1;
+use prost::Message;
+use tokio::sync::{Semaphore, mpsc};
+use tonic::{Status, Streaming};
+
+use super::convert::{self, Asked};
+use super::core_thread::{Core, Input, SessionAnswer, Waiter};
+use super::limits::{KEEP_ALIVE, SESSION_REQUESTS_MAX, STAGING_WINDOW};
+use super::unary::Resources;
+
+/// Answers put into one message, and how large it grows by them.
+const FRAMES_PER_MESSAGE: usize = 256;
+const MESSAGE_BYTES_AIM: usize = 1 << 20;
+
+/// Messages to a client that it has not yet taken: beyond it answers gather, and then the session's requests run out.
+const MESSAGES_UNTAKEN_MAX: usize = 4;
+
+/// What every session of a server shares.
+#[derive(Debug, Clone)]
+pub struct Sessions {
+    pub core: Core,
+    pub resources: Arc<Resources>,
+    next_connection: Arc<AtomicU64>,
+    /// Closed when the server stops: then the sessions end.
+    pub stopping: tokio::sync::watch::Receiver<bool>,
+}
+
+impl Sessions {
+    pub fn new(core: Core, resources: Arc<Resources>, stopping: tokio::sync::watch::Receiver<bool>) -> Sessions {
+        // 0 is the connection of requests that have none.
+        Sessions { core, resources, next_connection: Arc::new(AtomicU64::new(1)), stopping }
+    }
+
+    /// Starts a session over the frames that a client sends; what it returns are the messages for the client.
+    pub fn open(&self, frames: Streaming<v1::ClientFrames>) -> mpsc::Receiver<Result<v1::ServerFrames, Status>> {
+        let connection = ConnectionId(self.next_connection.fetch_add(1, Ordering::Relaxed));
+        let (messages, to_client) = mpsc::channel(MESSAGES_UNTAKEN_MAX);
+        let (answers, answered) = mpsc::unbounded_channel();
+        let (shell, replies) = mpsc::unbounded_channel();
+        let open = Arc::new(Semaphore::new(SESSION_REQUESTS_MAX));
+        let reader = Reader {
+            core: self.core.clone(),
+            resources: Arc::clone(&self.resources),
+            connection,
+            answers,
+            shell,
+            open: Arc::clone(&open),
+        };
+        let stopping = self.stopping.clone();
+        tokio::spawn(async move { reader.run(frames, stopping).await });
+        tokio::spawn(write(answered, replies, messages, open));
+        to_client
+    }
+}
+
+/// A reply that the shell gives itself, for the frame with this id.
+type ShellReply = (u64, v1::Reply);
+
+struct Reader {
+    core: Core,
+    resources: Arc<Resources>,
+    connection: ConnectionId,
+    answers: mpsc::UnboundedSender<SessionAnswer>,
+    shell: mpsc::UnboundedSender<ShellReply>,
+    open: Arc<Semaphore>,
+}
+
+impl Reader {
+    /// Reads until the client hangs up, breaks the protocol, or the server stops; then the connection is lost for the core.
+    async fn run(self, mut frames: Streaming<v1::ClientFrames>, mut stopping: tokio::sync::watch::Receiver<bool>) {
+        loop {
+            let message = tokio::select! {
+                message = frames.message() => message,
+                _ = stopping.wait_for(|stopping| *stopping) => break,
+            };
+            let Ok(Some(message)) = message else { break };
+            for frame in message.frames {
+                if !self.take(frame).await {
+                    self.lost();
+                    return;
+                }
+            }
+        }
+        self.lost();
+    }
+
+    fn lost(&self) {
+        // The core being gone is the greater loss.
+        self.core.event(Event::Disconnected { connection: self.connection }).ok();
+    }
+
+    /// One frame; `false` when the core is gone.
+    async fn take(&self, frame: v1::ClientFrame) -> bool {
+        let id = frame.id;
+        match convert::request(frame.request.unwrap_or_default()) {
+            Ok(Asked::KeepAlive) => self.core.event(Event::KeepAlive { connection: self.connection }).is_ok(),
+            Ok(Asked::Machine(ask)) => {
+                let Ok(permit) = self.open.acquire().await else { return false };
+                permit.forget();
+                let waiter = Waiter::Session { frame: id, answers: self.answers.clone() };
+                self.core.send(Input::Request { connection: self.connection, ask, waiter }).is_ok()
+            }
+            Ok(asked) => {
+                self.take_shell(id, asked).await;
+                true
+            }
+            Err(malformed) => {
+                self.reply(id, convert::malformed(&malformed)).await;
+                true
+            }
+        }
+    }
+
+    /// What the shell answers itself. Resources are asked in a task: a slow database must not hold up the session.
+    async fn take_shell(&self, id: u64, asked: Asked) {
+        match asked {
+            Asked::Hello(_) => {
+                let welcome = self.resources.identity.welcome();
+                self.reply(id, v1::Reply { answer: Some(v1::reply::Answer::Welcome(welcome)) }).await;
+            }
+            asked => {
+                let (resources, shell) = (Arc::clone(&self.resources), self.shell.clone());
+                let Ok(permit) = self.open.acquire().await else { return };
+                permit.forget();
+                tokio::spawn(async move {
+                    let reply = resources.answer(asked).await;
+                    shell.send((id, reply)).ok();
+                });
+            }
+        }
+    }
+
+    async fn reply(&self, id: u64, reply: v1::Reply) {
+        if let Ok(permit) = self.open.acquire().await {
+            permit.forget();
+            self.shell.send((id, reply)).ok();
+        }
+    }
+}
+
+/// Writes whatever is pending, in messages of bounded size, and gives the requests' places back.
+async fn write(
+    mut answers: mpsc::UnboundedReceiver<SessionAnswer>,
+    mut replies: mpsc::UnboundedReceiver<ShellReply>,
+    messages: mpsc::Sender<Result<v1::ServerFrames, Status>>,
+    open: Arc<Semaphore>,
+) {
+    let mut pending = Vec::with_capacity(FRAMES_PER_MESSAGE);
+    loop {
+        let mut frames = Vec::new();
+        tokio::select! {
+            taken = answers.recv_many(&mut pending, FRAMES_PER_MESSAGE) => {
+                if taken == 0 {
+                    return;
+                }
+                frames.extend(pending.drain(..).map(frame));
+            }
+            Some((id, reply)) = replies.recv() => frames.push(v1::ServerFrame { id, reply: Some(reply) }),
+        }
+        open.add_permits(frames.len());
+        for frames in in_messages(frames) {
+            if messages.send(Ok(v1::ServerFrames { frames })).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+fn frame((id, answer): SessionAnswer) -> v1::ServerFrame {
+    let reply = match answer {
+        Ok(answer) => convert::reply(answer),
+        Err(refusal) => convert::refusal(&refusal),
+    };
+    v1::ServerFrame { id, reply: Some(reply) }
+}
+
+/// Cuts frames into messages; one frame alone may be larger than the aim, never than a client accepts.
+fn in_messages(frames: Vec<v1::ServerFrame>) -> Vec<Vec<v1::ServerFrame>> {
+    let mut messages = vec![Vec::new()];
+    let mut bytes = 0;
+    for frame in frames {
+        let length = frame.encoded_len();
+        if bytes + length > MESSAGE_BYTES_AIM && bytes > 0 {
+            messages.push(Vec::new());
+            bytes = 0;
+        }
+        bytes += length;
+        messages.last_mut().expect("there is always a message being filled").push(frame);
+    }
+    messages
+}
+
+/// What a session is told first.
+#[derive(Debug, Clone, Copy)]
+pub struct SessionIdentity {
+    pub manager_id: uuid::Uuid,
+}
+
+impl SessionIdentity {
+    fn welcome(self) -> v1::Welcome {
+        v1::Welcome {
+            version: 1,
+            manager_id: self.manager_id.into_bytes().to_vec().into(),
+            staging_window: STAGING_WINDOW,
+            keep_alive_ms: u32::try_from(KEEP_ALIVE.as_millis()).unwrap_or(u32::MAX),
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! The gRPC service: sessions, and one-request calls for tools.
+
+use std::pin::Pin;
+use std::sync::Arc;
+
+use handfast_coordinator::drivers::{self, Drivers, Finding, Secrets, Target};
+use handfast_coordinator_core::{Answer as Coordinated, Identity, Request as Ask, ResourceView};
+use handfast_machine::{Answer, Refusal, Request};
+use handfast_protocol::{ResourceKind, ResourceName};
+use handfast_queue::manager;
+use handfast_wire::v1;
+use handfast_wire::v1::refusal::Code;
+use tokio_stream::Stream;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Status, Streaming};
+
+use super::convert::{self, Asked};
+use super::core_thread::Core;
+use super::session::{SessionIdentity, Sessions};
+
+/// Registering and testing resources: the shell's part, before the coordinator's.
+#[derive(Debug)]
+pub struct Resources {
+    core: Core,
+    secrets: Secrets,
+    pub identity: SessionIdentity,
+}
+
+impl Resources {
+    pub fn new(core: Core, secrets: Secrets, identity: SessionIdentity) -> Resources {
+        Resources { core, secrets, identity }
+    }
+
+    /// The reply to what the shell is asked itself.
+    pub async fn answer(&self, asked: Asked) -> v1::Reply {
+        match asked {
+            Asked::AddResource { name, kind, address } => self.add(name, kind, &address).await,
+            Asked::TestResource { name } => self.test(&name).await,
+            Asked::Machine(_) | Asked::Hello(_) | Asked::KeepAlive => {
+                convert::refused(Code::NotHere, "this request needs a session")
+            }
+        }
+    }
+
+    async fn add(&self, name: ResourceName, kind: ResourceKind, address: &str) -> v1::Reply {
+        let identity = match self.coordinator_identity().await {
+            Ok(identity) => identity,
+            Err(reply) => return reply,
+        };
+        let installed = drivers::install(kind, name, address, identity, &self.secrets).await;
+        let resource = match installed {
+            Ok(installed) => installed.resource,
+            Err(error) => return convert::refused(Code::Resource, error),
+        };
+        self.ask(Request::Coordinator(Ask::AddResource { resource })).await
+    }
+
+    async fn coordinator_identity(&self) -> Result<Identity, v1::Reply> {
+        match self.core.identity().await {
+            Ok(Some(identity)) => Ok(identity),
+            Ok(None) => Err(convert::refusal(&Refusal::NotLeader)),
+            Err(_) => Err(convert::stopping()),
+        }
+    }
+
+    async fn test(&self, name: &ResourceName) -> v1::Reply {
+        let view = match self.view(name).await {
+            Ok(Some(view)) => view,
+            Ok(None) => {
+                let text = format!("resource {name} is not registered; see: handfast resource list");
+                return convert::refused(Code::NotFound, text);
+            }
+            Err(reply) => return reply,
+        };
+        let mut findings = drivers::test(Target::Registered(&view.resource), &self.secrets).await;
+        if let Some(problem) = view.problem {
+            findings.push(Finding { ok: false, what: problem, remedy: None });
+        }
+        let finding = |finding: Finding| v1::Finding {
+            ok: finding.ok,
+            what: finding.what,
+            remedy: finding.remedy.unwrap_or_default(),
+        };
+        let findings = findings.into_iter().map(finding).collect();
+        v1::Reply { answer: Some(v1::reply::Answer::Findings(v1::Findings { findings })) }
+    }
+
+    async fn view(&self, name: &ResourceName) -> Result<Option<ResourceView>, v1::Reply> {
+        match self.core.ask(Request::Coordinator(Ask::ListResources)).await {
+            Ok(Ok(Answer::Coordinator(Coordinated::Resources(views)))) => {
+                Ok(views.into_iter().find(|view| view.resource.name == *name))
+            }
+            Ok(Ok(_)) => Ok(None),
+            Ok(Err(refusal)) => Err(convert::refusal(&refusal)),
+            Err(_) => Err(convert::stopping()),
+        }
+    }
+
+    /// One request outside any session.
+    pub async fn ask(&self, request: Request) -> v1::Reply {
+        match self.core.ask(request).await {
+            Ok(Ok(answer)) => convert::reply(answer),
+            Ok(Err(refusal)) => convert::refusal(&refusal),
+            Err(_) => convert::stopping(),
+        }
+    }
+}
+
+/// The service `Handfast`.
+#[derive(Debug)]
+pub struct Service {
+    pub sessions: Sessions,
+}
+
+#[tonic::async_trait]
+impl v1::handfast_server::Handfast for Service {
+    type SessionStream = Pin<Box<dyn Stream<Item = Result<v1::ServerFrames, Status>> + Send>>;
+
+    async fn session(
+        &self,
+        request: tonic::Request<Streaming<v1::ClientFrames>>,
+    ) -> Result<tonic::Response<Self::SessionStream>, Status> {
+        let messages = self.sessions.open(request.into_inner());
+        Ok(tonic::Response::new(Box::pin(ReceiverStream::new(messages))))
+    }
+
+    async fn call(&self, request: tonic::Request<v1::Request>) -> Result<tonic::Response<v1::Reply>, Status> {
+        let resources = Arc::clone(&self.sessions.resources);
+        let reply = match convert::request(request.into_inner()) {
+            Ok(Asked::Machine(request)) if needs_connection(&request) => {
+                convert::refused(Code::NotHere, "this request needs the lifetime of a session")
+            }
+            Ok(Asked::Machine(request)) => resources.ask(request).await,
+            Ok(asked) => resources.answer(asked).await,
+            Err(malformed) => convert::malformed(&malformed),
+        };
+        Ok(tonic::Response::new(reply))
+    }
+}
+
+/// Transactions, staged bodies and exclusive readers end with their connection, and a call has none.
+fn needs_connection(request: &Request) -> bool {
+    match request {
+        Request::Queue(
+            manager::Request::Start { .. }
+            | manager::Request::StageBody { .. }
+            | manager::Request::OpenExclusive { .. }
+            | manager::Request::CloseExclusive { .. },
+        )
+        | Request::Coordinator(Ask::Begin { .. }) => true,
+        Request::Queue(_) | Request::Coordinator(_) | Request::Rollback { .. } => false,
+    }
+}
+
+/// What the process can tell of the drivers' secrets: from the environment and the password file.
+pub fn drivers_of(secrets: &Secrets) -> Arc<Drivers> {
+    Arc::new(Drivers::new(secrets.clone()))
+}
