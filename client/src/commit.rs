@@ -159,7 +159,7 @@ pub(crate) fn known(outcome: &v1::TransactionOutcome) -> KnownOutcome {
 /// A database's part of a transaction.
 #[derive(Debug)]
 pub(crate) enum Branch {
-    Postgres(PostgresBranch),
+    Postgres(Box<PostgresBranch>),
     Sqlite(SqliteBranch),
 }
 
@@ -318,10 +318,14 @@ impl Ending {
             }
             Ready::Prepared(_) => return CommitOutcome::Unknown(self.in_doubt()),
         };
+        if let Decision::Fenced = decision {
+            // The row decides, whether the coordinator can be asked or not; it wrote that row itself.
+            let report = v1::ReportOutcome { gtrid: self.id.to_string(), committed: false };
+            self.session.tell(Ask::ReportOutcome(report));
+            return CommitOutcome::RolledBack { why: RollbackCause::Fenced { resource } };
+        }
         let outcome = self.report(matches!(decision, Decision::Committed(()))).await;
         match (decision, outcome) {
-            // The row decides, whether the coordinator could be asked or not.
-            (Decision::Fenced, _) => CommitOutcome::RolledBack { why: RollbackCause::Fenced { resource } },
             (Decision::Committed(()), CommitOutcome::RolledBack { .. }) => {
                 tracing::error!(id = %self.id, %resource, "the database has committed what the coordinator rolled back");
                 CommitOutcome::Heuristic { heuristic: Heuristic::Mixed, transaction: self.in_doubt() }

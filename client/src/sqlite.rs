@@ -256,9 +256,7 @@ impl SqliteBranch {
 /// The value itself, so that it can travel to the thread.
 fn owned(param: &(dyn ToSql + Sync)) -> rusqlite::Result<Value> {
     match param.to_sql()? {
-        ToSqlOutput::Borrowed(value) => value.try_into().map_err(|error: FromSqlError| {
-            rusqlite::Error::ToSqlConversionFailure(Box::new(error))
-        }),
+        ToSqlOutput::Borrowed(value) => Ok(value.into()),
         ToSqlOutput::Owned(value) => Ok(value),
         other => Err(rusqlite::Error::ToSqlConversionFailure(format!("{other:?} cannot be a parameter here").into())),
     }

@@ -126,7 +126,7 @@ impl Transaction {
         }
         match self.branches.get_mut(&name) {
             Some(Branch::Postgres(branch)) => Ok(branch),
-            Some(Branch::Sqlite(_)) | None => Err(self.kind(name, ResourceKind::SqliteMarker, "postgres")),
+            Some(Branch::Sqlite(_)) | None => Err(other_kind(name, ResourceKind::SqliteMarker, "postgres")),
         }
     }
 
@@ -138,7 +138,7 @@ impl Transaction {
         }
         match self.branches.get_mut(&name) {
             Some(Branch::Sqlite(branch)) => Ok(branch),
-            Some(Branch::Postgres(_)) | None => Err(self.kind(name, ResourceKind::PostgresMarker, "sqlite")),
+            Some(Branch::Postgres(_)) | None => Err(other_kind(name, ResourceKind::PostgresMarker, "sqlite")),
         }
     }
 
@@ -231,10 +231,6 @@ impl Transaction {
         }
     }
 
-    fn kind(&self, resource: ResourceName, kind: ResourceKind, asked: &'static str) -> EnlistError {
-        EnlistError::Kind { resource, kind, asked }
-    }
-
     async fn join_postgres(
         &mut self,
         name: &ResourceName,
@@ -243,9 +239,9 @@ impl Transaction {
         let resource = self.enlist(name).await?;
         let joined = match resource.kind {
             ResourceKind::PostgresMarker | ResourceKind::PostgresTwoPhase => self.begin_postgres(&resource, own).await,
-            kind => Err(self.kind(name.clone(), kind, "postgres")),
+            kind => Err(other_kind(name.clone(), kind, "postgres")),
         };
-        self.joined(name, joined.map(Branch::Postgres))
+        self.joined(name, joined.map(|branch| Branch::Postgres(Box::new(branch))))
     }
 
     async fn begin_postgres(
@@ -274,7 +270,7 @@ impl Transaction {
         let resource = self.enlist(name).await?;
         let joined = match resource.kind {
             ResourceKind::SqliteMarker => self.begin_sqlite(&resource, source).await,
-            kind => Err(self.kind(name.clone(), kind, "sqlite")),
+            kind => Err(other_kind(name.clone(), kind, "sqlite")),
         };
         self.joined(name, joined.map(Branch::Sqlite))
     }
@@ -339,6 +335,10 @@ impl Drop for Transaction {
             self.session.tell(Ask::Rollback(v1::Rollback { gtrid: self.id.to_string(), blame }));
         }
     }
+}
+
+fn other_kind(resource: ResourceName, kind: ResourceKind, asked: &'static str) -> EnlistError {
+    EnlistError::Kind { resource, kind, asked }
 }
 
 fn resource_name(session: &Session, name: &str) -> Result<ResourceName, RequestError> {

@@ -32,8 +32,8 @@ pub enum Command {
 pub enum Applied {
     Epoch { leadership: Uuid },
     Queue(Result<queue::Done, queue::Refused>),
-    /// `local`: what it did to the local branch, which follows its transaction's outcome in the same entry.
-    Coordinator { result: Result<coordinator::Done, coordinator::Refused>, local: Option<queue::Done> },
+    /// `freed`: messages that the local branch held; it follows its transaction's outcome in the same entry.
+    Coordinator { result: Result<coordinator::Done, coordinator::Refused>, freed: Vec<queue::MessageKey> },
     Together {
         queue: Result<queue::Done, queue::Refused>,
         coordinator: Result<coordinator::Done, coordinator::Refused>,

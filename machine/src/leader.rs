@@ -6,6 +6,7 @@ use std::collections::VecDeque;
 use handfast_coordinator_core as coordinator;
 use handfast_protocol::{GlobalId, RollbackReason, Timestamp, Xid};
 use handfast_queue as queue;
+use handfast_queue::MessageKey;
 use handfast_queue::manager::{self, Manager, Resolved, Space};
 use handfast_store::{Store, StoreError};
 
@@ -185,8 +186,8 @@ impl Leader {
             (Continuation::Queue(proposal), Applied::Queue(result)) => {
                 self.step_manager(scene, manager::Event::Applied { proposal, result }, out)
             }
-            (Continuation::Coordinator(proposal), Applied::Coordinator { result, local }) => {
-                self.wake(scene, local, out)?;
+            (Continuation::Coordinator(proposal), Applied::Coordinator { result, freed }) => {
+                self.wake(scene, &freed, out)?;
                 self.step_coordinator(scene, coordinator::Event::Applied { proposal, result }, out)
             }
             (Continuation::Idle { proposal, xid }, Applied::Coordinator { result, .. }) => {
@@ -210,14 +211,13 @@ impl Leader {
         }
     }
 
-    /// The state itself ended a local branch, with its transaction: its messages became receivable.
-    fn wake(&mut self, scene: Scene<'_>, local: Option<queue::Done>, out: &mut Vec<Action>) -> Result<(), StoreError> {
-        let keys = match local {
-            Some(queue::Done::Committed(keys) | queue::Done::RolledBack(keys) | queue::Done::Released(keys)) => keys,
-            Some(_) | None => return Ok(()),
-        };
+    /// The state itself ended a local branch, with its transaction: its messages became receivable, or are gone.
+    fn wake(&mut self, scene: Scene<'_>, freed: &[MessageKey], out: &mut Vec<Action>) -> Result<(), StoreError> {
+        if freed.is_empty() {
+            return Ok(());
+        }
         let mut actions = Vec::new();
-        self.manager.released(&scene.state.queue, scene.store, scene.now, &keys, &mut actions)?;
+        self.manager.released(&scene.state.queue, scene.store, scene.now, freed, &mut actions)?;
         self.carry_manager(scene, actions, out);
         Ok(())
     }

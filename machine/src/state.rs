@@ -4,6 +4,7 @@ use bytes::Bytes;
 use handfast_coordinator_core as coordinator;
 use handfast_protocol::{Bqual, GlobalId, Incarnation, Outcome, Timestamp, Xid};
 use handfast_queue as queue;
+use handfast_queue::MessageKey;
 use handfast_store::{Family, Overlay, Store, StoreError};
 use uuid::Uuid;
 
@@ -153,13 +154,33 @@ impl State {
     ) -> Result<Applied, StoreError> {
         let id = transaction_of(&command);
         let result = self.coordinator.apply(overlay, now, command)?;
-        let mut local = None;
+        let mut freed = Vec::new();
         if let (Some(id), Ok(done)) = (id, &result)
             && let Some(follow) = self.local_consequence(id, done)
         {
-            local = self.queue.apply(overlay, now, follow)?.ok();
+            freed = self.follow(overlay, now, id, follow)?;
         }
-        Ok(Applied::Coordinator { result, local })
+        Ok(Applied::Coordinator { result, freed })
+    }
+
+    /// Ends the local branch with its transaction. The messages that others may look at again.
+    fn follow(
+        &mut self,
+        overlay: &mut Overlay<'_>,
+        now: Timestamp,
+        id: GlobalId,
+        command: queue::Command,
+    ) -> Result<Vec<MessageKey>, StoreError> {
+        let held_back = matches!(command, queue::Command::CommitPrepared { hold: true, .. });
+        let branch = self.queue.branch(&local_branch(id));
+        let mut freed = branch.map_or_else(Vec::new, |branch| branch.receives.clone());
+        match self.queue.apply(overlay, now, command)? {
+            Ok(queue::Done::Committed(places)) if !held_back => freed.extend(places),
+            Ok(queue::Done::Committed(_)) => {}
+            Ok(queue::Done::RolledBack(keys) | queue::Done::Released(keys)) => freed.extend(keys),
+            other => unreachable!("phase two of a prepared branch cannot fail (P18): {other:?}"),
+        }
+        Ok(freed)
     }
 
     fn local_consequence(&self, id: GlobalId, done: &coordinator::Done) -> Option<queue::Command> {

@@ -12,6 +12,7 @@ pub enum Leadership {
     /// Another node leads, or nobody yet.
     Follower { leader: Option<u64> },
 
-    /// Nothing is proposed or applied any more. Never left again.
+    /// Nothing is proposed or committed any more, and it stays so. The state machine may still be at
+    /// what was committed before; [`crate::Replica::shutdown`] waits for that.
     Stopped { reason: StopReason },
 }

@@ -100,6 +100,9 @@ impl Replica {
     ///
     /// `Ok` promises nothing yet: the result is the apply. What did not reach the log when its
     /// leadership ended is never applied, in no later term (P2).
+    ///
+    /// Room for the payload in the log is the caller's to check (P18, the log's `headroom`): a log
+    /// that has none stops the replica.
     pub async fn propose(&self, payload: Bytes) -> Result<(), ProposeError> {
         let shared = &*self.shared;
         let term = match &*shared.leadership.borrow() {

@@ -9,7 +9,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
-use handfast_coordinator::drivers::Secrets;
+use handfast_coordinator::drivers::{Drivers, Secrets};
 use handfast_log::{Log, LogOptions, LogWriter, OpenError as LogOpenError, RealDisk};
 use handfast_machine::{Fatal, Node};
 use handfast_replica::{Replica, ReplicaConfig, StartError, StopReason};
@@ -27,7 +27,7 @@ use super::limits::STOP_GRACE;
 use super::proposer::{Machine, follow_leadership, pass_barriers, propose};
 use super::session::{SessionIdentity, Sessions};
 use super::space::watch_space;
-use super::unary::{Resources, Service, drivers_of};
+use super::unary::{Resources, Service};
 use crate::store::{Flusher, OpenError as StoreOpenError, RocksStore};
 
 #[derive(Debug, Clone)]
@@ -113,7 +113,7 @@ impl Server {
         let (core, thread) = core_thread::start(node, effects, ended).map_err(ServeError::Thread)?;
         let replica = Replica::start(ReplicaConfig::default(), log, Machine::new(core.clone())).await?;
 
-        let secrets = Secrets::from_environment();
+        let drivers = Arc::new(Drivers::new(Secrets::from_environment()));
         let (stopping, stop) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let (wanted, flushed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
@@ -129,7 +129,7 @@ impl Server {
             tasks.spawn(async move { flush_when_due(core, replica, flusher, &wanted, &flushed).await.into() });
         }
         {
-            let (core, drivers) = (core.clone(), drivers_of(&secrets));
+            let (core, drivers) = (core.clone(), Arc::clone(&drivers));
             tasks.spawn(async move {
                 carry_calls(core, drivers, called).await;
                 ServeError::Ended("the caller of resources")
@@ -157,7 +157,7 @@ impl Server {
             });
         }
         let identity = SessionIdentity { manager_id: directory.manager_id() };
-        let resources = Arc::new(Resources::new(core.clone(), secrets, identity));
+        let resources = Arc::new(Resources::new(core.clone(), drivers, identity));
         let service = Service { sessions: Sessions::new(core.clone(), resources, stop.clone()) };
         {
             let routes = routes(core.clone(), service);

@@ -3,7 +3,7 @@
 use std::pin::Pin;
 use std::sync::Arc;
 
-use handfast_coordinator::drivers::{self, Drivers, Finding, Secrets, Target};
+use handfast_coordinator::drivers::{Drivers, Finding, Target};
 use handfast_coordinator_core::{Answer as Coordinated, Identity, Request as Ask, ResourceView};
 use handfast_machine::{Answer, Refusal, Request};
 use handfast_protocol::{ResourceKind, ResourceName};
@@ -22,13 +22,13 @@ use super::session::{SessionIdentity, Sessions};
 #[derive(Debug)]
 pub struct Resources {
     core: Core,
-    secrets: Secrets,
+    drivers: Arc<Drivers>,
     pub identity: SessionIdentity,
 }
 
 impl Resources {
-    pub fn new(core: Core, secrets: Secrets, identity: SessionIdentity) -> Resources {
-        Resources { core, secrets, identity }
+    pub fn new(core: Core, drivers: Arc<Drivers>, identity: SessionIdentity) -> Resources {
+        Resources { core, drivers, identity }
     }
 
     /// The reply to what the shell is asked itself.
@@ -47,7 +47,7 @@ impl Resources {
             Ok(identity) => identity,
             Err(reply) => return reply,
         };
-        let installed = drivers::install(kind, name, address, identity, &self.secrets).await;
+        let installed = self.drivers.install(kind, name, address, identity).await;
         let resource = match installed {
             Ok(installed) => installed.resource,
             Err(error) => return convert::refused(Code::Resource, error),
@@ -72,7 +72,7 @@ impl Resources {
             }
             Err(reply) => return reply,
         };
-        let mut findings = drivers::test(Target::Registered(&view.resource), &self.secrets).await;
+        let mut findings = self.drivers.test(Target::Registered(&view.resource)).await;
         if let Some(problem) = view.problem {
             findings.push(Finding { ok: false, what: problem, remedy: None });
         }
@@ -152,7 +152,3 @@ fn needs_connection(request: &Request) -> bool {
     }
 }
 
-/// What the process can tell of the drivers' secrets: from the environment and the password file.
-pub fn drivers_of(secrets: &Secrets) -> Arc<Drivers> {
-    Arc::new(Drivers::new(secrets.clone()))
-}

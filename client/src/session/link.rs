@@ -113,11 +113,12 @@ impl Link {
                     Err(status) => return self.lose(Cause::Status(Arc::new(status)), shared),
                 },
                 count = orders.recv_many(&mut taken, room), if has_room => closed = count == 0,
-                permit = self.outbound.reserve(), if !self.pending.is_empty() => match permit {
-                    Ok(_) => self.send(),
-                    // The transport is gone; `inbound` says why.
-                    Err(_) => return self.lose_with_reason(shared).await,
-                },
+                has_transport = has_room_for_one(&self.outbound), if !self.pending.is_empty() => {
+                    if !has_transport {
+                        return self.lose_with_reason(shared).await;
+                    }
+                    self.send();
+                }
                 _ = self.keep_alive.tick(), if has_readers => {
                     self.pending.push_back(Order::Tell { ask: Ask::KeepAlive(v1::KeepAlive {}) });
                 }
@@ -184,6 +185,7 @@ impl Link {
         }
     }
 
+    /// The transport is gone; `inbound` says why.
     async fn lose_with_reason(mut self, shared: &Shared) -> Served {
         loop {
             match tokio::time::timeout(LINGER, self.inbound.message()).await {
@@ -219,6 +221,11 @@ impl Link {
         drop(tokio::time::timeout(LINGER, drained).await);
         Served::Finished
     }
+}
+
+/// Waits for room. False where there is no transport any more.
+async fn has_room_for_one(outbound: &mpsc::Sender<v1::ClientFrames>) -> bool {
+    outbound.reserve().await.is_ok()
 }
 
 fn frame(id: u64, ask: Ask) -> v1::ClientFrame {

@@ -17,7 +17,7 @@ use crate::limits::RECORD_BYTES_MAX;
 
 pub use command::{decode_command, encode_command};
 pub(crate) use record::{
-    HorizonRecord, OrderRecord, OutcomeRecord, ResourceRecord, decode_horizon, decode_identity, decode_order,
+    HorizonRecord, OrderRecord, OutcomeRecord, decode_horizon, decode_identity, decode_order,
     decode_outcome, decode_resource, decode_transaction, encode_horizon, encode_identity, encode_order, encode_outcome,
     encode_resource, encode_transaction,
 };

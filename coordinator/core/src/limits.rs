@@ -64,7 +64,8 @@ pub const SWEEP_AGE: Duration = Duration::from_secs(5);
 /// Branches that one scan looks at; the rest is seen when these are gone.
 pub const SCANNED_BRANCHES_MAX: usize = 10_000;
 
-/// How often marker rows of ended transactions are cleared (P14).
+/// How often marker rows of ended transactions are cleared (P14), and how long they stay at least: longer than a question for a
+/// row runs in a database after its asker gave up.
 pub const MARKERS_PERIOD: Duration = Duration::from_secs(30);
 
 /// Remembered outcomes: kept for this long or up to this number, whichever ends first (P20).

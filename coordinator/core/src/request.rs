@@ -172,10 +172,22 @@ pub enum RequestRefused {
     DatabaseDisagrees { id: GlobalId, outcome: Outcome },
     #[error("the database of transaction {id} cannot be asked ({cause}); add --force only if it is gone for good")]
     DatabaseSilent { id: GlobalId, cause: CallFailed },
-    #[error("resource {name} was last used by {found:?}; if this server is not a copy, say: handfast resource adopt {name}")]
+    #[error("resource {name} was last used by {}; if this server is not a copy, say: handfast resource adopt {name}", visitor(found))]
     Ahead { name: ResourceName, found: Option<Identity> },
+    #[error(
+        "resource {name} was used by epoch {} of this directory, which knows only earlier ones: it was set back to an older \
+         state; copy it to a new place, serve from there, and then say: handfast resource adopt {name}", found.epoch
+    )]
+    Overtaken { name: ResourceName, found: Identity },
     #[error(transparent)]
     Refused(#[from] Refused),
     #[error("the server restarted before it could say whether this was done")]
     Unknown,
+}
+
+fn visitor(found: &Option<Identity>) -> String {
+    match found {
+        Some(found) => format!("incarnation {:016x}, epoch {} of this coordinator", found.incarnation.0, found.epoch),
+        None => "nobody that this coordinator knows".to_owned(),
+    }
 }

@@ -1,11 +1,19 @@
 //! Registered resources, and what the coordinator asks of them through their drivers.
 
+use std::fmt;
+
 use handfast_protocol::{CoordinatorId, GlobalId, Heuristic, Incarnation, Outcome, PrepareVote, ResourceKind, ResourceName, Xid};
 use uuid::Uuid;
 
 /// The random id that a resource keeps, drawn when it was added (P3).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct ResourceId(pub Uuid);
+
+impl fmt::Display for ResourceId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.fmt(f)
+    }
+}
 
 /// A resource as it is registered: durable, without any secret.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -77,8 +85,12 @@ pub enum CallFailed {
     #[error("{resource} did not answer in time")]
     TimedOut { resource: ResourceName },
     /// Another database stands at the address, or an empty one (P3): its branches stay in doubt.
-    #[error("{resource} is another database: its id is {found:?}, expected {expected:?}")]
+    #[error("{resource} is another database: its id is {}, expected {expected}", id_text(found))]
     WrongResource { resource: ResourceName, expected: ResourceId, found: Option<ResourceId> },
     #[error("{resource} refused: {cause}")]
     Refused { resource: ResourceName, cause: String },
+}
+
+fn id_text(found: &Option<ResourceId>) -> String {
+    found.map_or_else(|| "missing".to_owned(), |id| id.to_string())
 }

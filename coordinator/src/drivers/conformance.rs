@@ -64,7 +64,11 @@ pub enum Step {
     /// The coordinator asks, twice.
     Ask(Ask, Told),
     /// The coordinator asks while a client's transaction is open; the client ends it, then the answer must come.
-    AskMeanwhile { ask: Ask, client: Outcome, told: Told },
+    AskMeanwhile {
+        ask: Ask,
+        client: Outcome,
+        told: Told,
+    },
     /// What cannot be asked of this kind of resource is refused; the words are the driver's.
     Refused(Ask),
     Write(GlobalId, Written),
@@ -91,12 +95,14 @@ pub struct Deviation {
 pub async fn run(case: &Case, driver: &dyn Driver, client: &dyn Client) -> Result<(), Deviation> {
     client.reset().await;
     for (step, action) in case.steps.iter().enumerate() {
-        take(action, driver, client).await.map_err(|Unexpected { expected, found }| Deviation {
-            case: case.name,
-            step: step + 1,
-            expected,
-            found,
-        })?;
+        take(action, driver, client)
+            .await
+            .map_err(|Unexpected { expected, found }| Deviation {
+                case: case.name,
+                step: step + 1,
+                expected,
+                found,
+            })?;
     }
     Ok(())
 }
@@ -110,23 +116,30 @@ async fn take(step: &Step, driver: &dyn Driver, client: &dyn Client) -> Result<(
     match step {
         Step::Ask(ask, told) => {
             for _ in 0..2 {
-                same(Ok(told.clone()), driver.call(ask.clone()).await)?;
+                same(&Ok(told.clone()), &driver.call(ask.clone()).await)?;
             }
             Ok(())
         }
-        Step::AskMeanwhile { ask, client: outcome, told } => {
+        Step::AskMeanwhile {
+            ask,
+            client: outcome,
+            told,
+        } => {
             let ended = async {
                 client.awaited().await;
                 client.end(*outcome).await;
             };
             let (answered, ()) = tokio::join!(driver.call(ask.clone()), ended);
-            same(Ok(told.clone()), answered)
+            same(&Ok(told.clone()), &answered)
         }
         Step::Refused(ask) => match driver.call(ask.clone()).await {
             Err(CallFailed::Refused { .. }) => Ok(()),
-            other => Err(Unexpected { expected: "a refusal".to_owned(), found: format!("{other:?}") }),
+            other => Err(Unexpected {
+                expected: "a refusal".to_owned(),
+                found: format!("{other:?}"),
+            }),
         },
-        Step::Write(id, written) => same(*written, client.write(*id).await),
+        Step::Write(id, written) => same(written, &client.write(*id).await),
         Step::End(outcome) => {
             client.end(*outcome).await;
             Ok(())
@@ -139,18 +152,21 @@ async fn take(step: &Step, driver: &dyn Driver, client: &dyn Client) -> Result<(
             client.prepare_foreign(name).await;
             Ok(())
         }
-        Step::Untouched(name) => same(true, client.is_prepared(name).await),
+        Step::Untouched(name) => same(&true, &client.is_prepared(name).await),
         Step::EndByHand(xid, outcome) => {
             client.end_by_hand(xid, *outcome).await;
             Ok(())
         }
-        Step::Rows(rows) => same(rows.clone(), client.rows().await),
+        Step::Rows(rows) => same(rows, &client.rows().await),
     }
 }
 
-fn same<T: std::fmt::Debug + PartialEq>(expected: T, found: T) -> Result<(), Unexpected> {
+fn same<T: std::fmt::Debug + PartialEq>(expected: &T, found: &T) -> Result<(), Unexpected> {
     match expected == found {
         true => Ok(()),
-        false => Err(Unexpected { expected: format!("{expected:?}"), found: format!("{found:?}") }),
+        false => Err(Unexpected {
+            expected: format!("{expected:?}"),
+            found: format!("{found:?}"),
+        }),
     }
 }

@@ -19,16 +19,33 @@ pub struct Finding {
 
 impl Finding {
     pub(super) fn good(what: impl Into<String>) -> Finding {
-        Finding { ok: true, what: what.into(), remedy: None }
+        Finding {
+            ok: true,
+            what: what.into(),
+            remedy: None,
+        }
     }
 
     pub(super) fn bad(what: impl Into<String>, remedy: impl Into<String>) -> Finding {
-        Finding { ok: false, what: what.into(), remedy: Some(remedy.into()) }
+        Finding {
+            ok: false,
+            what: what.into(),
+            remedy: Some(remedy.into()),
+        }
     }
 
     /// Good as `good` says when `holds`, else what is wrong and the remedy.
-    pub(super) fn when(holds: bool, good: impl Into<String>, wrong: impl Into<String>, remedy: impl Into<String>) -> Finding {
-        if holds { Finding::good(good) } else { Finding::bad(wrong, remedy) }
+    pub(super) fn when(
+        holds: bool,
+        good: impl Into<String>,
+        wrong: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Finding {
+        if holds {
+            Finding::good(good)
+        } else {
+            Finding::bad(wrong, remedy)
+        }
     }
 }
 
@@ -36,7 +53,9 @@ impl Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what)?;
-        self.remedy.iter().try_for_each(|remedy| write!(f, "; {remedy}"))
+        self.remedy
+            .iter()
+            .try_for_each(|remedy| write!(f, "; {remedy}"))
     }
 }
 
@@ -44,7 +63,11 @@ impl fmt::Display for Finding {
 #[derive(Debug, Clone, Copy)]
 pub enum Target<'a> {
     Registered(&'a Resource),
-    Candidate { name: &'a ResourceName, kind: ResourceKind, address: &'a str },
+    Candidate {
+        name: &'a ResourceName,
+        kind: ResourceKind,
+        address: &'a str,
+    },
 }
 
 impl<'a> Target<'a> {
@@ -80,7 +103,9 @@ impl<'a> Target<'a> {
 /// Looks and changes nothing. It stops at the first thing that hides the rest.
 pub(super) async fn examine(target: Target<'_>, secrets: &Secrets) -> Vec<Finding> {
     match target.kind() {
-        ResourceKind::PostgresMarker | ResourceKind::PostgresTwoPhase => postgres::examine(target, secrets).await,
+        ResourceKind::PostgresMarker | ResourceKind::PostgresTwoPhase => {
+            postgres::examine(target, secrets).await
+        }
         ResourceKind::SqliteMarker => sqlite::examine(target).await,
         ResourceKind::Service => service::examine(target).await,
     }

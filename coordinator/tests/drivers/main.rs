@@ -1,5 +1,7 @@
 //! The drivers against what they drive: a private PostgreSQL, SQLite files, and a gRPC service in this process.
 
+#![allow(clippy::unwrap_used, reason = "in a test")]
+
 mod passwords;
 mod postgres_client;
 mod postgres_conformance;

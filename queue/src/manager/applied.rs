@@ -68,8 +68,9 @@ impl Manager {
             Continuation::Expire { messages, looked } => {
                 self.left_their_queues(turn, &messages, result);
                 if looked {
-                    self.expiry.end(Some(turn.now));
+                    self.expiry.end(None);
                 }
+                self.expiry.mark_stale();
             }
             Continuation::ReturnDeadLetters { request, messages } => {
                 self.dead_letters_returned(turn, request, &messages, result);

@@ -7,7 +7,7 @@ use super::in_flight::Continuation;
 use super::limits::{READY_KEYS_MAX, RECEIVE_BYTES, REMOVE_BATCH, VISITS_MAX};
 use super::locks::Owner;
 use super::purge::purge_fate;
-use super::queues::{received, scan};
+use super::queues::{has_expired, received, scan};
 use super::timers::Timer;
 use super::turn::Turn;
 use super::waiting::{WaitId, Waiter};
@@ -141,7 +141,7 @@ impl Manager {
             });
             return Ok(None);
         }
-        if reading.message.expires_at().is_some_and(|at| at <= turn.now) {
+        if has_expired(turn, &key, &reading.message) {
             self.locks.lock(key, Owner::Command);
             search.expired.push(key);
             return Ok(None);

@@ -58,9 +58,8 @@ impl Manager {
         if std::mem::replace(&mut self.resumed, true) {
             return;
         }
-        let going: Vec<QueueId> = turn.state.deleting().collect();
-        for queue in going {
-            let fate = turn.state.queue(queue).and_then(|record| record.deleting).expect("it was just listed as going");
+        let going: Vec<(QueueId, Fate)> = turn.state.deleting().collect();
+        for (queue, fate) in going {
             self.removals.push(queue, Removal { running: true, ..Removal::delete(queue, None, fate) });
             self.next_sweep(turn, queue);
         }

@@ -7,11 +7,11 @@ use handfast_protocol::{Message, ProducerName, QueueName};
 use handfast_store::StoreError;
 
 use super::in_flight::Continuation;
-use super::limits::{PEEK_BYTES_MAX, PEEK_MESSAGES_MAX};
+use super::limits::{PEEK_BYTES_MAX, PEEK_MESSAGES_MAX, REFILL_BYTES_MAX};
 use super::turn::{Caller, Reply, Turn};
 use super::window::Reading;
 use super::{Answer, Manager, QueueView, Received, RequestRefused};
-use crate::{Body, BodyId, Command, MessageKey, QueueId, QueueRecord, QueueSettings};
+use crate::{Body, BodyId, Command, MessageKey, QueueId, QueueRecord, QueueSettings, StoredMessage};
 
 impl Manager {
     pub(super) fn create_queue(
@@ -77,8 +77,7 @@ impl Manager {
                 if page.len() == limit || bytes >= PEEK_BYTES_MAX {
                     break;
                 }
-                let expired = message.expires_at().is_some_and(|at| at <= turn.now);
-                if expired || !self.is_free(turn, &key) {
+                if has_expired(turn, &key, &message) || !self.is_free(turn, &key) {
                     continue;
                 }
                 let status = turn.state.status(turn.store, &key)?;
@@ -106,6 +105,11 @@ impl Manager {
     }
 }
 
+/// Its time-to-be-received ran out. Dead letters do not expire.
+pub(super) fn has_expired(turn: &Turn<'_>, key: &MessageKey, message: &StoredMessage) -> bool {
+    key.queue != QueueId::DEAD_LETTER && message.expires_at().is_some_and(|at| at <= turn.now)
+}
+
 /// The queue of that name, unless it is being deleted.
 pub(super) fn named<'a>(turn: &Turn<'a>, name: &QueueName) -> Result<&'a QueueRecord, RequestRefused> {
     turn.state.queue_named(name).ok_or_else(|| RequestRefused::QueueNotFound { name: name.clone() })
@@ -117,9 +121,9 @@ pub(super) fn scan(
     queue: QueueId,
     after: Option<MessageKey>,
     limit: usize,
-) -> Result<Vec<(MessageKey, crate::StoredMessage)>, StoreError> {
+) -> Result<Vec<(MessageKey, StoredMessage)>, StoreError> {
     let mut found = Vec::new();
-    turn.state.scan(turn.store, queue, after, limit, super::limits::REFILL_BYTES_MAX, &mut |key, message| {
+    turn.state.scan(turn.store, queue, after, limit, REFILL_BYTES_MAX, &mut |key, message| {
         found.push((key, message));
         ControlFlow::Continue(())
     })?;

@@ -32,8 +32,11 @@ impl Manager {
         self.round_off(&mut turn)
     }
 
-    /// When the manager wants a [`Event::Tick`].
+    /// When the manager wants a [`Event::Tick`]. A new one wants it at once: deletes may go on and messages be due.
     pub fn next_tick(&self) -> Option<Timestamp> {
+        if !self.resumed {
+            return Some(Timestamp::default());
+        }
         earlier(self.timers.next(), self.expiry.next())
     }
 
@@ -42,7 +45,7 @@ impl Manager {
         self.space = space;
     }
 
-    /// Leadership is lost or the process stops: nobody will know the results of what is under way.
+    /// Leadership is lost or the process stops: nobody will know the results of what is under way. The manager's last deed.
     pub fn settle(&mut self, out: &mut Vec<Action>) {
         let in_flight: Vec<_> = self.in_flight.drain().filter_map(|continuation| continuation.request()).collect();
         let removals = self.removals.drain().filter_map(|removal| removal.request);

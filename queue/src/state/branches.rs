@@ -200,7 +200,9 @@ impl Branches {
             self.held.remove(&run.first);
             self.clear_doubt(run.first.queue, run.count);
         }
-        keys_of(&runs)
+        let mut keys = keys_of(&runs);
+        keys.sort_unstable();
+        keys
     }
 
     fn clear_doubt(&mut self, queue: QueueId, count: u64) {

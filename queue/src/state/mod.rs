@@ -23,8 +23,6 @@ mod staging;
 mod sweep;
 mod work;
 
-#[cfg(test)]
-mod state_test;
 
 use handfast_protocol::{QueueName, Timestamp};
 use handfast_store::{Overlay, Store, StoreError};

@@ -11,6 +11,7 @@ use super::ground::BANDS;
 use super::keys::{Key, KeyKind};
 use super::{State, records};
 use crate::codec;
+use crate::command::Fate;
 use crate::{BodyId, MessageKey, QueueId, QueueRecord, Status, StoredMessage};
 
 impl State {
@@ -29,9 +30,9 @@ impl State {
         self.queues.in_use()
     }
 
-    /// The queues whose delete is under way: a new leader goes on sweeping them.
-    pub fn deleting(&self) -> impl Iterator<Item = QueueId> {
-        self.queues.all().map(|entry| &entry.record).filter(|record| record.deleting.is_some()).map(|record| record.id)
+    /// The queues whose delete is under way, and where their messages go: a new leader goes on sweeping them.
+    pub fn deleting(&self) -> impl Iterator<Item = (QueueId, Fate)> {
+        self.queues.all().filter_map(|entry| Some((entry.record.id, entry.record.deleting?)))
     }
 
     /// The prepared branch that received the message, or the branch whose held send it is.

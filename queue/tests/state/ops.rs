@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use handfast_protocol::{DeadLetterReason, Priority, ProducerName, ProducerSequence, Properties, QueueName, Timestamp};
+use handfast_protocol::{DeadLetterReason, Priority, ProducerName, ProducerSequence, Properties, QueueName, Timestamp, Xid};
 use handfast_queue::command::Fate;
 use handfast_queue::{
     Blame, Body, BodyId, Command, MessageKey, OutgoingMessage, QueueId, QueueSettings, StageId, Work,
@@ -32,7 +32,7 @@ pub enum Deed {
     Sweep { queue: u8, band: Option<u8>, from: u8, limit: u32, locked: Vec<Index>, fate: Fate },
     Expire { messages: Vec<Index> },
     Send { sends: Vec<Draft> },
-    Produce { name: u8, newer: bool, back: u8, sends: Vec<Draft> },
+    Produce { name: u8, epoch: Epoch, back: u8, sends: Vec<Draft> },
     StageBody { body: u8, part: u8, full: bool },
     StageWork { stage: u8, work: Draw },
     Unstage { stage: u8, body: u8 },
@@ -54,6 +54,13 @@ pub struct Draft {
     size: Size,
 }
 
+#[derive(Debug, Clone, Copy)]
+pub enum Epoch {
+    Older,
+    Same,
+    Newer,
+}
+
 #[derive(Debug, Clone)]
 enum Size {
     Bytes(usize),
@@ -71,6 +78,8 @@ pub struct Draw {
 #[derive(Debug, Default)]
 pub struct Drawer {
     ordinal: u64,
+    /// The body that each number means now: an id is never given twice.
+    bodies: [u64; 3],
 }
 
 pub fn ops() -> impl Strategy<Value = Vec<Op>> {
@@ -81,7 +90,8 @@ pub fn ops() -> impl Strategy<Value = Vec<Op>> {
         3 => any::<u16>().prop_map(|millis| Op::Pass { millis }),
         1 => Just(Op::Flush),
     ];
-    prop::collection::vec(op, 1..80)
+    let create = |name| Op::Command(Deed::Create { name, strict: name == 1 });
+    prop::collection::vec(op, 1..80).prop_map(move |ops| (1..4).map(create).chain(ops).collect())
 }
 
 fn deed() -> impl Strategy<Value = Deed> {
@@ -95,8 +105,8 @@ fn deed() -> impl Strategy<Value = Deed> {
         ),
         2 => indexes().prop_map(|messages| Deed::Expire { messages }),
         6 => drafts().prop_map(|sends| Deed::Send { sends }),
-        3 => (0..3u8, prop::bool::weighted(0.1), 0..4u8, drafts())
-            .prop_map(|(name, newer, back, sends)| Deed::Produce { name, newer, back, sends }),
+        3 => (0..3u8, epoch(), 0..4u8, drafts())
+            .prop_map(|(name, epoch, back, sends)| Deed::Produce { name, epoch, back, sends }),
         2 => (0..3u8, 0..3u8, any::<bool>()).prop_map(|(body, part, full)| Deed::StageBody { body, part, full }),
         2 => (0..3u8, draw()).prop_map(|(stage, work)| Deed::StageWork { stage, work }),
         1 => (0..3u8, 0..3u8).prop_map(|(stage, body)| Deed::Unstage { stage, body }),
@@ -108,6 +118,10 @@ fn deed() -> impl Strategy<Value = Deed> {
         4 => (indexes(), blame()).prop_map(|(messages, blame)| Deed::Return { messages, blame }),
         2 => (indexes(), prop::option::of(0..5u8)).prop_map(|(messages, to)| Deed::ReturnDeadLetters { messages, to }),
     ]
+}
+
+fn epoch() -> impl Strategy<Value = Epoch> {
+    prop_oneof![1 => Just(Epoch::Older), 16 => Just(Epoch::Same), 2 => Just(Epoch::Newer)]
 }
 
 fn fate() -> impl Strategy<Value = Fate> {
@@ -131,9 +145,9 @@ fn draft() -> impl Strategy<Value = Draft> {
         12 => (0..20usize).prop_map(Size::Bytes),
         2 => Just(Size::Bytes(5_000)),
         1 => Just(Size::Bytes(70_000)),
-        4 => (0..3u8).prop_map(Size::Staged),
+        1 => (0..3u8).prop_map(Size::Staged),
     ];
-    let queue = prop_oneof![10 => 1..5u8, 1 => Just(0u8)];
+    let queue = prop_oneof![60 => 1..5u8, 1 => Just(0u8)];
     (queue, 2..5u8, prop::option::weighted(0.3, any::<u16>()), any::<bool>(), size).prop_map(
         |(queue, priority, ttbr, drop_expired, size)| Draft { queue, priority, ttbr, drop_expired, size },
     )
@@ -141,7 +155,7 @@ fn draft() -> impl Strategy<Value = Draft> {
 
 fn draw() -> impl Strategy<Value = Draw> {
     let receives = prop::collection::vec(any::<Index>(), 0..3);
-    (prop::collection::vec(draft(), 0..4), receives, prop::option::weighted(0.2, 0..3u8))
+    (prop::collection::vec(draft(), 0..4), receives, prop::option::weighted(0.1, 0..3u8))
         .prop_map(|(sends, receives, stage)| Draw { sends, receives, stage })
 }
 
@@ -168,18 +182,25 @@ impl Drawer {
             }
             Deed::Expire { messages } => Command::Expire { messages: pick_keys(model, &messages) },
             Deed::Send { sends } => Command::Send { producer: None, sends: self.messages(model, &sends) },
-            Deed::Produce { name, newer, back, sends } => {
+            Deed::Produce { name, epoch, back, sends } => {
                 let producer = ProducerName::new(["a", "b", "ab"][usize::from(name)]).unwrap();
                 let known = model.producers.get(&producer);
                 let next = known.map_or(0, |known| known.results.len() as u64);
-                let epoch = known.map_or(1, |known| known.epoch) + u64::from(newer);
-                let sequence = if newer { 0 } else { (next + 1).saturating_sub(u64::from(back)) };
+                let now = known.map_or(1, |known| known.epoch);
+                let (epoch, sequence) = match epoch {
+                    Epoch::Older => (now.saturating_sub(1), next),
+                    Epoch::Same => (now, (next + 1).saturating_sub(u64::from(back))),
+                    Epoch::Newer => (now + 1, 0),
+                };
                 let at = ProducerSequence { producer, epoch, sequence };
                 Command::Send { producer: Some(at), sends: self.messages(model, &sends) }
             }
             Deed::StageBody { body, part, full } => {
                 let length = if full { handfast_queue::limits::BODY_PART_BYTES } else { 3 };
-                Command::StageBody { body: body_id(body), part: u32::from(part), bytes: vec![body; length].into() }
+                if part == 0 {
+                    self.bodies[usize::from(body)] = self.ordinal();
+                }
+                Command::StageBody { body: self.body(body), part: u32::from(part), bytes: vec![body; length].into() }
             }
             Deed::StageWork { stage, work } => {
                 let stage = StageId(u64::from(stage));
@@ -187,14 +208,14 @@ impl Drawer {
                 Command::StageWork { stage, part, work: self.work(model, &work) }
             }
             Deed::Unstage { stage, body } => {
-                Command::Unstage { stages: vec![StageId(u64::from(stage))], bodies: vec![body_id(body)] }
+                Command::Unstage { stages: vec![StageId(u64::from(stage))], bodies: vec![self.body(body)] }
             }
             Deed::Commit { xid: number, work, hold } => {
                 Command::Commit { xid: xid(number), work: self.work(model, &work), hold }
             }
             Deed::Prepare { xid: number, work } => Command::Prepare { xid: xid(number), work: self.work(model, &work) },
-            Deed::CommitPrepared { xid: number, hold } => Command::CommitPrepared { xid: xid(number), hold },
-            Deed::RollbackPrepared { xid: number } => Command::RollbackPrepared { xid: xid(number) },
+            Deed::CommitPrepared { xid: number, hold } => Command::CommitPrepared { xid: pick_xid(model, number), hold },
+            Deed::RollbackPrepared { xid: number } => Command::RollbackPrepared { xid: pick_xid(model, number) },
             Deed::Release { xid: number } => Command::Release { xid: xid(number) },
             Deed::Return { messages, blame } => Command::Return { messages: pick_keys(model, &messages), blame },
             Deed::ReturnDeadLetters { messages, to } => {
@@ -203,6 +224,15 @@ impl Drawer {
                 Command::ReturnDeadLetters { messages: picked, to: to.map(|queue| pick_queue(model, queue)) }
             }
         }
+    }
+
+    fn ordinal(&mut self) -> u64 {
+        self.ordinal += 1;
+        self.ordinal
+    }
+
+    fn body(&self, number: u8) -> BodyId {
+        BodyId(self.bodies[usize::from(number)])
     }
 
     fn work(&mut self, model: &Model, draw: &Draw) -> Work {
@@ -218,13 +248,11 @@ impl Drawer {
     }
 
     fn message(&mut self, model: &Model, draft: &Draft) -> OutgoingMessage {
-        // Staged bodies have the low numbers.
-        self.ordinal += 1;
-        let ordinal = 100 + self.ordinal;
+        let ordinal = self.ordinal();
         let body = match draft.size {
             Size::Bytes(length) => Body::Inline(Bytes::from(vec![ordinal as u8; length])),
             Size::Staged(number) => {
-                let body = body_id(number);
+                let body = self.body(number);
                 Body::Apart { body, length: model.bodies.get(&body).map_or(9, |bytes| bytes.len() as u64) }
             }
         };
@@ -241,10 +269,6 @@ impl Drawer {
     }
 }
 
-fn body_id(number: u8) -> BodyId {
-    BodyId(u64::from(number))
-}
-
 /// 0: the dead-letter queue; else one that is there, or was, or is not yet.
 fn pick_queue(model: &Model, number: u8) -> QueueId {
     let open: Vec<QueueId> = model.queues.keys().copied().filter(|queue| *queue != QueueId::DEAD_LETTER).collect();
@@ -252,6 +276,11 @@ fn pick_queue(model: &Model, number: u8) -> QueueId {
         None => QueueId::DEAD_LETTER,
         Some(at) => open.get(at).or(open.first()).copied().unwrap_or(QueueId(u32::from(number))),
     }
+}
+
+/// Mostly a prepared branch, if there is one.
+fn pick_xid(model: &Model, number: u8) -> Xid {
+    model.branches.keys().nth(usize::from(number)).cloned().unwrap_or_else(|| xid(number))
 }
 
 /// Mostly messages that are there; now and then one that is not.

@@ -1,9 +1,14 @@
 //! Random histories: the real state against the model, crashes at every write, and equal bytes for equal commands.
 
+use std::collections::BTreeMap;
+
 use handfast_protocol::Timestamp;
+use handfast_queue::Done;
 use handfast_queue::state::State;
 use handfast_store::{MemStore, Store};
 use proptest::prelude::*;
+use proptest::strategy::ValueTree;
+use proptest::test_runner::TestRunner;
 
 use crate::model::Model;
 use crate::ops::{Drawer, Op, ops};
@@ -37,11 +42,50 @@ fn run(ops: &[Op]) -> World {
             }
             Entry::Commands(commands) => commands.iter().map(|command| model.apply(command.clone())).collect(),
         };
-        assert_eq!(world.enter(entry), expected);
+        let answers = world.enter(entry);
+        assert_eq!(answers, expected);
+        world.answers.extend(answers);
         model.compare(&world, at % 16 == 0);
     }
     model.compare(&world, true);
     world
+}
+
+/// The random histories are not all refusals: they come to every kind of answer.
+#[test]
+fn the_histories_reach_every_kind_of_answer() {
+    let mut runner = TestRunner::deterministic();
+    let mut reached: BTreeMap<String, u32> = BTreeMap::new();
+    for _ in 0..128 {
+        let world = run(&ops().new_tree(&mut runner).unwrap().current());
+        for answer in world.answers {
+            let (Ok(Some(answer)) | Err(answer)) = answer.map(|done| kind_of_done(&done)).map_err(|refused| {
+                format!("{refused:?}").split([' ', '(']).next().unwrap().to_owned()
+            }) else {
+                continue;
+            };
+            *reached.entry(answer).or_default() += 1;
+        }
+    }
+    let expected = [
+        "Committed", "Conflict", "Created", "DeadLetterGone", "DeadLetterQueue", "Deleting", "DuplicateXid", "OriginGone",
+        "Prepared", "ProducerFenced", "ProducerGap", "ProducerUnknown", "QueueExists", "QueueGone", "QueueInDoubt",
+        "Released", "Removed", "Repeated", "RolledBack", "Sent", "StageGone", "Staged", "Swept", "UnknownXid",
+    ];
+    assert_eq!(reached.keys().map(String::as_str).collect::<Vec<_>>(), expected, "{reached:?}");
+}
+
+/// `None`: nothing happened.
+fn kind_of_done(done: &Done) -> Option<String> {
+    let is_empty = match done {
+        Done::Swept { removed, .. } => *removed == 0,
+        Done::Removed(keys) | Done::Sent(keys) | Done::Committed(keys) | Done::RolledBack(keys) | Done::Released(keys) => {
+            keys.is_empty()
+        }
+        Done::Repeated(ids) => ids.is_empty(),
+        Done::Created(_) | Done::Deleting | Done::Staged | Done::Prepared => false,
+    };
+    (!is_empty).then(|| format!("{done:?}").split([' ', '(']).next().unwrap().to_owned())
 }
 
 proptest! {

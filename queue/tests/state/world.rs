@@ -26,6 +26,8 @@ pub struct World {
     pub state: State,
     pub now: Timestamp,
     pub log: Vec<(Timestamp, Entry)>,
+    /// Collected by whoever wants to count them.
+    pub answers: Vec<Result<Done, Refused>>,
 }
 
 impl World {
@@ -33,7 +35,7 @@ impl World {
     pub fn new() -> World {
         let store = MemStore::default();
         let state = State::open(&store).unwrap();
-        let mut world = World { store, state, now: Timestamp(1_000), log: Vec::new() };
+        let mut world = World { store, state, now: Timestamp(1_000), log: Vec::new(), answers: Vec::new() };
         world.enter(Entry::BeginEpoch);
         world
     }

@@ -1,8 +1,9 @@
-//! Appends per second through `LogWriter`, beside what the disk itself gives to one thread that writes
-//! the same bytes and syncs.
+//! Appends per second through `LogWriter`, beside what the disk itself gives to one thread that
+//! writes the same bytes and syncs.
 //!
-//! `cargo bench -p handfast-log --bench append -- [DIRECTORY]`; the directory must be on the disk to be
-//! measured and is left as it was. A logical writer appends its next record from the callback of the last.
+//! `cargo bench -p handfast-log --bench append -- [DIRECTORY]`; the directory must be on the disk
+//! to be measured and is left as it was. A logical writer appends its next record from the callback
+//! of the last.
 
 use std::env;
 use std::error::Error;
@@ -91,7 +92,8 @@ fn append_rate(directory: &Path, writers: u64) -> Result<f64, Box<dyn Error>> {
         running: AtomicU64::new(writers),
     });
     let start = Instant::now();
-    // All writers begin in one callback, so that every append comes from the log's own thread and indexes stay in order.
+    // All writers begin in one callback, so that every append comes from the log's own thread and
+    // indexes stay in order.
     let first = Arc::clone(&load);
     log.append(
         Vec::new(),

@@ -1,5 +1,5 @@
-//! Where every entry is: in memory while it is not written or recent, in a segment else. No I/O happens here, so that a lock around it is never held
-//! over any.
+//! Where every entry is: in memory while it is not written or recent, in a segment else. No I/O
+//! happens here, so that a lock around it is never held over any.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::ops::Range;
@@ -33,15 +33,16 @@ pub(crate) struct ReadableSegment {
 
 #[derive(Debug, Clone, Copy)]
 struct Slot {
-    /// Counts entries ever taken in: an index may be taken again after a truncation, a serial never is.
+    /// Counts entries ever taken in: an index may be taken again after a truncation, a serial never
+    /// is.
     serial: u64,
     /// Framed bytes of the entries before this one.
     bytes_before: u64,
     place: Option<Place>,
 }
 
-/// Invariants: `slots` are the entries from `first` to before `standing.next_index`, serials grow; `cache`
-/// holds the payloads of the last of them, and of every one that has no place.
+/// Invariants: `slots` are the entries from `first` to before `standing.next_index`, serials grow;
+/// `cache` holds the payloads of the last of them, and of every one that has no place.
 #[derive(Debug)]
 pub(crate) struct Catalog {
     standing: Standing,
@@ -93,7 +94,8 @@ impl Catalog {
         from.map_or(0, |slot| self.bytes_end - slot.bytes_before)
     }
 
-    /// Takes the records in; they were checked to follow. Their entries are readable from now on. Answers the serial of the first entry.
+    /// Takes the records in; they were checked to follow. Their entries are readable from now on.
+    /// Answers the serial of the first entry.
     pub(crate) fn admit(&mut self, records: &[Record]) -> u64 {
         let first_serial = self.next_serial;
         for record in records {
@@ -111,7 +113,8 @@ impl Catalog {
         first_serial
     }
 
-    /// Entries from `first_serial` on were written, at these places. Those truncated or purged meanwhile are passed over.
+    /// Entries from `first_serial` on were written, at these places. Those truncated or purged
+    /// meanwhile are passed over.
     pub(crate) fn place(&mut self, first_serial: u64, places: &[Place]) {
         let start = self
             .slots
@@ -142,7 +145,8 @@ impl Catalog {
         self.segments = self.segments.split_off(&lowest);
     }
 
-    /// What to fetch for the part of the range that is present: the first entry in any case, more while the payloads stay within `max_bytes`.
+    /// What to fetch for the part of the range that is present: the first entry in any case, more
+    /// while the payloads stay within `max_bytes`.
     pub(crate) fn plan_read(&self, range: Range<u64>, max_bytes: usize) -> ReadPlan {
         let start = range.start.max(self.first);
         let end = range.end.min(self.standing.next_index);

@@ -1,5 +1,6 @@
 //! The segments on the disk, from the writer's side: the active one, those before it that are still
-//! needed, and the spares. It decides when a segment changes and when one may go; it keeps no entries.
+//! needed, and the spares. It decides when a segment changes and when one may go; it keeps no
+//! entries.
 //!
 //! A failed call leaves it in an unknown state: whoever owns it must not call it again (D12).
 
@@ -12,6 +13,7 @@ use crate::disk::{Cause, Disk, DiskError, DiskFile};
 use crate::draft::{Active, Draft, place};
 use crate::frame::{BATCH_HEADER_BYTES, Salt, encode_record, framed_record_bytes};
 use crate::limits::{BATCH_BYTES_MAX, SPARES_MAX};
+use crate::options::LogOptions;
 use crate::position::Position;
 use crate::record::Record;
 use crate::room::Room;
@@ -70,7 +72,8 @@ impl<D: Disk> Nursery<'_, D> {
     }
 }
 
-/// What marks the batches of one segment. The sequence makes it different from that of any other use of the file.
+/// What marks the batches of one segment. The sequence makes it different from that of any other
+/// use of the file.
 pub(crate) fn salt_of(salt: u64, sequence: Sequence) -> Salt {
     let spread = sequence.get().wrapping_mul(0x9E37_79B9_7F4A_7C15);
     Salt::new(salt ^ spread ^ (spread >> 32))
@@ -79,8 +82,7 @@ pub(crate) fn salt_of(salt: u64, sequence: Sequence) -> Salt {
 impl<D: Disk> Chain<D> {
     pub(crate) fn new(
         disk: D,
-        segment_bytes: u64,
-        salt: u64,
+        options: LogOptions,
         active: Active<D::File>,
         older: BTreeMap<Sequence, Older<D::File>>,
         next_spare: u64,
@@ -88,8 +90,8 @@ impl<D: Disk> Chain<D> {
     ) -> Self {
         Chain {
             disk,
-            segment_bytes,
-            salt,
+            segment_bytes: options.segment_bytes,
+            salt: options.salt,
             active,
             older,
             spares: VecDeque::new(),
@@ -126,7 +128,8 @@ impl<D: Disk> Chain<D> {
         }
     }
 
-    /// Writes the records as one batch, or as few as segment and buffer allow, and adds the places of the entries. Their room was charged before (P18).
+    /// Writes the records as one batch, or as few as segment and buffer allow, and adds the places
+    /// of the entries. Their room was charged before (P18).
     pub(crate) fn append<'r>(
         &mut self,
         records: impl IntoIterator<Item = &'r Record>,
@@ -165,7 +168,8 @@ impl<D: Disk> Chain<D> {
         room && self.active.named < self.active.data_end
     }
 
-    /// Names the synced position by a batch without records. The marker is synced too: it is for the power loss that comes while nothing is appended.
+    /// Names the synced position by a batch without records. The marker is synced too: it is for
+    /// the power loss that comes while nothing is appended.
     pub(crate) fn mark_synced(&mut self) -> Result<(), DiskError> {
         self.active.sync()?;
         if self.needs_mark() {
@@ -197,7 +201,8 @@ impl<D: Disk> Chain<D> {
         }
     }
 
-    /// The segments begun since the last call; readers must know them before they know the places in them.
+    /// The segments begun since the last call; readers must know them before they know the places
+    /// in them.
     pub(crate) fn take_begun(&mut self) -> Vec<ReadableSegment> {
         mem::take(&mut self.begun)
     }
@@ -208,8 +213,9 @@ impl<D: Disk> Chain<D> {
             .is_some_and(|(sequence, _)| *sequence < lowest)
     }
 
-    /// Lets the segments below `lowest` go: none holds a live entry, and the purge or truncation that says so is durable. A segment that nobody
-    /// reads any more becomes a spare, the rest goes back to the file system.
+    /// Lets the segments below `lowest` go: none holds a live entry, and the purge or truncation
+    /// that says so is durable. A segment that nobody reads any more becomes a spare, the rest goes
+    /// back to the file system.
     pub(crate) fn release_below(&mut self, lowest: Sequence) -> Result<(), DiskError> {
         if !self.has_older_than(lowest) {
             return Ok(());
@@ -230,7 +236,8 @@ impl<D: Disk> Chain<D> {
                 self.disk.remove(&sequence.file_name())?;
             }
         }
-        // Only once its old name is gone for good may a file be written to again: under the old name its new bytes would be damage.
+        // Only once its old name is gone for good may a file be written to again: under the old
+        // name its new bytes would be damage.
         self.disk.sync_directory()?;
         self.spares.extend(recycled);
         Ok(())

@@ -1,8 +1,8 @@
 //! A segment in the making.
 //!
-//! Lifecycle: `begin` on a spare file writes the opening batch, `copy` adds what recovery brings over, and
-//! `finish` writes the header, makes all of it durable, and only then gives the file its segment's name.
-//! A crash before the name is durable leaves a spare, which means nothing.
+//! Lifecycle: `begin` on a spare file writes the opening batch, `copy` adds what recovery brings
+//! over, and `finish` writes the header, makes all of it durable, and only then gives the file its
+//! segment's name. A crash before the name is durable leaves a spare, which means nothing.
 
 use std::sync::Arc;
 

@@ -1,4 +1,5 @@
-//! What the log answers when it cannot do what it was asked: one enum for opening, one for everything after.
+//! What the log answers when it cannot do what it was asked: one enum for opening, one for
+//! everything after.
 
 use std::fmt;
 
@@ -6,11 +7,13 @@ use thiserror::Error;
 
 use crate::disk::DiskError;
 
-/// Why a log does not open. Nothing was changed on the disk by a start that ends in `Corrupt`, `MissingSegment` or `NewerFormat`.
+/// Why a log does not open. Nothing was changed on the disk by a start that ends in `Corrupt`,
+/// `MissingSegment` or `NewerFormat`.
 #[derive(Debug, Clone, PartialEq, Eq, Error)]
 #[non_exhaustive]
 pub enum OpenError {
-    /// Bytes that were durable are not what was written (P28, D12). A torn tail is never reported as this: it lies above the synced position.
+    /// Bytes that were durable are not what was written (P28, D12). A torn tail is never reported
+    /// as this: it lies above the synced position.
     #[error(
         "{file} is damaged at offset {offset} ({damage}), below what was durable up to offset {synced}: restore the directory from a copy"
     )]
@@ -69,7 +72,8 @@ pub enum LogError {
     OutOfOrder { expected: u64, found: u64 },
     #[error("index {index} is below the purge point {purged}")]
     BelowPurge { index: u64, purged: u64 },
-    /// Stored bytes of an entry are not what was written (D12): never answered with a shorter result.
+    /// Stored bytes of an entry are not what was written (D12): never answered with a shorter
+    /// result.
     #[error(
         "{file} is damaged at offset {offset}, where entry {index} is stored: restore the directory from a copy"
     )]
@@ -78,7 +82,8 @@ pub enum LogError {
         offset: u64,
         index: u64,
     },
-    /// A read that the disk refused. It does not poison: nothing that was promised is touched by it.
+    /// A read that the disk refused. It does not poison: nothing that was promised is touched by
+    /// it.
     #[error("the log cannot be read: {0}")]
     Read(DiskError),
     #[error("the log is closed")]

@@ -1,7 +1,8 @@
-//! How batches and records lie in a segment: fixed-width little-endian fields, everything aligned to 8 bytes.
+//! How batches and records lie in a segment: fixed-width little-endian fields, everything aligned to
+//! 8 bytes.
 //!
 //! ```text
-//! batch   0 crc32c of bytes 4..40   4 magic    8 salt of the segment   16 number in the segment
+//! batch   0 crc32c of bytes 4..40   4 magic    8 salt of the segment   16 number in it
 //!        24 synced offset (P28)    32 bytes of the records that follow    36 how many records
 //! record  0 crc32c of the salt and bytes 4..end   4 length of the payload   8 index
 //!        16 kind   17 version   18 zeros   24 payload, zeros up to the next multiple of 8
@@ -103,7 +104,8 @@ pub(crate) fn framed_record_bytes(record: &Record) -> u64 {
     framed_bytes(record.payload().len() as u64)
 }
 
-/// Appends the record to the buffer. The caller has checked the payload against the segment, so its length fits.
+/// Appends the record to the buffer. The caller has checked the payload against the segment, so its
+/// length fits.
 pub(crate) fn encode_record(buffer: &mut Vec<u8>, salt: Salt, record: &Record) {
     encode_parts(
         buffer,

@@ -1,11 +1,12 @@
-//! The write-ahead log: records with an index, durable when `sync` says so, and found again after any
-//! crash that its disk is honest about.
+//! The write-ahead log: records with an index, durable when `sync` says so, and found again after
+//! any crash that its disk is honest about.
 //!
 //! It knows records and indexes. It knows nothing of votes, queues or what a payload means.
 //!
 //! - `Log` is the whole of it, driven by its owner, synchronous and deterministic.
 //! - `LogWriter` is a thread around a `Log` that groups what many callers append into one sync.
-//! - `Disk` is what both stand on: `RealDisk` in production, `SimulatedDisk` in tests and simulation.
+//! - `Disk` is what both stand on: `RealDisk` in production, `SimulatedDisk` in tests and
+//!   simulation.
 
 mod catalog;
 mod chain;

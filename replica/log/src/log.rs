@@ -1,7 +1,8 @@
 //! The log as one owner drives it: synchronous, deterministic, nothing in the background.
 //!
-//! Order of a durable change: `append` puts the records into the file, where a kill of the process cannot
-//! take them; `sync` makes them durable. Nobody may be told of a change before `sync` answered.
+//! Order of a durable change: `append` puts the records into the file, where a kill of the process
+//! cannot take them; `sync` makes them durable. Nobody may be told of a change before `sync`
+//! answered.
 
 use std::fmt;
 use std::ops::Range;
@@ -39,7 +40,8 @@ impl<D: Disk> Log<D> {
         })
     }
 
-    /// Writes the records as one batch (as a few, if they fill a segment or the write buffer). In the file, not durable.
+    /// Writes the records as one batch (as a few, if they fill a segment or the write buffer). In
+    /// the file, not durable.
     pub fn append(&mut self, records: &[Record]) -> Result<Position, LogError> {
         self.check_alive()?;
         check(&self.catalog, records, self.chain.segment_bytes())?;
@@ -68,7 +70,8 @@ impl<D: Disk> Log<D> {
         Ok(position)
     }
 
-    /// Names the synced position by a marker, for a log that is idle (P28). Without anything to name it does nothing.
+    /// Names the synced position by a marker, for a log that is idle (P28). Without anything to
+    /// name it does nothing.
     pub fn mark_synced(&mut self) -> Result<Position, LogError> {
         self.check_alive()?;
         let marked = self.chain.mark_synced();
@@ -76,7 +79,8 @@ impl<D: Disk> Log<D> {
         Ok(self.chain.position())
     }
 
-    /// The part of the range that is present, in order: the first entry in any case, more while the payloads stay within `max_bytes`.
+    /// The part of the range that is present, in order: the first entry in any case, more while the
+    /// payloads stay within `max_bytes`.
     pub fn read(&self, range: Range<u64>, max_bytes: usize) -> Result<Vec<(u64, Bytes)>, LogError> {
         self.check_alive()?;
         self.catalog.plan_read(range, max_bytes).fetch()
@@ -106,8 +110,9 @@ impl<D: Disk> Log<D> {
         self.catalog.bytes_since(index)
     }
 
-    /// Bytes that can be appended without asking the disk for more (P18). Each record takes `Log::record_cost` at most, and at the end of each
-    /// segment up to one record's cost is wasted.
+    /// Bytes that can be appended without asking the disk for more (P18). Each record takes
+    /// `Log::record_cost` at most, and at the end of each segment up to one record's cost is
+    /// wasted.
     pub fn headroom(&self) -> u64 {
         self.chain.room().headroom()
     }

@@ -10,10 +10,12 @@ use crate::limits::{
 pub struct LogOptions {
     /// Size of the segments that are made from now on.
     pub segment_bytes: u64,
-    /// Payload bytes of recent entries that are kept in memory. Entries that are not yet written are kept beside them, whatever this says.
+    /// Payload bytes of recent entries that are kept in memory. Entries that are not yet written
+    /// are kept beside them, whatever this says.
     pub cache_bytes: usize,
-    /// Mixed into what marks a segment's own batches. The shell gives a random number, so that nobody can send a message whose body looks like a
-    /// batch of ours; the simulator gives what it likes.
+    /// Mixed into what marks a segment's own batches. The shell gives a random number, so that
+    /// nobody can send a message whose body looks like a batch of ours; the simulator gives what it
+    /// likes.
     pub salt: u64,
 }
 

@@ -1,4 +1,5 @@
-//! Fetching entries, apart from the catalog that says where they are: the plan is made under a lock and carried out without it.
+//! Fetching entries, apart from the catalog that says where they are: the plan is made under a lock
+//! and carried out without it.
 
 use std::sync::Arc;
 

@@ -5,14 +5,15 @@ use bytes::Bytes;
 /// One record of the log, in the order in which it takes effect.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Record {
-    /// The entry at `index`, which follows the last one without a gap. The first entry of a log has index 1.
+    /// The entry at `index`, which follows the last one without a gap. The first entry of a log has
+    /// index 1.
     Entry { index: u64, payload: Bytes },
     /// Replaces the state kept beside the entries; the latest one wins.
     State { payload: Bytes },
     /// The entries above `index` are gone.
     TruncateAfter { index: u64 },
-    /// The entries up to and including `index` are gone, and entries go on after it even if there were fewer. The payload names the purge point to
-    /// the caller.
+    /// The entries up to and including `index` are gone, and entries go on after it even if there
+    /// were fewer. The payload names the purge point to the caller.
     Purge { index: u64, payload: Bytes },
 }
 

@@ -1,46 +1,46 @@
-//! Opening a log: find the segments, verify them, replay them, and bring what is not known to be durable into a fresh segment.
+//! Opening a log: find the segments, verify them, replay them, and bring what is not known to be
+//! durable into a fresh segment.
 //!
-//! 1. The newest segment names the one before it, and so on down. Files outside this chain are left over
-//!    from a change that a crash cut short, and mean nothing.
-//! 2. All but the newest were durable up to where the next one takes over: anything bad there is damage.
-//! 3. In the newest, the batches are followed to the first bad one. If a synced position beyond it is
-//!    named anywhere, that is damage; else it is the end, whatever lies behind it (P28).
-//! 4. What is kept above the synced position may be in the page cache only, even after a sync that failed.
-//!    It is written anew into a fresh segment and made durable before anybody acts on it (P28, D12). No
-//!    segment is ever appended to again, so nothing that was cut can come back behind a new batch.
+//! 1. The newest segment names the one before it, and so on down. Files outside this chain are left
+//!    over from a change that a crash cut short, and mean nothing.
+//! 2. All but the newest were durable up to where the next one takes over: anything bad there is
+//!    damage.
+//! 3. In the newest, the batches are followed to the first bad one. If a synced position beyond it
+//!    is named anywhere, that is damage; else it is the end, whatever lies behind it (P28).
+//! 4. What is kept above the synced position may be in the page cache only, even after a sync that
+//!    failed. It is written anew into a fresh segment and made durable before anybody acts on it
+//!    (P28, D12). No segment is ever appended to again, so nothing that was cut can come back
+//!    behind a new batch.
 
-use std::collections::{BTreeMap, BTreeSet};
+mod inventory;
+mod stored;
+
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use crate::catalog::{Catalog, Place, ReadableSegment};
 use crate::chain::{Chain, Nursery, Older, salt_of};
-use crate::disk::{Disk, DiskError, DiskFile};
-use crate::draft::{Draft, place};
-use crate::error::{Damage, OpenError};
-use crate::frame::{BATCH_HEADER_BYTES, Kind, RecordView, framed_bytes, framed_record_bytes};
+use crate::disk::{Disk, DiskFile};
+use crate::draft::{Active, Draft};
+use crate::error::OpenError;
+use crate::frame::{BATCH_HEADER_BYTES, Kind, RecordView, framed_record_bytes};
 use crate::limits::{COPY_WHOLE_SHARE, OPAQUE_SEGMENT_SHARE, SEGMENT_BYTES_MAX};
 use crate::options::LogOptions;
-use crate::scan::{Batch, Found, Scanner};
-use crate::segment::{
-    FORMAT_VERSION, FileName, HeaderError, Link, SEGMENT_HEADER_BYTES, SegmentHeader, Sequence,
-    opaque_bytes_max,
-};
+use crate::segment::{FileName, Link, SEGMENT_HEADER_BYTES, Sequence, opaque_bytes_max};
 use crate::standing::Standing;
+use inventory::Inventory;
+use stored::Stored;
 
-/// A segment found on the disk.
+/// The segments of a log, verified. The catalog knows what is in them but for the tail.
 #[derive(Debug)]
-struct Stored<F> {
-    header: SegmentHeader,
-    file: F,
-}
-
-/// What the directory holds.
-#[derive(Debug, Default)]
-struct Inventory {
-    segments: BTreeSet<Sequence>,
-    spares: BTreeSet<u64>,
+struct Replayed<F> {
+    /// Oldest first.
+    older: Vec<Stored<F>>,
+    /// None if the log is new.
+    newest: Option<(Stored<F>, Tail)>,
+    catalog: Catalog,
 }
 
 /// What is to be copied into the fresh segment: the batches of the newest one from `from` to `end`.
@@ -54,60 +54,25 @@ struct Tail {
     previous: Option<Link>,
 }
 
-/// The newest segment, followed to where it ends.
-#[derive(Debug, Clone, Copy)]
-struct Survey {
-    /// Where the opening batch ends.
-    opening_end: u64,
-    synced: u64,
-    synced_number: u64,
-    end: u64,
-}
-
 pub(crate) fn open<D: Disk>(
     disk: D,
     options: LogOptions,
 ) -> Result<(Chain<D>, Catalog), OpenError> {
     let options = options.validate()?;
     let inventory = Inventory::take(&disk)?;
-    let mut stored = follow_links(&disk, &inventory)?;
-    let mut catalog = replay_older(&stored, options.cache_bytes)?;
-    let newest = stored.pop();
-    let tail = match &newest {
-        Some(newest) => Some(replay_newest(newest, &mut catalog, options.segment_bytes)?),
-        None => None,
-    };
+    let mut replayed = Replayed::replay(&disk, &inventory, options)?;
 
-    let following = tail.and_then(|tail| tail.previous);
-    let newest_stays = following.is_some_and(|link| {
-        newest
-            .as_ref()
-            .is_some_and(|newest| newest.header.sequence == link.sequence)
-    });
-    let sequence = newest
-        .as_ref()
-        .map_or(Sequence::FIRST, |newest| newest.header.sequence.next());
-
-    // From here on the disk is changed, but no segment is touched before the log is known to be whole.
+    // From here on the disk is changed, but no segment is touched before the log is known to be
+    // whole.
     inventory.remove_spares(&disk)?;
     let mut nursery = Nursery {
         disk: &disk,
-        next_spare: inventory.spares.last().map_or(0, |last| last + 1),
+        next_spare: inventory.next_spare(),
     };
-    let (name, file) = fresh_file(&mut nursery, &catalog, tail, options.segment_bytes)?;
+    let active = replayed.begin_fresh(&mut nursery, options)?;
     let next_spare = nursery.next_spare;
-    let salt = salt_of(options.salt, sequence);
-    let mut draft = Draft::begin(file, name, sequence, salt, following, catalog.standing())?;
-    if let (Some(newest), Some(tail)) = (&newest, tail) {
-        copy_tail(newest, tail, &mut draft, &mut catalog)?;
-    }
-    check_complete(stored.first().or(newest.as_ref()), &catalog)?;
-    check_opaque(catalog.standing(), options.segment_bytes)?;
-    let active = draft.finish(&disk)?;
 
-    if newest_stays {
-        stored.extend(newest);
-    }
+    let (stored, mut catalog) = replayed.into_staying();
     inventory.remove_segments_but(&disk, &stored)?;
     catalog.attach(active.readable());
     let mut older = BTreeMap::new();
@@ -122,56 +87,71 @@ pub(crate) fn open<D: Disk>(
         older.insert(header.sequence, Older { file, capacity });
     }
     let standing = catalog.standing().clone();
-    Ok((
-        Chain::new(
-            disk,
-            options.segment_bytes,
-            options.salt,
-            active,
-            older,
-            next_spare,
-            standing,
-        ),
-        catalog,
-    ))
+    let chain = Chain::new(disk, options, active, older, next_spare, standing);
+    Ok((chain, catalog))
 }
 
-impl Inventory {
-    fn take<D: Disk>(disk: &D) -> Result<Self, DiskError> {
-        let mut inventory = Inventory::default();
-        for name in disk.list()? {
-            match FileName::parse(&name) {
-                Some(FileName::Segment(sequence)) => {
-                    inventory.segments.insert(sequence);
-                }
-                Some(FileName::Spare(number)) => {
-                    inventory.spares.insert(number);
-                }
-                None => {}
-            }
-        }
-        Ok(inventory)
-    }
-
-    /// Spares of an earlier process are not used again: one of them may be a draft with the very
-    /// sequence, and so the very salt, of the next segment. They go first, as a full disk may need their
-    /// room.
-    fn remove_spares<D: Disk>(&self, disk: &D) -> Result<(), DiskError> {
-        self.spares
-            .iter()
-            .try_for_each(|number| disk.remove(&FileName::Spare(*number).to_string()))
-    }
-
-    /// A crash may bring a removed segment back; it is then left over again.
-    fn remove_segments_but<D: Disk>(
-        &self,
+impl<F: DiskFile> Replayed<F> {
+    fn replay<D: Disk<File = F>>(
         disk: &D,
-        kept: &[Stored<D::File>],
-    ) -> Result<(), DiskError> {
-        let kept: BTreeSet<Sequence> = kept.iter().map(|stored| stored.header.sequence).collect();
-        self.segments
-            .difference(&kept)
-            .try_for_each(|sequence| disk.remove(&sequence.file_name()))
+        inventory: &Inventory,
+        options: LogOptions,
+    ) -> Result<Self, OpenError> {
+        let mut older = follow_links(disk, inventory)?;
+        let mut catalog = replay_older(&older, options.cache_bytes)?;
+        let newest = match older.pop() {
+            Some(newest) => {
+                let tail = replay_newest(&newest, &mut catalog, options.segment_bytes)?;
+                Some((newest, tail))
+            }
+            None => None,
+        };
+        Ok(Replayed {
+            older,
+            newest,
+            catalog,
+        })
+    }
+
+    /// Begins a fresh segment with the tail in it. All that the catalog then knows is durable.
+    fn begin_fresh<D: Disk<File = F>>(
+        &mut self,
+        nursery: &mut Nursery<'_, D>,
+        options: LogOptions,
+    ) -> Result<Active<F>, OpenError> {
+        let catalog = &mut self.catalog;
+        let tail = self.newest.as_ref().map(|(_, tail)| *tail);
+        let sequence = self
+            .newest
+            .as_ref()
+            .map_or(Sequence::FIRST, |(newest, _)| newest.header.sequence.next());
+        let previous = tail.and_then(|tail| tail.previous);
+        let salt = salt_of(options.salt, sequence);
+        let (name, file) = fresh_file(nursery, catalog.standing(), tail, options.segment_bytes)?;
+        let mut draft = Draft::begin(file, name, sequence, salt, previous, catalog.standing())?;
+        if let Some((newest, tail)) = &self.newest {
+            copy_tail(newest, *tail, &mut draft, catalog)?;
+        }
+        let oldest = self
+            .older
+            .first()
+            .or(self.newest.as_ref().map(|(newest, _)| newest));
+        check_complete(oldest, catalog)?;
+        check_opaque(catalog.standing(), options.segment_bytes)?;
+        Ok(draft.finish(nursery.disk)?)
+    }
+
+    /// The segments that the fresh one rests on.
+    fn into_staying(self) -> (Vec<Stored<F>>, Catalog) {
+        let mut staying = self.older;
+        if let Some((newest, tail)) = self.newest
+            && tail
+                .previous
+                .is_some_and(|link| link.sequence == newest.header.sequence)
+        {
+            staying.push(newest);
+        }
+        (staying, self.catalog)
     }
 }
 
@@ -183,42 +163,12 @@ fn follow_links<D: Disk>(
     let mut stored = Vec::new();
     let mut next = inventory.segments.last().copied();
     while let Some(sequence) = next.filter(|sequence| inventory.segments.contains(sequence)) {
-        let segment = open_stored(disk, sequence)?;
+        let segment = Stored::open(disk, sequence)?;
         next = segment.header.previous.map(|link| link.sequence);
         stored.push(segment);
     }
     stored.reverse();
     Ok(stored)
-}
-
-fn open_stored<D: Disk>(disk: &D, sequence: Sequence) -> Result<Stored<D::File>, OpenError> {
-    let name = sequence.file_name();
-    let file = disk.open(&name)?;
-    let mut bytes = [0; SEGMENT_HEADER_BYTES as usize];
-    let whole = file.length()? >= SEGMENT_HEADER_BYTES;
-    if whole {
-        file.read_at(0, &mut bytes)?;
-    }
-    // The link goes down, which also keeps this from going round for ever.
-    match SegmentHeader::decode(&bytes) {
-        Ok(header)
-            if header.sequence == sequence
-                && header.previous.is_none_or(|link| link.sequence < sequence) =>
-        {
-            Ok(Stored { header, file })
-        }
-        Ok(_) | Err(HeaderError::Damaged) => Err(OpenError::Corrupt {
-            file: name,
-            offset: 0,
-            synced: SEGMENT_HEADER_BYTES,
-            damage: Damage::SegmentHeader,
-        }),
-        Err(HeaderError::Newer { version }) => Err(OpenError::NewerFormat {
-            file: name,
-            found: version,
-            supported: FORMAT_VERSION,
-        }),
-    }
 }
 
 /// Replays all segments but the newest, each up to where the next one takes over.
@@ -249,8 +199,8 @@ fn replay_newest<F: DiskFile>(
         end: survey.synced,
     };
     let small = survey.end <= segment_bytes / COPY_WHOLE_SHARE;
-    // Only a batch behind the draft proves that the file's name was made durable: a sync of the directory
-    // may have failed, and then the name is in memory only.
+    // Only a batch behind the draft proves that the file's name was made durable: a sync of the
+    // directory may have failed, and then the name is in memory only.
     let name_is_durable = survey.end > newest.header.synced;
     let tail = if small || !name_is_durable {
         Tail {
@@ -274,11 +224,11 @@ fn replay_newest<F: DiskFile>(
 /// A file that holds the opening batch and the tail, and is as long as a segment if that is longer.
 fn fresh_file<D: Disk>(
     nursery: &mut Nursery<'_, D>,
-    catalog: &Catalog,
+    standing: &Standing,
     tail: Option<Tail>,
     segment_bytes: u64,
 ) -> Result<(FileName, D::File), OpenError> {
-    let opening = catalog.standing().opening();
+    let opening = standing.opening();
     let opening_bytes = BATCH_HEADER_BYTES + opening.iter().map(framed_record_bytes).sum::<u64>();
     let copied = tail.map_or(0, |tail| tail.end - tail.from);
     let needed = segment_bytes.max(SEGMENT_HEADER_BYTES + opening_bytes + copied);
@@ -349,118 +299,5 @@ fn replay_record(view: &RecordView<'_>, place: Option<Place>, catalog: &mut Cata
         Kind::State => catalog.replay_state(payload()),
         Kind::TruncateAfter => catalog.replay_truncate_after(view.index),
         Kind::Purge => catalog.replay_purge(view.index, payload()),
-    }
-}
-
-impl<F: DiskFile> Stored<F> {
-    /// Follows the batches to the first bad one, and decides what that is (P28).
-    fn survey(&self) -> Result<Survey, OpenError> {
-        let mut scanner = Scanner::new(&self.file)?;
-        let mut ends = vec![SEGMENT_HEADER_BYTES];
-        let mut synced = self.header.synced;
-        let bad = loop {
-            let end = *ends.last().expect("it began with one");
-            match scanner.batch(end, self.header.salt, ends.len() as u64 - 1)? {
-                Found::Batch(batch) => {
-                    synced = synced.max(batch.synced);
-                    ends.push(batch.end);
-                }
-                Found::Bad { offset, damage } => break (offset, damage),
-                Found::Newer { version } => return Err(self.newer(version)),
-            }
-        };
-        let end = *ends.last().expect("it began with one");
-        synced = synced.max(scanner.highest_synced_from(end, self.header.salt)?);
-        let (offset, damage) = bad;
-        if end < synced {
-            return Err(self.corrupt(offset, synced, damage));
-        }
-        let boundary = ends
-            .binary_search(&synced)
-            .map_err(|_| self.corrupt(synced, synced, Damage::Sequence))?;
-        let opening_end = ends.get(1).copied().unwrap_or(SEGMENT_HEADER_BYTES);
-        Ok(Survey {
-            opening_end,
-            synced,
-            synced_number: boundary as u64,
-            end,
-        })
-    }
-
-    /// Replays the batches from `from`, the one with this number, to `end`. All of them were durable.
-    fn replay(
-        &self,
-        number: u64,
-        from: u64,
-        end: u64,
-        catalog: &mut Catalog,
-    ) -> Result<(), OpenError> {
-        self.each_batch(number, from, end, |batch| {
-            for record in &batch.records {
-                self.check(&record.view, record.offset, catalog)?;
-                let payload_bytes = record.view.payload.len();
-                let place = place(self.header.sequence, record.offset, payload_bytes);
-                replay_record(&record.view, Some(place), catalog);
-            }
-            Ok(())
-        })
-    }
-
-    fn each_batch(
-        &self,
-        number: u64,
-        from: u64,
-        end: u64,
-        mut visit: impl FnMut(&Batch<'_>) -> Result<(), OpenError>,
-    ) -> Result<(), OpenError> {
-        let mut scanner = Scanner::new(&self.file)?;
-        let mut offset = from;
-        let mut number = number;
-        while offset < end {
-            match scanner.batch(offset, self.header.salt, number)? {
-                Found::Batch(batch) if batch.end <= end => {
-                    visit(&batch)?;
-                    offset = batch.end;
-                    number += 1;
-                }
-                Found::Batch(_) => return Err(self.corrupt(offset, end, Damage::Sequence)),
-                Found::Bad { offset, damage } => return Err(self.corrupt(offset, end, damage)),
-                Found::Newer { version } => return Err(self.newer(version)),
-            }
-        }
-        Ok(())
-    }
-
-    fn check(
-        &self,
-        view: &RecordView<'_>,
-        offset: u64,
-        catalog: &Catalog,
-    ) -> Result<(), OpenError> {
-        let checked = catalog.standing().check_stored(view);
-        checked.map_err(|_| {
-            self.corrupt(
-                offset,
-                offset + framed_bytes(view.payload.len() as u64),
-                Damage::Sequence,
-            )
-        })
-    }
-
-    fn corrupt(&self, offset: u64, synced: u64, damage: Damage) -> OpenError {
-        OpenError::Corrupt {
-            file: self.header.sequence.file_name(),
-            offset,
-            synced,
-            damage,
-        }
-    }
-
-    fn newer(&self, version: u8) -> OpenError {
-        OpenError::NewerFormat {
-            file: self.header.sequence.file_name(),
-            found: u32::from(version),
-            supported: FORMAT_VERSION,
-        }
     }
 }

@@ -1,11 +1,11 @@
 //! How much can be appended before the disk must be asked for more (P18).
 //!
-//! The estimate is never too good: each record is charged as if it were a batch of its own, and a record
-//! that does not fit the rest of a segment wastes that rest. So whatever passes here fits when it is
-//! written, however the writer groups it.
+//! The estimate is never too good: each record is charged as if it were a batch of its own, and a
+//! record that does not fit the rest of a segment wastes that rest. So whatever passes here fits
+//! when it is written, however the writer groups it.
 //!
-//! Entries leave a reserve for what is not an entry: on a full disk the purge that frees a segment must
-//! still find room, and so must a vote.
+//! Entries leave a reserve for what is not an entry: on a full disk the purge that frees a segment
+//! must still find room, and so must a vote.
 
 use crate::frame::{BATCH_HEADER_BYTES, framed_record_bytes};
 use crate::record::Record;

@@ -74,8 +74,9 @@ impl<'f, F: DiskFile> Scanner<'f, F> {
         }
     }
 
-    /// The highest synced offset that any batch header of this segment names from `offset` on, wherever it lies. Batches behind bad bytes count: they
-    /// were written later, so what they name was durable.
+    /// The highest synced offset that any batch header of this segment names from `offset` on,
+    /// wherever it lies. Batches behind bad bytes count: they were written later, so what they name
+    /// was durable.
     pub(crate) fn highest_synced_from(
         &mut self,
         offset: u64,

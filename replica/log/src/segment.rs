@@ -1,9 +1,10 @@
-//! A segment: one file of the log, its name, and the header that says how it hangs together with the
-//! others.
+//! A segment: one file of the log, its name, and the header that says how it hangs together with
+//! the others.
 //!
-//! A file bears a segment's name only once its header, its opening batch and whatever was copied into it
-//! are durable. So a segment whose header is bad is always damage and never an unfinished start. A
-//! segment is appended to only by the process that began it, so its salt marks one use of the file.
+//! A file bears a segment's name only once its header, its opening batch and whatever was copied
+//! into it are durable. So a segment whose header is bad is always damage and never an unfinished
+//! start. A segment is appended to only by the process that began it, so its salt marks one use of
+//! the file.
 
 use std::fmt;
 use std::num::NonZeroU64;
@@ -135,7 +136,8 @@ impl SegmentHeader {
         bytes
     }
 
-    /// The place of the checksum holds for every version, so that a newer file is told from a damaged one.
+    /// The place of the checksum holds for every version, so that a newer file is told from a
+    /// damaged one.
     pub(crate) fn decode(bytes: &[u8; SEGMENT_HEADER_BYTES as usize]) -> Result<Self, HeaderError> {
         if &bytes[..8] != SEGMENT_MAGIC || crc32c::crc32c(&bytes[12..]) != u32_at(bytes, 8) {
             return Err(HeaderError::Damaged);
@@ -160,7 +162,8 @@ pub(crate) fn opaque_bytes_max(segment_bytes: u64) -> u64 {
     OPAQUE_BYTES_MAX.min(segment_bytes / OPAQUE_SEGMENT_SHARE)
 }
 
-/// What a fresh segment has left for batches, however large the state and purge point it opens with.
+/// What a fresh segment has left for batches, however large the state and purge point it opens
+/// with.
 pub(crate) fn usable_bytes(segment_bytes: u64) -> u64 {
     let opening = BATCH_HEADER_BYTES + 2 * framed_bytes(opaque_bytes_max(segment_bytes));
     segment_bytes - SEGMENT_HEADER_BYTES - opening

@@ -1,12 +1,12 @@
 //! The thread that owns the log's file, and the handle with which many callers append to it.
 //!
-//! A round: take all that waits, write it as one batch, sync once, run the callbacks in the order of the
-//! appends. What arrives meanwhile is the next round, which starts as soon as the sync returned: the group
-//! grows with the load and no timer is involved.
+//! A round: take all that waits, write it as one batch, sync once, run the callbacks in the order
+//! of the appends. What arrives meanwhile is the next round, which starts as soon as the sync
+//! returned: the group grows with the load and no timer is involved.
 //!
-//! The lock guards memory only: the thread lets go of it before it writes or syncs, and a reader before it
-//! reads a file. What was appended is readable when `append` returns; it is durable when its callback says
-//! so.
+//! The lock guards memory only: the thread lets go of it before it writes or syncs, and a reader
+//! before it reads a file. What was appended is readable when `append` returns; it is durable when
+//! its callback says so.
 
 mod round;
 mod state;
@@ -29,7 +29,8 @@ use state::Shared;
 /// Told once whether the records are durable.
 pub(crate) type Done = Box<dyn FnOnce(Result<(), LogError>) + Send>;
 
-/// A handle to the log; clones share it. The thread ends with `shutdown`, or when the last handle goes.
+/// A handle to the log; clones share it. The thread ends with `shutdown`, or when the last handle
+/// goes.
 #[derive(Clone)]
 pub struct LogWriter {
     owner: Arc<Owner>,
@@ -58,11 +59,13 @@ impl LogWriter {
         }
     }
 
-    /// Takes the records in and returns; `done` runs on the log's thread once they are durable, after those of earlier appends. Records that are
-    /// refused are not taken in, and `done` runs at once on this thread. Without records `done` tells when everything before is durable.
+    /// Takes the records in and returns; `done` runs on the log's thread once they are durable,
+    /// after those of earlier appends. Records that are refused are not taken in, and `done` runs
+    /// at once on this thread. Without records `done` tells when everything before is durable.
     ///
-    /// It waits in two cases, never on the log's own thread: while more waits than `PENDING_BYTES_MAX`, until the thread takes it; and while the
-    /// records need a segment that the thread is asked to make (P18).
+    /// It waits in two cases, never on the log's own thread: while more waits than
+    /// `PENDING_BYTES_MAX`, until the thread takes it; and while the records need a segment that
+    /// the thread is asked to make (P18).
     pub fn append(&self, records: Vec<Record>, done: Done) {
         let may_wait = !self.is_own_thread();
         if let Err((error, done)) = self.shared().append(records, done, may_wait) {
@@ -70,7 +73,8 @@ impl LogWriter {
         }
     }
 
-    /// Appends and waits until the records are durable. Not for callbacks: they run on the thread that would have to answer.
+    /// Appends and waits until the records are durable. Not for callbacks: they run on the thread
+    /// that would have to answer.
     pub fn append_blocking(&self, records: Vec<Record>) -> Result<(), LogError> {
         assert!(
             !self.is_own_thread(),
@@ -89,8 +93,8 @@ impl LogWriter {
         answered.recv().unwrap_or(Err(LogError::Closed))
     }
 
-    /// The part of the range that is present, in order: the first entry in any case, more while the payloads stay within `max_bytes`. Entries
-    /// that are not yet durable are among them.
+    /// The part of the range that is present, in order: the first entry in any case, more while the
+    /// payloads stay within `max_bytes`. Entries that are not yet durable are among them.
     pub fn read(&self, range: Range<u64>, max_bytes: usize) -> Result<Vec<(u64, Bytes)>, LogError> {
         self.shared().plan_read(range, max_bytes)?.fetch()
     }
@@ -119,12 +123,14 @@ impl LogWriter {
         self.shared().lock().catalog.bytes_since(index)
     }
 
-    /// Bytes that can be appended without asking the disk for more, as `Log::headroom`, less what waits.
+    /// Bytes that can be appended without asking the disk for more, as `Log::headroom`, less what
+    /// waits.
     pub fn headroom(&self) -> u64 {
         self.shared().lock().room.headroom()
     }
 
-    /// Takes nothing more, makes durable what was taken in, and waits for the thread to end. On the log's own thread it does not wait.
+    /// Takes nothing more, makes durable what was taken in, and waits for the thread to end. On the
+    /// log's own thread it does not wait.
     pub fn shutdown(&self) {
         self.owner.stop();
     }

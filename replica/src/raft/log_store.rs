@@ -181,8 +181,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
             let result = result.map_err(|error| failure.record(StopReason::Log(error)));
             callback.io_completed(result);
         };
-        self.log.append(records, Box::new(|_| ()));
-        done(Ok(()));
+        self.log.append(records, Box::new(done));
         self.unflushed.refresh();
         Ok(())
     }

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use bytes::Bytes;
 use openraft::async_runtime::WatchReceiver;
-use openraft::errors::{Fatal, InitializeError, LinearizableReadError, RaftError};
+use openraft::errors::{Fatal, LinearizableReadError, RaftError};
 use openraft::metrics::RaftServerMetrics;
 use openraft::{ReadPolicy, ServerState};
 use tokio::sync::watch;
@@ -47,34 +47,37 @@ impl Node {
     /// Makes the group of this one voter if there is none, and takes its leadership without waiting
     /// for a timeout. Returns when the whole log is committed and applied.
     pub(crate) async fn lead_alone(&self, id: u64) -> Result<(), StartError> {
-        let stopped = |fatal: Fatal<TypeConfig>| StartError::Stopped(reason(&self.failure, &fatal));
-        match self.raft.initialize(BTreeSet::from([id])).await {
-            // Refused: it is a group already.
-            Ok(()) | Err(RaftError::APIError(InitializeError::NotAllowed(_))) => {}
-            Err(RaftError::APIError(InitializeError::NotInMembers(_))) => {
-                unreachable!("the only member that was asked for is this node")
+        let stopped = |fatal| StartError::Stopped(reason(&self.failure, &fatal));
+        if self.raft.is_initialized().await.map_err(stopped)? {
+            let voters = self.voters().await.map_err(stopped)?;
+            if voters != [id] {
+                return Err(StartError::Members {
+                    node_id: id,
+                    voters,
+                });
             }
-            Err(RaftError::Fatal(fatal)) => return Err(stopped(fatal)),
+            self.raft.trigger().elect(false).await.map_err(stopped)?;
+        } else {
+            // It elects, too.
+            match self.raft.initialize(BTreeSet::from([id])).await {
+                Ok(()) => {}
+                Err(RaftError::Fatal(fatal)) => return Err(stopped(fatal)),
+                Err(RaftError::APIError(refused)) => {
+                    panic!("a node without log and vote is its own first member: {refused}")
+                }
+            }
         }
-        let voters = self.raft.with_raft_state(|state| {
-            state
-                .membership_state
-                .effective()
-                .membership()
-                .voter_ids()
-                .collect::<Vec<u64>>()
-        });
-        let voters = voters.await.map_err(stopped)?;
-        if voters != [id] {
-            return Err(StartError::Members {
-                node_id: id,
-                voters,
-            });
-        }
-        self.raft.trigger().elect(false).await.map_err(stopped)?;
         let recovered = self.raft.wait_for_recovery(None).await;
         recovered.map_err(|_| StartError::Stopped(self.stop_reason()))?;
         Ok(())
+    }
+
+    async fn voters(&self) -> Result<Vec<u64>, Fatal<TypeConfig>> {
+        let voters = self.raft.with_raft_state(|state| {
+            let membership = state.membership_state.effective();
+            membership.membership().voter_ids().collect()
+        });
+        voters.await
     }
 
     /// Queues a payload for `term`; in any other term it is dropped (P2).

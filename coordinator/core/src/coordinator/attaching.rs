@@ -10,11 +10,34 @@ use crate::{Answer, CallFailed, RequestId, RequestRefused, Told};
 
 impl Coordinator {
     /// The operator says that nobody else uses this database, whatever stands there (P3).
-    pub(super) fn adopt(&mut self, cx: &mut Context<'_>, request: RequestId, name: ResourceName) {
-        if self.attachments.contains_key(&name) {
-            self.call(cx.out, &name, Deed::Attach { adopt: Some(request) });
-        } else {
-            self.answer(cx, request, Err(RequestRefused::UnknownResource { name }));
+    pub(super) fn adopt(&mut self, cx: &mut Context<'_>, request: RequestId, name: &ResourceName) {
+        match self.may_adopt(name) {
+            Ok(()) => self.call(cx.out, name, Deed::Attach { adopt: Some(request) }),
+            Err(refused) => self.answer(cx, request, Err(refused)),
+        }
+    }
+
+    /// What stands there must be known before it is overwritten. A later epoch of this very incarnation cannot be adopted:
+    /// this directory is an earlier state of itself, and would give its ids a second time (P1).
+    fn may_adopt(&self, name: &ResourceName) -> Result<(), RequestRefused> {
+        let Some(attachment) = self.attachments.get(name) else {
+            return Err(RequestRefused::UnknownResource { name: name.clone() });
+        };
+        let adopting = |(of, deed): &(ResourceName, Deed)| {
+            of == name && matches!(deed, Deed::Attach { adopt: Some(_) })
+        };
+        if self.calls.values().any(adopting) {
+            return Err(RequestRefused::BeingChanged { name: name.clone() });
+        }
+        match attachment.link {
+            Link::Attaching => {
+                let problem = attachment.failure().to_string();
+                Err(RequestRefused::NotAttached { name: name.clone(), problem })
+            }
+            Link::Barred { found: Some(found) } if found.incarnation == self.identity.incarnation => {
+                Err(RequestRefused::Overtaken { name: name.clone(), found })
+            }
+            Link::Barred { .. } | Link::Attached => Ok(()),
         }
     }
 

@@ -71,8 +71,10 @@ pub(super) struct Sweep {
 /// The clearing of marker rows (P14).
 #[derive(Debug, Default)]
 pub(super) struct Markers {
-    /// Transactions have ended since the rows were cleared last.
+    /// Transactions have ended since a range was drawn.
     pub due: bool,
+    /// Up to where the next clearing goes.
+    pub drawn: Option<GlobalId>,
     pub clearing: bool,
 }
 
@@ -135,8 +137,8 @@ impl Attachment {
         let name = &self.resource.name;
         (foreign + later > 0).then(|| {
             format!(
-                "{foreign} prepared branches there are of another incarnation of this coordinator and {later} of a later \
-                 epoch; if no other copy of this directory runs, say: handfast resource adopt {name}"
+                "{foreign} branches are prepared there by another incarnation of this coordinator, {later} by a later epoch; \
+                 they are left alone. If no other copy of this directory runs, say: handfast resource adopt {name}"
             )
         })
     }

@@ -1,7 +1,7 @@
 //! Calls to resources: queued until the resource is attached, a bounded number at a time, and each answer led to whoever
 //! waits for it.
 
-use handfast_protocol::{GlobalId, ResourceKind, ResourceName, Xid};
+use handfast_protocol::{GlobalId, Outcome, ResourceKind, ResourceName, Xid};
 use handfast_store::StoreError;
 
 use super::attachment::Link;
@@ -9,7 +9,6 @@ use super::transaction::{Phase, Stage};
 use super::{Action, Context, Coordinator};
 use crate::limits::CALLS_MAX;
 use crate::{Ask, CallFailed, CallId, RequestId, Told};
-use handfast_protocol::Outcome;
 
 /// Why a resource is called.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -133,7 +132,9 @@ impl Coordinator {
             Deed::Sweep { xid, outcome } => self.swept(cx, &name, &xid, outcome, &result),
             Deed::Clear { through, .. } => self.markers_answered(cx, &name, through, &result),
             // One that fails is seen by a later scan if the service still keeps it.
-            Deed::Forget { .. } => {}
+            Deed::Forget { xid } => {
+                attachment.sweep.ending.remove(&xid);
+            }
         }
         self.pump(cx, &name);
         Ok(())

@@ -130,10 +130,10 @@ impl Coordinator {
     }
 
     /// The first record of a transaction was applied, or refused: then it leaves no record at all.
-    pub(super) fn record_applied(&mut self, cx: &mut Context<'_>, id: GlobalId, result: Result<Done, Refused>) {
+    pub(super) fn record_applied(&mut self, cx: &mut Context<'_>, id: GlobalId, result: &Result<Done, Refused>) {
         match result {
             Ok(Done::Recorded) => self.delegated(cx, id),
-            Ok(Done::Decided(outcome) | Done::Ended(outcome)) => self.decided(cx, id, outcome),
+            Ok(Done::Decided(outcome) | Done::Ended(outcome)) => self.decided(cx, id, *outcome),
             Err(Refused::NoSpace { .. }) => self.rollback(cx, id, RollbackReason::NoSpace),
             Err(Refused::EpochEnded { .. }) => self.rollback(cx, id, RollbackReason::EpochEnded),
             Err(_) => self.rollback(cx, id, RollbackReason::Conflict),

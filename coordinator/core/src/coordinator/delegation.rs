@@ -8,7 +8,7 @@ use super::proposals::Pending;
 use super::timer::{Timer, backoff};
 use super::transaction::Phase;
 use super::{Context, Coordinator};
-use crate::limits::SILENCE_MAX;
+use crate::limits::{SILENCE_MAX, WAITING_FOR_ONE_MAX};
 use crate::state::Recorded;
 use crate::{Answer, CallFailed, Command, Done, Refused, Report, RequestId, RequestRefused, Told};
 
@@ -41,6 +41,11 @@ impl Coordinator {
         match transaction.phase {
             Phase::Active | Phase::Preparing | Phase::Deciding | Phase::Delegating => {
                 self.answer(cx, request, Err(RequestRefused::NotDelegated { id }));
+            }
+            Phase::Delegated | Phase::InDoubt | Phase::Concluding { .. }
+                if transaction.committers.len() >= WAITING_FOR_ONE_MAX =>
+            {
+                self.outcome_asked(cx, request, id, std::time::Duration::ZERO)?;
             }
             Phase::Delegated | Phase::InDoubt => {
                 transaction.committers.push(request);
@@ -167,11 +172,11 @@ impl Coordinator {
         cx: &mut Context<'_>,
         id: GlobalId,
         outcome: Outcome,
-        result: Result<Done, Refused>,
+        result: &Result<Done, Refused>,
     ) {
         match result {
             Ok(_) => self.decided(cx, id, outcome),
-            Err(Refused::OtherwiseDecided { outcome, .. }) => self.decided(cx, id, outcome),
+            Err(Refused::OtherwiseDecided { outcome, .. }) => self.decided(cx, id, *outcome),
             Err(_) => {
                 let transaction = self.transactions.get_mut(&id).expect("a proposed transaction stays live");
                 transaction.phase = Phase::InDoubt;

@@ -1,7 +1,10 @@
 //! Marker rows of ended transactions are cleared in ranges (P14): `committed` ones only. What a range holds was decided for good
-//! when the range was drawn, so a call that is made again or comes late does no harm.
+//! when the range was drawn, so a call that is made again or comes late does no harm. It is cleared one period after it was
+//! drawn: a question for a row that was given up, and still runs in the database, finds it (P12).
 
-use handfast_protocol::{GlobalId, ResourceName};
+use std::collections::BTreeSet;
+
+use handfast_protocol::{GlobalId, ResourceKind, ResourceName};
 
 use super::attachment::Link;
 use super::calls::Deed;
@@ -14,30 +17,46 @@ use crate::{CallFailed, Command, Told};
 impl Coordinator {
     pub(super) fn clear_markers(&mut self, cx: &mut Context<'_>, name: &ResourceName) {
         let Some(attachment) = self.attachments.get(name) else { return };
-        if !attachment.resource.kind.is_last_resource() || attachment.link != Link::Attached {
+        // Every database keeps the rows: they decide at a last resource (P12), and at the others they tell a branch that was
+        // committed from one that was rolled back by hand (P7).
+        if attachment.resource.kind == ResourceKind::Service || attachment.link != Link::Attached {
             return;
         }
         self.timers.set(cx.now.after(MARKERS_PERIOD), Timer::Markers(name.clone()));
-        let Some((from, through)) = self.clearable(cx, name) else { return };
+        let from = self.uncleared(cx, name);
+        let drawn = self.unneeded(name);
         let markers = &mut self.attachments.get_mut(name).expect("it was there above").markers;
-        if markers.due && !markers.clearing {
+        if markers.clearing {
+            return;
+        }
+        let ripe = markers.drawn.take().filter(|through| from <= *through);
+        if markers.due {
+            (markers.due, markers.drawn) = (false, drawn);
+        }
+        if let Some(through) = ripe {
             markers.clearing = true;
-            markers.due = false;
             self.enqueue(cx, name, Deed::Clear { from, through });
         }
     }
 
-    /// The ids whose rows nobody needs any more: above what is cleared, below every transaction that is not known to have
-    /// ended there, may still join, or whose row is being asked for.
-    fn clearable(&self, cx: &Context<'_>, name: &ResourceName) -> Option<(GlobalId, GlobalId)> {
-        let attachment = self.attachments.get(name)?;
-        let lowest = GlobalId { epoch: 0, ..self.identity.id(0) };
+    /// The lowest id whose row may be there still.
+    fn uncleared(&self, cx: &Context<'_>, name: &ResourceName) -> GlobalId {
         let cleared = cx.state.markers_cleared(name).filter(|cleared| self.identity.made(*cleared));
-        let from = cleared.map_or(lowest, following);
+        cleared.map_or(self.lowest(), following)
+    }
+
+    /// The highest id up to which nobody needs a row any more: below every transaction that is not known to have ended there,
+    /// that may still join, or whose row is being asked for.
+    fn unneeded(&self, name: &ResourceName) -> Option<GlobalId> {
+        let attachment = self.attachments.get(name)?;
         let needed = [&self.unrecorded, &attachment.users, &attachment.fencing];
-        let floor = needed.iter().filter_map(|ids| ids.range(lowest..).find(|id| self.identity.made(**id))).min();
-        let through = floor.map_or(self.identity.id(self.sequence), |floor| preceding(*floor));
-        (from <= through).then_some((from, through))
+        let ours = |ids: &&BTreeSet<GlobalId>| ids.range(self.lowest()..).find(|id| self.identity.made(**id)).copied();
+        Some(needed.iter().filter_map(ours).min().map_or(self.identity.id(self.sequence), preceding))
+    }
+
+    /// Below every id of this incarnation.
+    fn lowest(&self) -> GlobalId {
+        GlobalId { epoch: 0, ..self.identity.id(0) }
     }
 
     pub(super) fn markers_answered(
@@ -55,7 +74,9 @@ impl Coordinator {
             }
             Err(_) => {
                 let markers = &mut self.attachments.get_mut(name).expect("the caller found it").markers;
-                (markers.due, markers.clearing) = (true, false);
+                markers.clearing = false;
+                // A range that was drawn meanwhile holds this one.
+                markers.drawn.get_or_insert(through);
             }
         }
     }
@@ -67,11 +88,11 @@ impl Coordinator {
     }
 }
 
-/// The lowest id above this one, within its coordinator and incarnation. Epochs do not come near their end.
+/// The lowest id above this one, within its coordinator and incarnation.
 fn following(id: GlobalId) -> GlobalId {
     match id.sequence.checked_add(1) {
         Some(sequence) => GlobalId { sequence, ..id },
-        None => GlobalId { epoch: id.epoch + 1, sequence: 0, ..id },
+        None => GlobalId { epoch: id.epoch.saturating_add(1), sequence: 0, ..id },
     }
 }
 

@@ -174,7 +174,7 @@ impl Coordinator {
             Request::AddResource { resource } => self.add_resource(cx, request, resource),
             Request::RemoveResource { name } => self.remove_resource(cx, request, name),
             Request::ListResources => self.list_resources(cx, request),
-            Request::Adopt { name } => self.adopt(cx, request, name),
+            Request::Adopt { name } => self.adopt(cx, request, &name),
             Request::ListTransactions { in_doubt, after, limit } => {
                 self.list_transactions(cx, request, in_doubt, after, limit);
             }

@@ -1,6 +1,6 @@
 //! Decided: every branch is told, again and again until it has acknowledged.
 
-use handfast_protocol::{GlobalId, Heuristic, Outcome, ResourceName, Timestamp};
+use handfast_protocol::{GlobalId, Heuristic, Outcome, ResourceKind, ResourceName, Timestamp};
 
 use super::calls::Deed;
 use super::proposals::Pending;
@@ -8,7 +8,7 @@ use super::timer::{Timer, backoff};
 use super::transaction::{Branch, Phase, Stage, Transaction};
 use super::{Context, Coordinator};
 use crate::limits::PHASE_TWO_ANSWER_MAX;
-use crate::{Answer, CallFailed, Command, Done, Refused, RequestId, RequestRefused, Told, state};
+use crate::{Answer, CallFailed, Command, Done, KnownOutcome, Refused, RequestId, RequestRefused, Told, state};
 
 /// Whether a branch that ended on its own did as was decided (XA+ 2.3.3): that is no damage.
 pub(super) fn agrees(outcome: Outcome, heuristic: Heuristic) -> bool {
@@ -132,7 +132,7 @@ impl Coordinator {
         id: GlobalId,
         name: &ResourceName,
         request: Option<RequestId>,
-        result: Result<Done, Refused>,
+        result: &Result<Done, Refused>,
     ) {
         if let Some(request) = request {
             let answer = result.clone().map(|_| Answer::Done).map_err(RequestRefused::from);
@@ -169,7 +169,7 @@ impl Coordinator {
     /// It is decided, but a service has not applied it: reads there may not see it (P19).
     pub(super) fn phase_two_is_late(&mut self, cx: &mut Context<'_>, id: GlobalId) {
         let Some(transaction) = self.transactions.get_mut(&id) else { return };
-        let answer = Ok(Answer::Outcome(crate::KnownOutcome::Undecided(transaction.state())));
+        let answer = Ok(Answer::Outcome(KnownOutcome::Undecided(transaction.state())));
         let committers = std::mem::take(&mut transaction.committers);
         self.answer_all(cx, committers, &answer);
     }
@@ -227,7 +227,7 @@ impl Coordinator {
                 Some(_) => Stage::Telling,
             };
             match (stage, record.outcome) {
-                (Stage::Telling, Some(Outcome::Committed)) if kind == handfast_protocol::ResourceKind::Service => {
+                (Stage::Telling, Some(Outcome::Committed)) if kind == ResourceKind::Service => {
                     attachment.ordered.insert(record.decision, id);
                 }
                 (Stage::Telling, _) => attachment.queue.push_back(Deed::Tell { id }),

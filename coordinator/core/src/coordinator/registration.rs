@@ -52,17 +52,17 @@ impl Coordinator {
         &mut self,
         cx: &mut Context<'_>,
         request: RequestId,
-        name: ResourceName,
+        name: &ResourceName,
         result: Result<Done, Refused>,
     ) {
-        self.changing.remove(&name);
+        self.changing.remove(name);
         if let Err(refused) = result {
             return self.answer(cx, request, Err(refused.into()));
         }
-        self.detach(cx, &name);
-        if let Some(resource) = cx.state.resource(&name) {
+        self.detach(cx, name);
+        if let Some(resource) = cx.state.resource(name) {
             self.attachments.insert(name.clone(), Attachment::new(resource.clone()));
-            self.call(cx.out, &name, Deed::Attach { adopt: None });
+            self.call(cx.out, name, Deed::Attach { adopt: None });
         }
         self.answer(cx, request, Ok(Answer::Done));
     }

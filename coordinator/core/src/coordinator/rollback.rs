@@ -1,7 +1,7 @@
 //! Rolling back without a record: presumed abort (D4). Branches that may be prepared are undone by a call each, and by the
 //! sweep where that fails.
 
-use handfast_protocol::{GlobalId, Heuristic, ResourceName, RollbackReason};
+use handfast_protocol::{GlobalId, Heuristic, Outcome, ResourceName, RollbackReason};
 use handfast_store::StoreError;
 
 use super::calls::Deed;
@@ -116,7 +116,7 @@ impl Coordinator {
         result: &Result<Told, CallFailed>,
     ) {
         if let Ok(Told::Heuristic(heuristic)) = result {
-            self.ended_otherwise(cx, id, name, handfast_protocol::Outcome::RolledBack, *heuristic);
+            self.ended_otherwise(cx, id, name, Outcome::RolledBack, *heuristic);
         }
         self.leave(cx, id, name);
     }
@@ -128,7 +128,7 @@ impl Coordinator {
         cx: &mut Context<'_>,
         id: GlobalId,
         name: &ResourceName,
-        outcome: handfast_protocol::Outcome,
+        outcome: Outcome,
         heuristic: Heuristic,
     ) {
         if super::phase_two::agrees(outcome, heuristic) {

@@ -1,12 +1,19 @@
 //! What an operator may do about a transaction, and what follows from it, in plain words (G6).
 
-use handfast_protocol::Outcome;
+use handfast_protocol::{Outcome, ResourceName};
 
 use crate::{BranchView, TransactionState, TransactionView};
 
-/// Empty when nothing need be done.
-pub(super) fn suggestion(view: &TransactionView) -> String {
+/// Empty when nothing need be done. `barred`: a resource it waits for may not be used before the operator says so (P3).
+pub(super) fn suggestion(view: &TransactionView, barred: Option<&ResourceName>) -> String {
     let id = view.id;
+    if let Some(name) = barred {
+        return format!(
+            "If this server is the only one that uses {name}, say: handfast resource adopt {name}; then it is asked by itself. \
+             Before that nothing is asked or changed there, and what the transaction received and sent stays locked. If \
+             another server uses {name} with a copy of this directory, stop one of the two first."
+        );
+    }
     let silent = view.branches.iter().find(|branch| branch.error.is_some());
     match (view.state, silent) {
         (TransactionState::InDoubt, None) => {

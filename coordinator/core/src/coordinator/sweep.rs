@@ -97,7 +97,9 @@ impl Coordinator {
                 // Presumed abort. A committed transaction is not forgotten before its branches have acknowledged.
                 Recorded::Unknown | Recorded::Forgotten => Deed::Sweep { xid, outcome: Outcome::RolledBack },
             };
-            if let (Deed::Sweep { xid, .. }, Some(attachment)) = (&deed, self.attachments.get_mut(&name)) {
+            if let (Deed::Sweep { xid, .. } | Deed::Forget { xid }, Some(attachment)) =
+                (&deed, self.attachments.get_mut(&name))
+            {
                 attachment.sweep.ending.insert(xid.clone());
             }
             self.enqueue(cx, &name, deed);

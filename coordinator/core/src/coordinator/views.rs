@@ -9,7 +9,7 @@ use super::transaction::{Branch, Phase, Stage, Transaction};
 use super::{Context, Coordinator};
 use crate::limits::LISTED_MAX;
 use crate::state::{self, Recorded};
-use crate::{Answer, BranchView, RequestId, RequestRefused, ResourceView, TransactionState, TransactionView};
+use crate::{Answer, BranchView, RequestId, ResourceView, TransactionState, TransactionView};
 
 impl Coordinator {
     pub(super) fn list_resources(&mut self, cx: &mut Context<'_>, request: RequestId) {
@@ -113,8 +113,19 @@ impl Coordinator {
             branches: two_phase.chain(last).chain(waiting).collect(),
             suggestion: String::new(),
         };
-        view.suggestion = suggestion(&view);
+        view.suggestion = suggestion(&view, self.barring(live));
         view
+    }
+
+    /// A resource that the transaction waits for and that may not be used (P3).
+    fn barring<'a>(&'a self, live: &'a Transaction) -> Option<&'a ResourceName> {
+        let open = live.branches.iter().filter(|(_, branch)| branch.stage.is_open()).map(|(name, _)| name);
+        let asked = live.last.iter().filter(|_| live.phase == Phase::InDoubt);
+        let barred = |name: &&ResourceName| {
+            let link = self.attachments.get(*name).map(|attachment| attachment.link);
+            matches!(link, Some(Link::Barred { .. }))
+        };
+        open.chain(asked).find(barred)
     }
 
     fn link_problem(&self, name: &ResourceName, stage: Stage) -> Option<String> {
@@ -152,7 +163,7 @@ fn forced_view(now: Timestamp, record: &state::Transaction) -> TransactionView {
         branches: branches.collect(),
         suggestion: String::new(),
     };
-    view.suggestion = suggestion(&view);
+    view.suggestion = suggestion(&view, None);
     view
 }
 

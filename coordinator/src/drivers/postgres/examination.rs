@@ -24,24 +24,36 @@ pub async fn examine(target: Target<'_>, secrets: &Secrets) -> Vec<Finding> {
     if let Err(failure) = looked.unwrap_or(Err(Failure::TimedOut)) {
         let remedy = match &failure {
             // These say the remedy themselves, in the words that a call would use.
-            Failure::Address(_) | Failure::Authentication { .. } => "then run: handfast resource test",
+            Failure::Address(_) | Failure::Authentication { .. } => {
+                "then run: handfast resource test"
+            }
             _ if findings.is_empty() => {
                 "check that the server runs, that it listens at this host and port, and that this database exists"
             }
             _ => "run: handfast resource test again; if it stays, see the server's log",
         };
-        let what = if findings.is_empty() { format!("cannot connect: {failure}") } else { failure.to_string() };
+        let what = if findings.is_empty() {
+            format!("cannot connect: {failure}")
+        } else {
+            failure.to_string()
+        };
         findings.push(Finding::bad(what, remedy));
     }
     findings
 }
 
-async fn look(target: Target<'_>, secrets: &Secrets, findings: &mut Vec<Finding>) -> Result<(), Failure> {
+async fn look(
+    target: Target<'_>,
+    secrets: &Secrets,
+    findings: &mut Vec<Finding>,
+) -> Result<(), Failure> {
     let address: PostgresAddress = target.address().parse()?;
     let session = Session::connect(&address, target.name(), secrets).await?;
     let row = session.client.query_typed_one(SETTINGS, &[]).await?;
     let version: &str = row.try_get("version")?;
-    findings.push(Finding::good(format!("connected to {address}, PostgreSQL {version}")));
+    findings.push(Finding::good(format!(
+        "connected to {address}, PostgreSQL {version}"
+    )));
     settings(&row, target.kind(), findings)?;
     match target {
         Target::Registered(resource) => registered(&session, resource, findings).await,
@@ -62,7 +74,10 @@ const SETTINGS: &str = "SELECT current_setting('server_version') AS version, \
 fn settings(row: &Row, kind: ResourceKind, findings: &mut Vec<Finding>) -> Result<(), Failure> {
     let is_on = |name: &str| row.try_get::<_, &str>(name).map(|value| value == "on");
     if row.try_get::<_, i32>("version_number")? < VERSION_MIN {
-        findings.push(Finding::bad("this PostgreSQL is older than 9.5", "use a later one"));
+        findings.push(Finding::bad(
+            "this PostgreSQL is older than 9.5",
+            "use a later one",
+        ));
     }
     let standby: bool = row.try_get("standby")?;
     findings.push(Finding::when(
@@ -93,7 +108,10 @@ fn settings(row: &Row, kind: ResourceKind, findings: &mut Vec<Finding>) -> Resul
     ));
     let synchronous_commit: &str = row.try_get("synchronous_commit")?;
     findings.push(Finding::good(match synchronous_commit {
-        "off" => "synchronous_commit is off by default; Handfast sets it for the commits that decide".to_owned(),
+        "off" => {
+            "synchronous_commit is off by default; Handfast sets it for the commits that decide"
+                .to_owned()
+        }
         other => format!("synchronous_commit is {other}"),
     }));
     if kind == ResourceKind::PostgresTwoPhase {
@@ -112,9 +130,16 @@ fn slots(slots: i32) -> Finding {
 }
 
 /// The tables of a resource that was added: there, ours, and open to us.
-async fn registered(session: &Session, resource: &Resource, findings: &mut Vec<Finding>) -> Result<(), Failure> {
+async fn registered(
+    session: &Session,
+    resource: &Resource,
+    findings: &mut Vec<Finding>,
+) -> Result<(), Failure> {
     let tables = Tables::of(resource);
-    let add_again = format!("restore it, or remove the resource and add it again: handfast resource add {}", resource.name);
+    let add_again = format!(
+        "restore it, or remove the resource and add it again: handfast resource add {}",
+        resource.name
+    );
     let mut whole = true;
     for (table, qualified, needed) in needs(&tables) {
         let finding = privilege(session, table, qualified, needed, &add_again).await?;
@@ -124,7 +149,10 @@ async fn registered(session: &Session, resource: &Resource, findings: &mut Vec<F
     if !whole {
         return Ok(());
     }
-    let row = session.client.query_typed_opt(&tables.select_resource_id(), &[]).await?;
+    let row = session
+        .client
+        .query_typed_opt(&tables.select_resource_id(), &[])
+        .await?;
     let found = match row {
         None => None,
         Some(row) => read_resource_id(row.try_get(0)?),
@@ -140,9 +168,17 @@ async fn registered(session: &Session, resource: &Resource, findings: &mut Vec<F
 
 fn needs(tables: &Tables) -> [(&'static str, &str, &'static [&'static str]); 3] {
     [
-        (OUTCOME_TABLE, tables.outcome.as_str(), &["SELECT", "INSERT", "UPDATE", "DELETE"]),
+        (
+            OUTCOME_TABLE,
+            tables.outcome.as_str(),
+            &["SELECT", "INSERT", "UPDATE", "DELETE"],
+        ),
         (RESOURCE_TABLE, tables.resource.as_str(), &["SELECT"]),
-        (COORDINATOR_TABLE, tables.coordinator.as_str(), &["SELECT", "INSERT", "UPDATE"]),
+        (
+            COORDINATOR_TABLE,
+            tables.coordinator.as_str(),
+            &["SELECT", "INSERT", "UPDATE"],
+        ),
     ]
 }
 
@@ -158,10 +194,17 @@ async fn privilege(
          coalesce((SELECT bool_and(has_table_privilege(to_regclass($1), privilege)) \
          FROM unnest(string_to_array($2, ',')) AS privilege), false), current_user::text";
     let all = needed.join(",");
-    let row = session.client.query_typed_one(HELD, &[(&qualified, Type::TEXT), (&all, Type::TEXT)]).await?;
-    let (there, held, user): (bool, bool, &str) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+    let row = session
+        .client
+        .query_typed_one(HELD, &[(&qualified, Type::TEXT), (&all, Type::TEXT)])
+        .await?;
+    let (there, held, user): (bool, bool, &str) =
+        (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
     if !there {
-        return Ok(Finding::bad(format!("table {qualified} is missing"), missing));
+        return Ok(Finding::bad(
+            format!("table {qualified} is missing"),
+            missing,
+        ));
     }
     let listed = needed.join(", ");
     Ok(Finding::when(
@@ -179,11 +222,17 @@ async fn candidate(
     address: &PostgresAddress,
     findings: &mut Vec<Finding>,
 ) -> Result<(), Failure> {
-    let Some(schema): Option<&str> = row.try_get("schema")? else { return Err(Failure::NoSchema) };
+    let Some(schema): Option<&str> = row.try_get("schema")? else {
+        return Err(Failure::NoSchema);
+    };
     const MAY_CREATE: &str = "SELECT to_regclass($1) IS NOT NULL AND to_regclass($2) IS NOT NULL \
          AND to_regclass($3) IS NOT NULL, has_schema_privilege(current_schema(), 'CREATE')";
     let tables = Tables::in_schema(schema);
-    let names = [(&tables.outcome as _, Type::TEXT), (&tables.resource as _, Type::TEXT), (&tables.coordinator as _, Type::TEXT)];
+    let names = [
+        (&tables.outcome as _, Type::TEXT),
+        (&tables.resource as _, Type::TEXT),
+        (&tables.coordinator as _, Type::TEXT),
+    ];
     let row = session.client.query_typed_one(MAY_CREATE, &names).await?;
     let (there, may_create): (bool, bool) = (row.try_get(0)?, row.try_get(1)?);
     if !there {
@@ -197,7 +246,16 @@ async fn candidate(
         return Ok(());
     }
     for (table, qualified, needed) in needs(&tables) {
-        findings.push(privilege(session, table, qualified, needed, "run: handfast resource test again").await?);
+        findings.push(
+            privilege(
+                session,
+                table,
+                qualified,
+                needed,
+                "run: handfast resource test again",
+            )
+            .await?,
+        );
     }
     Ok(())
 }

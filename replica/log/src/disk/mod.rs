@@ -1,10 +1,13 @@
-//! What the log needs of a disk: one directory of files, with the difference between written and durable in plain sight.
+//! What the log needs of a disk: one directory of files, with the difference between written and
+//! durable in plain sight.
 //!
-//! Two implementations: `RealDisk` over the operating system, `SimulatedDisk` in memory, which can lose, tear, reorder and refuse. The rules both
-//! keep, and the log relies on:
-//! - what `write_at` wrote is durable only after `sync_data` of that file; bytes that a write did not touch are not damaged by it;
+//! Two implementations: `RealDisk` over the operating system, `SimulatedDisk` in memory, which can
+//! lose, tear, reorder and refuse. The rules both keep, and the log relies on:
+//! - what `write_at` wrote is durable only after `sync_data` of that file; bytes that a write did
+//!   not touch are not damaged by it;
 //! - a new, renamed or removed name is durable only after `sync_directory`;
-//! - after a failed `sync_data` nothing is known about what was written since the last good one, and asking again proves nothing.
+//! - after a failed `sync_data` nothing is known about what was written since the last good one,
+//!   and asking again proves nothing.
 
 mod error;
 mod real;
@@ -36,7 +39,8 @@ pub trait Disk: Debug + Send + 'static {
     fn sync_directory(&self) -> Result<(), DiskError>;
 }
 
-/// One open file. Reads and writes name their offset, so that readers share the handle with the one writer.
+/// One open file. Reads and writes name their offset, so that readers share the handle with the one
+/// writer.
 pub trait DiskFile: Debug + Send + Sync + 'static {
     /// Writes all the bytes or fails.
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), DiskError>;
@@ -47,7 +51,8 @@ pub trait DiskFile: Debug + Send + Sync + 'static {
     /// Makes everything written to this file durable, its length included.
     fn sync_data(&self) -> Result<(), DiskError>;
 
-    /// Makes a new file `length` bytes long with its blocks reserved, so that a later write within it does not run out of space. Reads as zeros.
+    /// Makes a new file `length` bytes long with its blocks reserved, so that a later write within
+    /// it does not run out of space. Reads as zeros.
     fn allocate(&self, length: u64) -> Result<(), DiskError>;
 
     fn length(&self) -> Result<u64, DiskError>;

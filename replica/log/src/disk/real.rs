@@ -11,7 +11,8 @@ use rustix::io::Errno;
 use super::{Disk, DiskError, DiskFile, Operation};
 use crate::limits::ZERO_FILL_BYTES;
 
-/// The disk behind one directory. Who may use the directory is the caller's concern: it takes the lock and sets the rights.
+/// The disk behind one directory. Who may use the directory is the caller's concern: it takes the
+/// lock and sets the rights.
 #[derive(Debug)]
 pub struct RealDisk {
     path: PathBuf,

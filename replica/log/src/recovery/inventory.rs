@@ -31,9 +31,14 @@ impl Inventory {
         Ok(inventory)
     }
 
+    /// A number that no spare of an earlier process has: its removal may not be durable.
+    pub(super) fn next_spare(&self) -> u64 {
+        self.spares.last().map_or(0, |last| last + 1)
+    }
+
     /// Spares of an earlier process are not used again: one of them may be a draft with the very
-    /// sequence, and so the very salt, of the next segment. They go first, as a full disk may need their
-    /// room.
+    /// sequence, and so the very salt, of the next segment. They go first, as a full disk may need
+    /// their room.
     pub(super) fn remove_spares<D: Disk>(&self, disk: &D) -> Result<(), DiskError> {
         self.spares
             .iter()
@@ -52,4 +57,3 @@ impl Inventory {
             .try_for_each(|sequence| disk.remove(&sequence.file_name()))
     }
 }
-

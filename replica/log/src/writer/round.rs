@@ -10,7 +10,8 @@ use crate::error::LogError;
 use crate::log::{debug_assert_invariants, keep_spare};
 use crate::segment::Sequence;
 
-/// Owns the file side of the log. Dropping it closes the log for everybody, also when a callback panics.
+/// Owns the file side of the log. Dropping it closes the log for everybody, also when a callback
+/// panics.
 #[derive(Debug)]
 pub(super) struct Rounds<D: Disk> {
     chain: Chain<D>,

@@ -27,7 +27,8 @@ pub(super) struct Shared {
     segment_bytes: u64,
 }
 
-/// Invariants: `catalog` holds what was taken in, written or not; `room` is what is left once all of it is written.
+/// Invariants: `catalog` holds what was taken in, written or not; `room` is what is left once all
+/// of it is written.
 #[derive(Debug)]
 pub(super) struct State {
     pub(super) catalog: Catalog,
@@ -36,8 +37,8 @@ pub(super) struct State {
     pending_bytes: u64,
     /// A caller waits for one more segment.
     spare_wanted: bool,
-    /// Counts the requests that the disk had no room for, so that each caller sees an answer later than
-    /// its question.
+    /// Counts the requests that the disk had no room for, so that each caller sees an answer later
+    /// than its question.
     spares_refused: u64,
     pub(super) failure: Option<DiskError>,
     stopping: bool,
@@ -66,7 +67,8 @@ pub(super) enum Work {
 pub(super) struct Round {
     pub(super) appends: Vec<Pending>,
     pub(super) first_serial: u64,
-    /// The oldest segment with a live entry once the round is durable: every purge that the catalog knows is in the round or before it.
+    /// The oldest segment with a live entry once the round is durable: every purge that the catalog
+    /// knows is in the round or before it.
     pub(super) lowest_live: Sequence,
 }
 

@@ -1,5 +1,5 @@
-//! Flipped bits: below the synced position they stop the start with file and offset, above it they are the
-//! tail (P28, D12).
+//! Flipped bits: below the synced position they stop the start with file and offset, above it they
+//! are the tail (P28, D12).
 
 use std::ops::Range;
 
@@ -20,8 +20,8 @@ fn entry(index: u64, bytes: usize) -> Record {
     }
 }
 
-/// Two segments: the first one full, the second one with synced batches, a marker, and one batch that
-/// nobody names. Answers where that one lies in the second segment.
+/// Two segments: the first one full, the second one with synced batches, a marker, and one batch
+/// that nobody names. Answers where that one lies in the second segment.
 fn two_segments() -> (SimulatedDisk, Model, Model, Range<u64>) {
     let mut disk = SimulatedDisk::new();
     let mut log = Log::open(disk.clone(), SMALL).unwrap();

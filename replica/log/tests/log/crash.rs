@@ -1,8 +1,9 @@
-//! Crashes: at every single change that a run makes, during recovery too, and at random over long runs.
+//! Crashes: at every single change that a run makes, during recovery too, and at random over long
+//! runs.
 //!
-//! What is checked: everything that was synced is there, nothing after a hole, nothing that was never
-//! appended, and what an open showed survives the next loss of power (P28, D12; crash points 33 to 35 and
-//! 51).
+//! What is checked: everything that was synced is there, nothing after a hole, nothing that was
+//! never appended, and what an open showed survives the next loss of power (P28, D12; crash points
+//! 33 to 35 and 51).
 
 use handfast_log::disk::{Cause, Crash, Fault, SimulatedDisk, SplitMix64, Survival};
 use handfast_log::{Log, LogError, LogOptions, OpenError};
@@ -38,7 +39,8 @@ fn check(history: &History, crash: Crash, found: &Model) {
     }
 }
 
-/// Runs the workload of this seed until it ends or the machine stands still; answers the history and whether it stood still.
+/// Runs the workload of this seed until it ends or the machine stands still; answers the history
+/// and whether it stood still.
 fn run(disk: &SimulatedDisk, seed: u64) -> (History, bool) {
     let mut history = History::starting_at(Model::default());
     let mut log = match Log::open(disk.clone(), SMALL) {

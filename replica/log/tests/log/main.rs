@@ -1,9 +1,12 @@
-//! The log against a model, over a simulated disk that crashes, lies and fails in every way it knows, and
-//! over a real one.
+//! The log against a model, over a simulated disk that crashes, lies and fails in every way it
+//! knows, and over a real one.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 mod corruption;
 mod crash;
 mod faults;
+mod gated_disk;
 mod model;
 mod real_disk;
 mod rewrite;

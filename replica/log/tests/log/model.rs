@@ -80,7 +80,8 @@ impl History {
         self.states.last().expect("a history has a start")
     }
 
-    /// To be called before the append: a record may be on the disk even if the append was not answered.
+    /// To be called before the append: a record may be on the disk even if the append was not
+    /// answered.
     pub fn tried(&mut self, records: &[Record]) {
         for record in records {
             let mut state = self.latest().clone();
@@ -102,7 +103,8 @@ impl History {
         self.durable = self.appended;
     }
 
-    /// After the power went: everything durable, nothing after a hole, nothing that was never appended.
+    /// After the power went: everything durable, nothing after a hole, nothing that was never
+    /// appended.
     pub fn check_after_power_loss(&self, found: &Model) {
         self.check_from(self.durable, found);
     }

@@ -24,7 +24,8 @@ fn log_with_a_tail(disk: &SimulatedDisk, options: LogOptions) -> (Log<SimulatedD
     (log, model)
 }
 
-/// Crash point 51: the record is in the page cache only, the restart acts on it, then the power goes.
+/// Crash point 51: the record is in the page cache only, the restart acts on it, then the power
+/// goes.
 #[test]
 fn a_tail_that_a_kill_left_survives_a_later_power_loss() {
     let mut disk = SimulatedDisk::new();
@@ -36,8 +37,8 @@ fn a_tail_that_a_kill_left_survives_a_later_power_loss() {
     assert_eq!(Model::of(&Log::open(disk, SMALL).unwrap()), appended);
 }
 
-/// Crash point 52: after a failed sync the page cache shows the record, the disk does not have it, and the
-/// next sync of that file says all is well.
+/// Crash point 52: after a failed sync the page cache shows the record, the disk does not have it,
+/// and the next sync of that file says all is well.
 #[test]
 fn a_tail_whose_sync_failed_survives_a_later_power_loss() {
     let mut disk = SimulatedDisk::new();
@@ -113,7 +114,8 @@ fn a_segment_whose_name_is_not_durable_is_copied_whole() {
     }
     let appended = Model::of(&log);
     disk.crash(Crash::ProcessKill);
-    // The copy is synced, the name it gets is not: the sync after that of the spare and that of the draft.
+    // The copy is synced, the name it gets is not: the sync after that of the spare and that of the
+    // draft.
     disk.plan(Fault::SyncError { nth: 2 });
     assert!(Log::open(disk.clone(), SMALL).is_err());
     disk.crash(Crash::ProcessKill);

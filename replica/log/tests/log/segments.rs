@@ -104,14 +104,14 @@ fn a_segment_with_one_live_entry_stays() {
     assert_eq!(Model::of(&Log::open(disk, SMALL).unwrap()), model);
 }
 
-/// Segments are used again and again; every reuse ends in a crash that shows whatever lies in the file.
+/// Segments are used again and again; every reuse ends in a crash that shows whatever lies in the
+/// file.
 #[test]
 fn what_an_earlier_use_left_in_a_recycled_segment_never_comes_back() {
     let disk = SimulatedDisk::new();
     let mut log = Log::open(disk.clone(), SMALL).unwrap();
-    let mut index = 1;
     let mut reused = 0;
-    for _ in 0..40 {
+    for index in 1..=40 {
         // Entries of one size: batches of different uses begin at the same offsets.
         log.append(&[entry(index, 488)]).unwrap();
         log.sync().unwrap();
@@ -123,7 +123,6 @@ fn what_an_earlier_use_left_in_a_recycled_segment_never_comes_back() {
             .unwrap();
             log.sync().unwrap();
         }
-        index += 1;
         reused += usize::from(names(&disk, ".spare").len() > 1);
         let model = Model::of(&log);
         let mut crashed = disk.fork();

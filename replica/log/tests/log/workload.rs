@@ -13,7 +13,8 @@ pub const SMALL: LogOptions = LogOptions {
     salt: 7,
 };
 
-/// Draws what to do next. No payload is ever drawn twice, so whatever comes back wrongly is told apart.
+/// Draws what to do next. No payload is ever drawn twice, so whatever comes back wrongly is told
+/// apart.
 #[derive(Debug)]
 pub struct Workload {
     pub generator: SplitMix64,

@@ -5,9 +5,10 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::Bytes;
-use handfast_log::disk::{Cause, Crash, Disk, DiskError, DiskFile, Fault, SimulatedDisk, Survival};
+use handfast_log::disk::{Cause, Crash, Fault, SimulatedDisk, Survival};
 use handfast_log::{Log, LogError, LogOptions, LogWriter, Record};
 
+use crate::gated_disk::{Gate, GatedDisk, Keeper};
 use crate::model::Model;
 use crate::workload::{SMALL, Workload};
 
@@ -20,102 +21,6 @@ fn entry(index: u64, bytes: usize) -> Record {
 
 fn start(disk: &SimulatedDisk, options: LogOptions) -> LogWriter {
     LogWriter::start(Log::open(disk.clone(), options).unwrap())
-}
-
-/// A disk whose syncs wait until the test lets each one go, so that a test says what happens meanwhile.
-#[derive(Debug)]
-struct GatedDisk {
-    disk: SimulatedDisk,
-    gate: Arc<Gate>,
-}
-
-#[derive(Debug)]
-struct GatedFile {
-    file: <SimulatedDisk as Disk>::File,
-    gate: Arc<Gate>,
-}
-
-/// `arrived` hears of each sync that waits; one message through `passes` lets one go. A gate whose test side is gone is open.
-#[derive(Debug)]
-struct Gate {
-    arrived: Sender<()>,
-    passes: Mutex<Receiver<()>>,
-}
-
-/// The test's side of the gate.
-struct Keeper {
-    arrived: Receiver<()>,
-    passes: Sender<()>,
-}
-
-impl Keeper {
-    fn wait_for_a_sync(&self) {
-        self.arrived.recv().unwrap();
-    }
-
-    fn let_one_pass(&self) {
-        self.passes.send(()).unwrap();
-    }
-}
-
-impl Disk for GatedDisk {
-    type File = GatedFile;
-
-    fn create(&self, name: &str) -> Result<GatedFile, DiskError> {
-        Ok(GatedFile {
-            file: self.disk.create(name)?,
-            gate: self.gate.clone(),
-        })
-    }
-
-    fn open(&self, name: &str) -> Result<GatedFile, DiskError> {
-        Ok(GatedFile {
-            file: self.disk.open(name)?,
-            gate: self.gate.clone(),
-        })
-    }
-
-    fn list(&self) -> Result<Vec<String>, DiskError> {
-        self.disk.list()
-    }
-
-    fn remove(&self, name: &str) -> Result<(), DiskError> {
-        self.disk.remove(name)
-    }
-
-    fn rename(&self, from: &str, to: &str) -> Result<(), DiskError> {
-        self.disk.rename(from, to)
-    }
-
-    fn sync_directory(&self) -> Result<(), DiskError> {
-        self.disk.sync_directory()
-    }
-}
-
-impl DiskFile for GatedFile {
-    fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), DiskError> {
-        self.file.write_at(offset, bytes)
-    }
-
-    fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), DiskError> {
-        self.file.read_at(offset, buffer)
-    }
-
-    fn sync_data(&self) -> Result<(), DiskError> {
-        if self.gate.arrived.send(()).is_ok() {
-            // An error means that the keeper is gone, and the gate open.
-            self.gate.passes.lock().unwrap().recv().unwrap_or_default();
-        }
-        self.file.sync_data()
-    }
-
-    fn allocate(&self, length: u64) -> Result<(), DiskError> {
-        self.file.allocate(length)
-    }
-
-    fn length(&self) -> Result<u64, DiskError> {
-        self.file.length()
-    }
 }
 
 /// A log on a gated disk, opened with the gate open.
@@ -222,7 +127,8 @@ fn entries_are_readable_as_soon_as_append_returns_and_no_reader_waits_for_a_sync
     );
     keeper.wait_for_a_sync();
     log.append(vec![entry(2, 20), entry(3, 30)], notes.done(2));
-    // The first entry comes from the file, the others from memory; the sync still stands at the gate.
+    // The first entry comes from the file, the others from memory; the sync still stands at the
+    // gate.
     let expected: Vec<(u64, Bytes)> = (1..=3)
         .map(|index| (index, Bytes::from(vec![index as u8; 10 * index as usize])))
         .collect();
@@ -302,7 +208,8 @@ fn many_threads_append_through_one_log() {
                 for _ in 0..200 {
                     let (sender, receiver) = channel();
                     {
-                        // The index is drawn and appended in one step, as the one who owns the order does.
+                        // The index is drawn and appended in one step, as the one who owns the
+                        // order does.
                         let mut next = next.lock().unwrap();
                         let mut records = vec![entry(*next, 100)];
                         if *next % 50 == 0 {

@@ -8,12 +8,14 @@ pub enum Fault {
     WriteError { nth: u64 },
     /// The nth write puts down its first `bytes` bytes and fails with EIO.
     ShortWrite { nth: u64, bytes: usize },
-    /// The nth sync (of a file or of the directory) fails with EIO and forgets what it should have made durable: reads still show it, and the next
-    /// sync answers that all is well, as operating systems do.
+    /// The nth sync (of a file or of the directory) fails with EIO and forgets what it should have
+    /// made durable: reads still show it, and the next sync answers that all is well, as operating
+    /// systems do.
     SyncError { nth: u64 },
     /// The nth read fails with EIO.
     ReadError { nth: u64 },
-    /// After that many more changes of any kind the machine stands still: everything fails with `Cause::Crashed` until `crash`.
+    /// After that many more changes of any kind the machine stands still: everything fails with
+    /// `Cause::Crashed` until `crash`.
     Halt { after: u64 },
 }
 
@@ -26,7 +28,8 @@ pub enum Crash {
     PowerLoss(Survival),
 }
 
-/// What of the changes that were not synced reached the disk before the power went. Changes are counted over all files and the directory, in order.
+/// What of the changes that were not synced reached the disk before the power went. Changes are
+/// counted over all files and the directory, in order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Survival {
     Nothing,
@@ -40,8 +43,8 @@ pub enum Survival {
         changes: usize,
         bytes: usize,
     },
-    /// Each 512-byte sector of each write by its own coin, whatever its order; so do lengths and names. A part of a new length that no write reached
-    /// holds zeros or stale bytes.
+    /// Each 512-byte sector of each write by its own coin, whatever its order; so do lengths and
+    /// names. A part of a new length that no write reached holds zeros or stale bytes.
     Sectors {
         seed: u64,
     },

@@ -1,8 +1,11 @@
-//! A disk in memory that keeps what is durable and what is only written apart, and loses, tears, reorders and refuses as it is told.
+//! A disk in memory that keeps what is durable and what is only written apart, and loses, tears,
+//! reorders and refuses as it is told.
 //!
-//! A clone sees the same disk. `crash` ends the machine: handles and clones made before it are refused from then on, the one that was given to `crash`
-//! goes on. The same calls give the same results on every run.
+//! A clone sees the same disk. `crash` ends the machine: handles and clones made before it are
+//! refused from then on, the one that was given to `crash` goes on. The same calls give the same
+//! results on every run.
 
+mod change;
 mod fault;
 mod image;
 mod split_mix;

@@ -1,4 +1,5 @@
-//! A small generator of pseudo-random numbers (SplitMix64): one seed, one sequence, on every machine.
+//! A small generator of pseudo-random numbers (SplitMix64): one seed, one sequence, on every
+//! machine.
 
 /// Chooses for the simulated disk and for tests. Not for secrets.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

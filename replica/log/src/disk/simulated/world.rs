@@ -1,7 +1,9 @@
-//! What the simulated machine knows: for each file what is durable and what only the page cache holds, and in which order the difference arose.
+//! What the simulated machine knows: for each file what is durable and what only the page cache
+//! holds, and in which order the difference arose.
 
 use std::collections::BTreeMap;
 
+use super::change::{Change, apply_to_image, apply_to_names, sectors};
 use super::fault::{Crash, Plan, SECTOR_BYTES, Survival, WriteFate};
 use super::image::Image;
 use super::split_mix::SplitMix64;
@@ -40,40 +42,6 @@ pub(super) struct Counts {
 struct FileState {
     durable: Image,
     cached: Image,
-}
-
-/// One change that a crash may lose.
-#[derive(Debug, Clone)]
-enum Change {
-    Write {
-        file: u64,
-        offset: u64,
-        bytes: Vec<u8>,
-    },
-    Length {
-        file: u64,
-        length: u64,
-    },
-    Link {
-        name: String,
-        file: u64,
-    },
-    Unlink {
-        name: String,
-    },
-    Rename {
-        from: String,
-        to: String,
-    },
-}
-
-impl Change {
-    fn file(&self) -> Option<u64> {
-        match self {
-            Change::Write { file, .. } | Change::Length { file, .. } => Some(*file),
-            Change::Link { .. } | Change::Unlink { .. } | Change::Rename { .. } => None,
-        }
-    }
 }
 
 impl World {
@@ -171,7 +139,8 @@ impl World {
         Ok(self.state(file).cached.length())
     }
 
-    /// A flip strikes the medium, so the page cache is struck too: what matters is what is read next.
+    /// A flip strikes the medium, so the page cache is struck too: what matters is what is read
+    /// next.
     pub(super) fn flip(&mut self, name: &str, offset: u64, bit: u8) -> Result<(), Cause> {
         let file = self.open(name)?;
         let state = self.state_mut(file);
@@ -347,51 +316,6 @@ impl World {
             }
         }
     }
-}
-
-fn apply_to_image(image: &mut Image, change: &Change) {
-    match change {
-        Change::Write { offset, bytes, .. } => image.write(*offset, bytes),
-        Change::Length { length, .. } => image.set_length(*length),
-        Change::Link { .. } | Change::Unlink { .. } | Change::Rename { .. } => {
-            unreachable!("names are not in a file")
-        }
-    }
-}
-
-/// A rename whose source is not there does nothing: the change before it was lost.
-fn apply_to_names(names: &mut BTreeMap<String, u64>, change: &Change) {
-    match change {
-        Change::Link { name, file } => {
-            names.insert(name.clone(), *file);
-        }
-        Change::Unlink { name } => {
-            names.remove(name);
-        }
-        Change::Rename { from, to } => {
-            if let Some(file) = names.remove(from) {
-                names.insert(to.clone(), file);
-            }
-        }
-        Change::Write { .. } | Change::Length { .. } => {
-            unreachable!("bytes are not in the directory")
-        }
-    }
-}
-
-/// A write cut at the sector boundaries of the file.
-fn sectors(offset: u64, bytes: &[u8]) -> Vec<(u64, &[u8])> {
-    let mut parts = Vec::new();
-    let mut start = offset;
-    let mut rest = bytes;
-    while !rest.is_empty() {
-        let room = SECTOR_BYTES - start % SECTOR_BYTES;
-        let (part, later) = rest.split_at(rest.len().min(room as usize));
-        parts.push((start, part));
-        start += part.len() as u64;
-        rest = later;
-    }
-    parts
 }
 
 /// A file that grew without its new blocks being written may show what was on them before.

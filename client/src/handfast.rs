@@ -1,0 +1,79 @@
+//! A server as an application knows it: transactions, and what can be done without one.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use handfast_protocol::{GlobalId, MessageId, ProducerName};
+
+use crate::commit::{InDoubt, KnownOutcome};
+use crate::error::{ConnectError, RequestError};
+use crate::exclusive::ExclusiveReader;
+use crate::limits::TRANSACTION_TIMEOUT_DEFAULT;
+use crate::message::{Message, Received};
+use crate::pool::Pool;
+use crate::producer::{Producer, ProducerError};
+use crate::receive;
+use crate::send::{self, Envelope, SendError};
+use crate::session::Session;
+use crate::transaction::Transaction;
+
+/// A client of one server. Clones share its session, in which many requests and transactions are under way at once, and its
+/// connections to databases. It outlives the server: what is asked after a restart finds its way by itself.
+#[derive(Debug, Clone)]
+pub struct Handfast {
+    pub(crate) session: Session,
+    pool: Arc<Pool>,
+}
+
+impl Handfast {
+    /// Connects to the server at `url`, such as `http://127.0.0.1:1801`. To be called inside a tokio runtime, in which the
+    /// session lives from then on.
+    pub async fn connect(url: &str) -> Result<Handfast, ConnectError> {
+        Ok(Handfast { session: Session::connect(url).await?, pool: Arc::default() })
+    }
+
+    /// Begins a transaction that may last 60 s.
+    pub async fn begin(&self) -> Result<Transaction, RequestError> {
+        self.begin_within(TRANSACTION_TIMEOUT_DEFAULT).await
+    }
+
+    /// Begins a transaction that the server rolls back after `timeout`, unless its commit was asked for before (D6).
+    pub async fn begin_within(&self, timeout: Duration) -> Result<Transaction, RequestError> {
+        Transaction::begin(self.session.clone(), Arc::clone(&self.pool), timeout).await
+    }
+
+    /// Sends one message, in a transaction of its own; durable when this returns.
+    pub async fn send(&self, queue: &str, message: Message) -> Result<MessageId, SendError> {
+        let messages = std::iter::once((queue, message));
+        let sent = send::send(&self.session, Envelope::default(), messages).await?;
+        send::single(&self.session, &sent)
+    }
+
+    /// Sends all of `messages` or none, in a transaction of their own.
+    pub async fn send_batch(&self, queue: &str, messages: Vec<Message>) -> Result<Vec<MessageId>, SendError> {
+        let messages = messages.into_iter().map(|message| (queue, message));
+        Ok(send::send(&self.session, Envelope::default(), messages).await?.ids)
+    }
+
+    /// Receives one message for good. Where its answer is lost, or this future is dropped meanwhile, the message is gone:
+    /// what must not be lost is received in a transaction.
+    pub async fn receive(&self, queue: &str, wait: Duration) -> Result<Option<Received>, RequestError> {
+        receive::receive(&self.session, None, queue, wait).await
+    }
+
+    /// A producer whose sends are accepted once, however often they are tried (P24); it goes on where it was.
+    pub async fn producer(&self, name: &str) -> Result<Producer, ProducerError> {
+        Producer::resume(self.session.clone(), ProducerName::new(name)?).await
+    }
+
+    /// Becomes the exclusive reader of `queue` (P23): while it is open, only this client's transactions receive from it.
+    /// Waits that long for another to close.
+    pub async fn open_exclusive(&self, queue: &str, wait: Duration) -> Result<ExclusiveReader, RequestError> {
+        ExclusiveReader::open(self.session.clone(), queue, wait).await
+    }
+
+    /// How a transaction ended; waits a few seconds for its decision.
+    pub async fn outcome(&self, id: GlobalId) -> Result<KnownOutcome, RequestError> {
+        InDoubt::new(self.session.clone(), id).ask_again().await
+    }
+}

@@ -1,0 +1,41 @@
+//! Log entries as bytes.
+
+use bytes::Bytes;
+use handfast_machine::{Batch, Command, decode_batch, encode_batch};
+use handfast_protocol::{Incarnation, QueueName, Timestamp};
+use handfast_queue::QueueSettings;
+use proptest::prelude::*;
+use uuid::Uuid;
+
+fn batch() -> Batch {
+    let name = QueueName::new("orders").unwrap();
+    let create = handfast_queue::Command::CreateQueue {
+        name,
+        settings: QueueSettings::default(),
+        principal: String::new(),
+    };
+    let leadership = Uuid::from_u128(1);
+    let begin = Command::BeginEpoch { leadership, manager_id: Uuid::from_u128(2), incarnation: Incarnation(3) };
+    Batch { epoch: 4, now: Timestamp(5), number: 6, commands: vec![begin, Command::Queue(create)] }
+}
+
+#[test]
+fn an_entry_reads_back() {
+    assert_eq!(decode_batch(&encode_batch(&batch())), Ok(batch()));
+}
+
+proptest! {
+    #[test]
+    fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        let _ = decode_batch(&Bytes::from(bytes)).is_ok();
+    }
+
+    #[test]
+    fn a_damaged_entry_is_read_or_refused(at in 0usize..100, bit in 0u8..8, cut in 0usize..200) {
+        let mut bytes = encode_batch(&batch()).to_vec();
+        let at = at % bytes.len();
+        bytes[at] ^= 1 << bit;
+        bytes.truncate(bytes.len() - cut % bytes.len());
+        let _ = decode_batch(&Bytes::from(bytes)).is_ok();
+    }
+}

@@ -1,0 +1,7 @@
+//! The machine as its shell drives it: requests in, log entries out and back, resources answered by the test.
+
+mod codec;
+mod epochs;
+mod marker;
+mod one_log;
+mod world;
