@@ -14,147 +14,21 @@ use std::sync::Arc;
 use futures_util::future::join_all;
 use handfast_protocol::{GlobalId, Heuristic, ResourceKind, ResourceName};
 use handfast_wire::v1;
-use handfast_wire::v1::transaction_outcome::Kind;
-use tokio::runtime::Handle;
 use tokio::sync::OwnedSemaphorePermit;
 use tokio::time::{Instant, timeout};
 
 use crate::blame::Blame;
 use crate::decision::Decision;
 use crate::error::{RefusalCode, RequestError};
-use crate::limits::{COMMIT_ANSWERED_WITHIN, OUTCOME_ASKED_FOR, OUTCOME_WAIT};
+use crate::limits::{COMMIT_ANSWERED_WITHIN, OUTCOME_ASKED_FOR};
+use crate::outcome::{CommitOutcome, InDoubt, KnownOutcome, known};
 use crate::pool::Pool;
 use crate::postgres::PostgresBranch;
 use crate::postgres_connection::{PostgresConnection, TransactionNumber};
 use crate::postgres_marker;
-use crate::receive::millis;
 use crate::rollback::{Failure, RollbackCause};
-use crate::session::{Answer, Ask, Session, expect_answer};
+use crate::session::{Answer, Ask, Session};
 use crate::sqlite::{SqliteBranch, SqliteConnection};
-
-/// How a transaction ended, as far as it is known now.
-#[derive(Debug)]
-#[must_use = "only the outcome says what happened"]
-pub enum CommitOutcome {
-    /// All of it is done, and durable.
-    Committed,
-    /// Nothing of it is done.
-    RolledBack { why: RollbackCause },
-    /// Some part ended otherwise than decided; an operator has to look (G6).
-    Heuristic { heuristic: Heuristic, transaction: InDoubt },
-    /// It will be committed or rolled back, and which of them cannot be told yet. Ask again; never assume.
-    Unknown(InDoubt),
-}
-
-impl CommitOutcome {
-    /// For callers to whom only a commit is good.
-    pub fn into_result(self) -> Result<(), NotCommitted> {
-        match self {
-            CommitOutcome::Committed => Ok(()),
-            CommitOutcome::RolledBack { why } => Err(NotCommitted::RolledBack { why }),
-            CommitOutcome::Heuristic { heuristic, transaction } => {
-                Err(NotCommitted::Heuristic { heuristic, id: transaction.id })
-            }
-            CommitOutcome::Unknown(transaction) => Err(NotCommitted::Unknown { transaction }),
-        }
-    }
-}
-
-/// A transaction that is not known to be committed.
-#[derive(Debug, thiserror::Error)]
-pub enum NotCommitted {
-    #[error("rolled back: {why}")]
-    RolledBack { why: RollbackCause },
-    #[error("transaction {id} ended as {heuristic}; look at it with: handfast transaction show {id}")]
-    Heuristic { heuristic: Heuristic, id: GlobalId },
-    #[error("the outcome of transaction {} is not known yet; ask again, or look with: handfast transaction show {}", transaction.id, transaction.id)]
-    Unknown { transaction: InDoubt },
-}
-
-/// A transaction whose outcome is still to be learned.
-#[derive(Debug, Clone)]
-pub struct InDoubt {
-    session: Session,
-    id: GlobalId,
-}
-
-/// What the coordinator knows of a transaction.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum KnownOutcome {
-    Committed,
-    RolledBack { reason: String },
-    Heuristic(Heuristic),
-    /// Active, being prepared, or in doubt; the state in the coordinator's words.
-    Undecided { state: String },
-    /// So long ago that it is no longer kept (P20). It says nothing about how it ended.
-    Forgotten,
-}
-
-impl InDoubt {
-    pub(crate) fn new(session: Session, id: GlobalId) -> InDoubt {
-        InDoubt { session, id }
-    }
-
-    pub fn id(&self) -> GlobalId {
-        self.id
-    }
-
-    /// Asks the coordinator once. Waits up to five seconds for a decision.
-    pub async fn ask_again(&self) -> Result<KnownOutcome, RequestError> {
-        let ask = v1::AskOutcome { gtrid: self.id.to_string(), wait_ms: millis(OUTCOME_WAIT) };
-        let answer = self.session.ask(Ask::AskOutcome(ask)).await?;
-        let outcome = expect_answer!(self.session, answer, Outcome, "ask outcome")?;
-        Ok(known(&outcome))
-    }
-
-    pub(crate) fn runtime(&self) -> Handle {
-        self.session.runtime().clone()
-    }
-
-    /// Asks until it is decided, or until `deadline`.
-    async fn ask_until(self, deadline: Instant) -> CommitOutcome {
-        let asking = async {
-            loop {
-                match self.ask_again().await {
-                    Ok(KnownOutcome::Undecided { .. }) => {}
-                    Ok(known) => return self.conclude(known),
-                    // The session paces the attempts to reach a server that is away.
-                    Err(error) if error.is_retryable() => tracing::debug!(id = %self.id, %error, "outcome not known yet"),
-                    Err(_) => return CommitOutcome::Unknown(self.clone()),
-                }
-                // A server that answers at once that it does not know is not asked in a tight loop.
-                tokio::time::sleep(crate::limits::RECONNECT_PAUSE_MIN).await;
-            }
-        };
-        match tokio::time::timeout_at(deadline, asking).await {
-            Ok(outcome) => outcome,
-            Err(_) => CommitOutcome::Unknown(self),
-        }
-    }
-
-    fn conclude(&self, known: KnownOutcome) -> CommitOutcome {
-        match known {
-            KnownOutcome::Committed => CommitOutcome::Committed,
-            KnownOutcome::RolledBack { reason } => CommitOutcome::RolledBack { why: RollbackCause::Server { reason } },
-            KnownOutcome::Heuristic(heuristic) => CommitOutcome::Heuristic { heuristic, transaction: self.clone() },
-            KnownOutcome::Undecided { .. } | KnownOutcome::Forgotten => CommitOutcome::Unknown(self.clone()),
-        }
-    }
-}
-
-pub(crate) fn known(outcome: &v1::TransactionOutcome) -> KnownOutcome {
-    match outcome.kind() {
-        Kind::Committed => KnownOutcome::Committed,
-        Kind::RolledBack => KnownOutcome::RolledBack { reason: outcome.reason.clone() },
-        Kind::Heuristic => {
-            let heuristic: Option<Heuristic> = outcome.heuristic().into();
-            // One whose kind this version does not know is one that nobody can vouch for.
-            KnownOutcome::Heuristic(heuristic.unwrap_or(Heuristic::Hazard))
-        }
-        Kind::Undecided => KnownOutcome::Undecided { state: outcome.reason.clone() },
-        Kind::Forgotten => KnownOutcome::Forgotten,
-    }
-}
 
 /// A database's part of a transaction.
 #[derive(Debug)]
@@ -199,7 +73,10 @@ impl Ending {
             Ok(ready) => ready,
             Err(failure) => return self.fail(failure).await,
         };
-        let ask = v1::Commit { gtrid: self.id.to_string(), prepared };
+        let ask = v1::Commit {
+            gtrid: self.id.to_string(),
+            prepared,
+        };
         let asked = timeout(COMMIT_ANSWERED_WITHIN, self.session.ask(Ask::Commit(ask))).await;
         let deadline = Instant::now() + OUTCOME_ASKED_FOR;
         let (answer, last) = match (asked, last) {
@@ -213,9 +90,15 @@ impl Ending {
                 KnownOutcome::Undecided { .. } => self.in_doubt().ask_until(deadline).await,
                 known => self.in_doubt().conclude(known),
             },
-            Ok(Err(error)) if !error.may_have_happened() && error.code() != Some(RefusalCode::CommitUnderWay) => {
+            Ok(Err(error))
+                if !error.may_have_happened()
+                    && error.code() != Some(RefusalCode::CommitUnderWay) =>
+            {
                 // This was the one request to commit, and it had no effect.
-                self.fail(Failure::blameless(RollbackCause::Server { reason: error.to_string() })).await
+                self.fail(Failure::blameless(RollbackCause::Server {
+                    reason: error.to_string(),
+                }))
+                .await
             }
             Ok(Err(_)) => self.in_doubt().ask_until(deadline).await,
             // Past its deadline, or an answer of another kind.
@@ -230,11 +113,21 @@ impl Ending {
     }
 
     async fn tell_rollback(&self, blame: Blame) -> Result<(), RequestError> {
-        let ask = v1::Rollback { gtrid: self.id.to_string(), blame: Some(blame.into()) };
+        let ask = v1::Rollback {
+            gtrid: self.id.to_string(),
+            blame: Some(blame.into()),
+        };
         match self.session.ask(Ask::Rollback(ask)).await {
             Ok(_) => Ok(()),
             // It has ended already, and it was not committed.
-            Err(error) if matches!(error.code(), Some(RefusalCode::TransactionNotActive | RefusalCode::RolledBack)) => Ok(()),
+            Err(error)
+                if matches!(
+                    error.code(),
+                    Some(RefusalCode::TransactionNotActive | RefusalCode::RolledBack)
+                ) =>
+            {
+                Ok(())
+            }
             Err(error) => Err(error),
         }
     }
@@ -251,13 +144,23 @@ impl Ending {
     async fn roll_back_branches(&mut self) {
         let pool = &self.pool;
         let branches = std::mem::take(&mut self.branches);
-        join_all(branches.into_iter().map(async |(_, branch)| match branch {
-            Branch::Postgres(branch) if branch.failure().is_some_and(|failure| failure.is_cancelled()) => drop(branch),
-            Branch::Postgres(branch) => keep_postgres(pool, branch.into_connection().0.roll_back()).await,
-            Branch::Sqlite(branch) => {
-                let (connection, turn) = branch.into_connection();
-                keep_sqlite(pool, connection.roll_back()).await;
-                drop(turn);
+        join_all(branches.into_iter().map(async |(_, branch)| {
+            match branch {
+                Branch::Postgres(branch)
+                    if branch
+                        .failure()
+                        .is_some_and(|failure| failure.is_cancelled()) =>
+                {
+                    drop(branch)
+                }
+                Branch::Postgres(branch) => {
+                    keep_postgres(pool, branch.into_connection().0.roll_back()).await
+                }
+                Branch::Sqlite(branch) => {
+                    let (connection, turn) = branch.into_connection();
+                    keep_sqlite(pool, connection.roll_back()).await;
+                    drop(turn);
+                }
             }
         }))
         .await;
@@ -267,7 +170,12 @@ impl Ending {
     async fn make_ready(&mut self) -> Result<(Vec<String>, Option<Ready>), Failure> {
         let id = self.id;
         let branches = std::mem::take(&mut self.branches);
-        let results = join_all(branches.into_iter().map(async |(name, branch)| (name, ready(branch, id).await))).await;
+        let results = join_all(
+            branches
+                .into_iter()
+                .map(async |(name, branch)| (name, ready(branch, id).await)),
+        )
+        .await;
         let (mut prepared, mut last, mut failed) = (Vec::new(), None, None);
         for (name, result) in results {
             match result {
@@ -292,7 +200,9 @@ impl Ending {
 
     async fn roll_back_last(&self, last: Option<Ready>) {
         match last {
-            Some(Ready::LastPostgres(connection, _)) => keep_postgres(&self.pool, connection.roll_back()).await,
+            Some(Ready::LastPostgres(connection, _)) => {
+                keep_postgres(&self.pool, connection.roll_back()).await
+            }
             Some(Ready::LastSqlite(connection, turn)) => {
                 keep_sqlite(&self.pool, connection.roll_back()).await;
                 drop(turn);
@@ -307,12 +217,19 @@ impl Ending {
             Ready::LastPostgres(connection, number) => {
                 let resource = connection.resource().name.clone();
                 let decision = postgres_marker::commit(connection, number, self.id).await;
-                (resource, kept(decision, |connection| self.pool.put_postgres_ended(connection)))
+                (
+                    resource,
+                    kept(decision, |connection| {
+                        self.pool.put_postgres_ended(connection)
+                    }),
+                )
             }
             Ready::LastSqlite(connection, turn) => {
                 let resource = connection.resource().name.clone();
                 let decision = connection.commit(self.id).await;
-                let decision = kept(decision, |connection| self.pool.put_sqlite_ended(connection));
+                let decision = kept(decision, |connection| {
+                    self.pool.put_sqlite_ended(connection)
+                });
                 drop(turn);
                 (resource, decision)
             }
@@ -320,18 +237,30 @@ impl Ending {
         };
         if let Decision::Fenced = decision {
             // The row decides, whether the coordinator can be asked or not; it wrote that row itself.
-            let report = v1::ReportOutcome { gtrid: self.id.to_string(), committed: false };
+            let report = v1::ReportOutcome {
+                gtrid: self.id.to_string(),
+                committed: false,
+            };
             self.session.tell(Ask::ReportOutcome(report));
-            return CommitOutcome::RolledBack { why: RollbackCause::Fenced { resource } };
+            return CommitOutcome::RolledBack {
+                why: RollbackCause::Fenced { resource },
+            };
         }
-        let outcome = self.report(matches!(decision, Decision::Committed(()))).await;
+        let outcome = self
+            .report(matches!(decision, Decision::Committed(())))
+            .await;
         match (decision, outcome) {
             (Decision::Committed(()), CommitOutcome::RolledBack { .. }) => {
                 tracing::error!(id = %self.id, %resource, "the database has committed what the coordinator rolled back");
-                CommitOutcome::Heuristic { heuristic: Heuristic::Mixed, transaction: self.in_doubt() }
+                CommitOutcome::Heuristic {
+                    heuristic: Heuristic::Mixed,
+                    transaction: self.in_doubt(),
+                }
             }
             (Decision::Uncertain { error: Some(error) }, CommitOutcome::RolledBack { .. }) => {
-                CommitOutcome::RolledBack { why: RollbackCause::Database { resource, error } }
+                CommitOutcome::RolledBack {
+                    why: RollbackCause::Database { resource, error },
+                }
             }
             (_, outcome) => outcome,
         }
@@ -343,7 +272,10 @@ impl Ending {
         let deadline = Instant::now() + OUTCOME_ASKED_FOR;
         let reporting = async {
             loop {
-                let ask = v1::ReportOutcome { gtrid: self.id.to_string(), committed };
+                let ask = v1::ReportOutcome {
+                    gtrid: self.id.to_string(),
+                    committed,
+                };
                 match self.session.ask(Ask::ReportOutcome(ask)).await {
                     Ok(Answer::Outcome(outcome)) => match known(&outcome) {
                         KnownOutcome::Undecided { .. } => return None,
@@ -377,10 +309,12 @@ async fn ready(branch: Branch, id: GlobalId) -> Result<Ready, Failure> {
             let (connection, number) = branch.into_connection();
             let connection = postgres_marker::check(connection, number).await?;
             match connection.resource().kind {
-                ResourceKind::PostgresTwoPhase => Ok(Ready::Prepared(postgres_marker::prepare(connection, number, id).await?)),
-                ResourceKind::PostgresMarker | ResourceKind::SqliteMarker | ResourceKind::Service => {
-                    Ok(Ready::LastPostgres(connection, number))
-                }
+                ResourceKind::PostgresTwoPhase => Ok(Ready::Prepared(
+                    postgres_marker::prepare(connection, number, id).await?,
+                )),
+                ResourceKind::PostgresMarker
+                | ResourceKind::SqliteMarker
+                | ResourceKind::Service => Ok(Ready::LastPostgres(connection, number)),
             }
         }
     }

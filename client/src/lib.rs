@@ -35,6 +35,7 @@ mod handfast;
 mod lent;
 pub mod limits;
 mod message;
+mod outcome;
 mod password;
 mod pool;
 mod postgres;
@@ -54,11 +55,11 @@ mod view;
 
 pub use admin::{Fate, Force, QueueSettings, TransactionFilter};
 pub use blame::{Blame, blame_of, blame_of_sqlite};
-pub use commit::{CommitOutcome, InDoubt, KnownOutcome, NotCommitted};
+pub use outcome::{CommitOutcome, InDoubt, KnownOutcome, NotCommitted};
 pub use enlist::EnlistError;
 pub use error::{Cause, ConnectError, RefusalCode, Refused, RequestError, Unreadable};
-pub use handfast::Handfast;
 pub use exclusive::ExclusiveReader;
+pub use handfast::Handfast;
 pub use lent::Lent;
 pub use message::{Message, Received};
 pub use postgres::{PostgresBranch, PostgresStatementError};
@@ -70,4 +71,6 @@ pub use send::{SendError, Sent};
 pub use sqlite::{SqliteBranch, SqliteRow, SqliteStatementError};
 pub use statement::{Dialect, Nature, TransactionControl, check as check_statement};
 pub use transaction::Transaction;
-pub use view::{BranchView, Finding, PeekedMessage, Place, QueueView, ResourceView, TransactionView};
+pub use view::{
+    BranchView, Finding, PeekedMessage, Place, QueueView, ResourceView, TransactionView,
+};

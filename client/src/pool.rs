@@ -29,7 +29,11 @@ struct Place {
 
 impl Default for Place {
     fn default() -> Place {
-        Place { postgres: Vec::new(), sqlite: None, turn: Arc::new(Semaphore::new(1)) }
+        Place {
+            postgres: Vec::new(),
+            sqlite: None,
+            turn: Arc::new(Semaphore::new(1)),
+        }
     }
 }
 
@@ -44,7 +48,9 @@ impl Pool {
 
     pub fn put_postgres(&self, connection: PostgresConnection) {
         let mut places = self.places();
-        let Some(place) = place(&mut places, &connection.resource().name) else { return };
+        let Some(place) = place(&mut places, &connection.resource().name) else {
+            return;
+        };
         if place.postgres.len() < IDLE_CONNECTIONS_MAX {
             place.postgres.push(connection);
         }
@@ -66,7 +72,10 @@ impl Pool {
     pub fn sqlite_turn(&self, resource: &Resource) -> Arc<Semaphore> {
         let mut places = self.places();
         // Without a place for it SQLite's own lock keeps the order.
-        place(&mut places, &resource.name).map_or_else(|| Arc::new(Semaphore::new(1)), |place| Arc::clone(&place.turn))
+        place(&mut places, &resource.name).map_or_else(
+            || Arc::new(Semaphore::new(1)),
+            |place| Arc::clone(&place.turn),
+        )
     }
 
     pub fn take_sqlite(&self, resource: &Resource) -> Option<SqliteConnection> {
@@ -87,7 +96,10 @@ impl Pool {
     }
 }
 
-fn place<'a>(places: &'a mut BTreeMap<ResourceName, Place>, name: &ResourceName) -> Option<&'a mut Place> {
+fn place<'a>(
+    places: &'a mut BTreeMap<ResourceName, Place>,
+    name: &ResourceName,
+) -> Option<&'a mut Place> {
     if places.len() >= POOLED_RESOURCES_MAX && !places.contains_key(name) {
         return None;
     }

@@ -18,8 +18,8 @@ use tonic::transport::Endpoint;
 use crate::error::{Cause, ConnectError, RequestError, Unreadable};
 use crate::limits::REQUESTS_QUEUED_MAX;
 
-pub use v1::reply::Answer;
 pub use link::message_weight;
+pub use v1::reply::Answer;
 pub use v1::request::Ask;
 
 type Reply = oneshot::Sender<Result<Answer, RequestError>>;
@@ -28,11 +28,17 @@ type Reply = oneshot::Sender<Result<Answer, RequestError>>;
 #[derive(Debug)]
 enum Order {
     /// `on`: only on that connection, because the request rests on what an earlier one left there.
-    Ask { ask: Ask, on: Option<u64>, reply: Reply },
+    Ask {
+        ask: Ask,
+        on: Option<u64>,
+        reply: Reply,
+    },
     /// Nobody waits for the answer, and no connection is made for it.
     Tell { ask: Ask },
     /// The connection that is, or one that is made now.
-    Connection { reply: oneshot::Sender<Result<Arc<Connection>, RequestError>> },
+    Connection {
+        reply: oneshot::Sender<Result<Arc<Connection>, RequestError>>,
+    },
 }
 
 /// What is to know of one connection.
@@ -64,7 +70,10 @@ pub struct Session {
 impl Session {
     /// Connects, so that a wrong address is known at once; later losses are mended when the next request comes.
     pub async fn connect(url: &str) -> Result<Session, ConnectError> {
-        let endpoint = link::endpoint(url).map_err(|cause| ConnectError::Url { url: url.to_owned(), cause })?;
+        let endpoint = link::endpoint(url).map_err(|cause| ConnectError::Url {
+            url: url.to_owned(),
+            cause,
+        })?;
         let shared = Arc::new(Shared {
             server: url.into(),
             generation: AtomicU64::new(0),
@@ -80,7 +89,11 @@ impl Session {
         let runtime = Handle::current();
         // Ends by itself when the last sender of orders is dropped.
         runtime.spawn(driver::run(endpoint, Arc::clone(&shared), taken));
-        Session { orders, shared, runtime }
+        Session {
+            orders,
+            shared,
+            runtime,
+        }
     }
 
     /// The server's URL, as it was given.
@@ -101,7 +114,10 @@ impl Session {
     pub async fn start_ask(&self, ask: Ask, on: Option<u64>) -> Result<Pending, RequestError> {
         let (reply, answer) = oneshot::channel();
         self.order(Order::Ask { ask, on, reply }).await?;
-        Ok(Pending { answer, server: Arc::clone(&self.shared.server) })
+        Ok(Pending {
+            answer,
+            server: Arc::clone(&self.shared.server),
+        })
     }
 
     /// Sends without waiting, from where nobody can wait: a destructor.
@@ -130,16 +146,23 @@ impl Session {
     }
 
     pub fn exclusive_reader_opened(&self) {
-        self.shared.exclusive_readers.fetch_add(1, Ordering::Relaxed);
+        self.shared
+            .exclusive_readers
+            .fetch_add(1, Ordering::Relaxed);
     }
 
     pub fn exclusive_reader_closed(&self) {
-        self.shared.exclusive_readers.fetch_sub(1, Ordering::Relaxed);
+        self.shared
+            .exclusive_readers
+            .fetch_sub(1, Ordering::Relaxed);
     }
 
     /// The answer was not of the kind that the request has.
     pub fn unreadable(&self, what: impl Into<Unreadable>) -> RequestError {
-        RequestError::Unreadable { server: Arc::clone(&self.shared.server), what: what.into() }
+        RequestError::Unreadable {
+            server: Arc::clone(&self.shared.server),
+            what: what.into(),
+        }
     }
 
     async fn order(&self, order: Order) -> Result<(), RequestError> {
@@ -147,7 +170,10 @@ impl Session {
     }
 
     fn lost(&self) -> RequestError {
-        RequestError::Lost { server: Arc::clone(&self.shared.server), cause: Cause::Ended }
+        RequestError::Lost {
+            server: Arc::clone(&self.shared.server),
+            cause: Cause::Ended,
+        }
     }
 }
 
@@ -166,7 +192,10 @@ impl Future for Pending {
         Pin::new(&mut self.answer).poll(context).map(|answer| {
             // The task ended: its runtime is shutting down.
             answer.unwrap_or_else(|_| {
-                Err(RequestError::Lost { server: Arc::clone(&self.server), cause: Cause::Ended })
+                Err(RequestError::Lost {
+                    server: Arc::clone(&self.server),
+                    cause: Cause::Ended,
+                })
             })
         })
     }

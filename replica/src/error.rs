@@ -69,6 +69,11 @@ pub enum StopReason {
     #[error("{0}; the process must end, and the log is applied again at the next start")]
     StateMachine(#[from] StateMachineError),
 
+    #[error(
+        "the state machine panicked; the process must end, and the log is applied again at the next start"
+    )]
+    StateMachinePanicked,
+
     /// Raft's own report, when none of the causes above explains it: a defect of ours.
     #[error("the Raft core stopped: {report}")]
     Raft { report: String },

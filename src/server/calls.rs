@@ -26,7 +26,7 @@ pub async fn carry_calls(core: Core, drivers: Arc<Drivers>, mut calls: mpsc::Unb
             call = calls.recv() => {
                 let Some(Call { call, resource, ask }) = call else { return };
                 let drivers = Arc::clone(&drivers);
-                open.spawn(async move { (call, drivers.call(resource, ask).await) });
+                open.spawn(async move { (call, drivers.call(&resource, ask).await) });
             }
             Some(answered) = open.join_next() => match answered {
                 Ok((call, result)) => {

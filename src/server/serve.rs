@@ -10,7 +10,8 @@ use std::sync::Arc;
 use std::thread::JoinHandle;
 
 use handfast_coordinator::drivers::{Drivers, Secrets};
-use handfast_log::{Log, LogOptions, LogWriter, OpenError as LogOpenError, RealDisk};
+use handfast_log::{Log, LogOptions, LogWriter, OpenError as LogOpenError};
+use handfast_log::disk::{DiskError, RealDisk};
 use handfast_machine::{Fatal, Node};
 use handfast_replica::{Replica, ReplicaConfig, StartError, StopReason};
 use tokio::net::TcpListener;
@@ -50,7 +51,7 @@ pub enum ServeError {
     #[error("the log cannot be opened: {0}")]
     Log(#[from] LogOpenError),
     #[error("the log directory cannot be opened: {0}")]
-    Disk(#[from] handfast_log::DiskError),
+    Disk(#[from] DiskError),
     #[error(transparent)]
     Store(#[from] StoreOpenError),
     #[error("a thread cannot be started: {0}")]
@@ -72,7 +73,7 @@ pub enum ServeError {
 }
 
 /// A running queue manager.
-#[derive(Debug)]
+#[allow(missing_debug_implementations, reason = "a store has no useful debug form")]
 pub struct Server {
     address: SocketAddr,
     core: Core,

@@ -2,7 +2,9 @@
 
 use std::time::Duration;
 
-use handfast_protocol::{GlobalId, Heuristic, Outcome, ResourceName, RollbackReason, Timestamp, Xid};
+use handfast_protocol::{
+    GlobalId, Heuristic, Outcome, ResourceName, RollbackReason, Timestamp, Xid,
+};
 
 use crate::{CallFailed, Identity, Refused, Resource};
 
@@ -17,33 +19,67 @@ pub struct ConnectionId(pub u64);
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// A timeout of zero asks for the usual one. -> [`Answer::Begun`]
-    Begin { timeout: Duration },
+    Begin {
+        timeout: Duration,
+    },
     /// Joins a resource to the transaction; waits while the resource has no slot free (P9). A second last resource is
     /// refused (P11). -> [`Answer::Enlisted`]
-    Enlist { id: GlobalId, resource: ResourceName },
+    Enlist {
+        id: GlobalId,
+        resource: ResourceName,
+    },
     /// The client's databases of two-phase kind are prepared. Services are prepared by the coordinator. With a last resource
     /// -> [`Answer::Go`] once the delegation is durable; else -> [`Answer::Outcome`].
-    Commit { id: GlobalId, prepared: Vec<ResourceName> },
+    Commit {
+        id: GlobalId,
+        prepared: Vec<ResourceName>,
+    },
     /// What the client saw of its commit at the last resource. -> [`Answer::Outcome`] once the log has it; where the report
     /// is not a certain one, the coordinator asks the database itself (P12).
-    Report { id: GlobalId, report: Report },
+    Report {
+        id: GlobalId,
+        report: Report,
+    },
     /// -> [`Answer::Outcome`]. Refused once the commit is under way.
-    Rollback { id: GlobalId },
+    Rollback {
+        id: GlobalId,
+    },
     /// How the transaction ended, as far as it is known (P20). Waits up to `wait` for a decision.
-    Outcome { id: GlobalId, wait: Duration },
+    Outcome {
+        id: GlobalId,
+        wait: Duration,
+    },
 
     /// After the driver has installed the tables (the shell does that first).
-    AddResource { resource: Resource },
-    RemoveResource { name: ResourceName },
+    AddResource {
+        resource: Resource,
+    },
+    RemoveResource {
+        name: ResourceName,
+    },
     ListResources,
     /// Accepts a database whose last visitor is unknown or ahead (P3).
-    Adopt { name: ResourceName },
+    Adopt {
+        name: ResourceName,
+    },
     /// `in_doubt`: only those that wait for a resource or an operator. In order of age, after `after`, at most `limit`.
-    ListTransactions { in_doubt: bool, after: Option<GlobalId>, limit: usize },
-    ShowTransaction { id: GlobalId },
+    ListTransactions {
+        in_doubt: bool,
+        after: Option<GlobalId>,
+        limit: usize,
+    },
+    ShowTransaction {
+        id: GlobalId,
+    },
     /// An operator's decision (P16): asks the database first; refuses the opposite of what it says unless `force`.
-    Resolve { id: GlobalId, outcome: Outcome, force: bool },
-    Forget { id: GlobalId },
+    Resolve {
+        id: GlobalId,
+        outcome: Outcome,
+        force: bool,
+    },
+    Forget {
+        id: GlobalId,
+    },
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -57,7 +93,10 @@ pub enum Report {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     Done,
-    Begun { id: GlobalId, deadline: Timestamp },
+    Begun {
+        id: GlobalId,
+        deadline: Timestamp,
+    },
     Enlisted(Enlisted),
     /// The delegation is durable: insert the marker row and commit.
     Go,
@@ -141,28 +180,40 @@ pub enum RequestRefused {
     #[error("transaction {id} is not active here; it has ended, timed out or never begun")]
     NotActive { id: GlobalId },
     #[error("transaction {id} was rolled back: {reason}")]
-    RolledBack { id: GlobalId, reason: RollbackReason },
+    RolledBack {
+        id: GlobalId,
+        reason: RollbackReason,
+    },
     #[error("commit of transaction {id} is under way; ask for its outcome")]
     CommitUnderWay { id: GlobalId },
     #[error("resource {name} is not registered; add it with: handfast resource add {name} ...")]
     UnknownResource { name: ResourceName },
     #[error("resource {name} cannot be used now: {problem}")]
     NotAttached { name: ResourceName, problem: String },
-    #[error("{name} cannot join: {other} is the last resource already, and only one may be; register one of them with --two-phase")]
-    SecondLastResource { name: ResourceName, other: ResourceName },
+    #[error(
+        "{name} cannot join: {other} is the last resource already, and only one may be; register one of them with --two-phase"
+    )]
+    SecondLastResource {
+        name: ResourceName,
+        other: ResourceName,
+    },
     #[error("{name} is not prepared, but commit was asked")]
     NotPrepared { name: ResourceName },
     #[error("{name} has not joined transaction {id}, but was named as prepared")]
     NotEnlisted { id: GlobalId, name: ResourceName },
     #[error("transaction {id} was not delegated to a last resource; there is nothing to report")]
     NotDelegated { id: GlobalId },
-    #[error("transaction {id} waits for its client, not for an operator; only its rollback can be asked for")]
+    #[error(
+        "transaction {id} waits for its client, not for an operator; only its rollback can be asked for"
+    )]
     NotInDoubt { id: GlobalId },
     #[error("resource {name} is being added or removed; try again in a moment")]
     BeingChanged { name: ResourceName },
     #[error("transaction {id} has {limit} resources; it can have no more")]
     TooManyBranches { id: GlobalId, limit: usize },
-    #[error("{limit} transactions wait for a slot of {name}; raise its max_prepared_transactions, or try again later")]
+    #[error(
+        "{limit} transactions wait for a slot of {name}; raise its max_prepared_transactions, or try again later"
+    )]
     TooManyWaiting { name: ResourceName, limit: usize },
     #[error("the address or schema of {name} is longer than {limit} bytes")]
     TextTooLong { name: ResourceName, limit: usize },
@@ -170,10 +221,18 @@ pub enum RequestRefused {
     TooManyTransactions { limit: usize },
     #[error("the database says that transaction {id} is {outcome}; that stands")]
     DatabaseDisagrees { id: GlobalId, outcome: Outcome },
-    #[error("the database of transaction {id} cannot be asked ({cause}); add --force only if it is gone for good")]
+    #[error(
+        "the database of transaction {id} cannot be asked ({cause}); add --force only if it is gone for good"
+    )]
     DatabaseSilent { id: GlobalId, cause: CallFailed },
-    #[error("resource {name} was last used by {}; if this server is not a copy, say: handfast resource adopt {name}", visitor(found))]
-    Ahead { name: ResourceName, found: Option<Identity> },
+    #[error(
+        "resource {name} was last used by {}; if this server is not a copy, say: handfast resource adopt {name}",
+        visitor(found)
+    )]
+    Ahead {
+        name: ResourceName,
+        found: Option<Identity>,
+    },
     #[error(
         "resource {name} was used by epoch {} of this directory, which knows only earlier ones: it was set back to an older \
          state; copy it to a new place, serve from there, and then say: handfast resource adopt {name}", found.epoch
@@ -187,7 +246,10 @@ pub enum RequestRefused {
 
 fn visitor(found: &Option<Identity>) -> String {
     match found {
-        Some(found) => format!("incarnation {:016x}, epoch {} of this coordinator", found.incarnation.0, found.epoch),
+        Some(found) => format!(
+            "incarnation {:016x}, epoch {} of this coordinator",
+            found.incarnation.0, found.epoch
+        ),
         None => "nobody that this coordinator knows".to_owned(),
     }
 }

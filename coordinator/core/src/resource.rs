@@ -2,7 +2,10 @@
 
 use std::fmt;
 
-use handfast_protocol::{CoordinatorId, GlobalId, Heuristic, Incarnation, Outcome, PrepareVote, ResourceKind, ResourceName, Xid};
+use handfast_protocol::{
+    CoordinatorId, GlobalId, Heuristic, Incarnation, Outcome, PrepareVote, ResourceKind,
+    ResourceName, Xid,
+};
 use uuid::Uuid;
 
 /// The random id that a resource keeps, drawn when it was added (P3).
@@ -64,9 +67,13 @@ pub enum Ask {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Told {
     /// `slots`: how many branches it can hold prepared at a time (`max_prepared_transactions`); `None` without a bound.
-    Attached { slots: Option<u32> },
+    Attached {
+        slots: Option<u32>,
+    },
     /// A later incarnation or epoch of this coordinator was here: this directory is an old copy (P3).
-    Ahead { found: Identity },
+    Ahead {
+        found: Identity,
+    },
     /// The database is ours by id, but this coordinator never attached: a restored database or a cloned directory (P3).
     UnknownCoordinator,
     Scanned(Vec<Xid>),
@@ -81,14 +88,27 @@ pub enum Told {
 #[non_exhaustive]
 pub enum CallFailed {
     #[error("{resource} cannot be reached: {cause}")]
-    Unreachable { resource: ResourceName, cause: String },
+    Unreachable {
+        resource: ResourceName,
+        cause: String,
+    },
     #[error("{resource} did not answer in time")]
     TimedOut { resource: ResourceName },
     /// Another database stands at the address, or an empty one (P3): its branches stay in doubt.
-    #[error("{resource} is another database: its id is {}, expected {expected}", id_text(found))]
-    WrongResource { resource: ResourceName, expected: ResourceId, found: Option<ResourceId> },
+    #[error(
+        "{resource} is another database: its id is {}, expected {expected}",
+        id_text(found)
+    )]
+    WrongResource {
+        resource: ResourceName,
+        expected: ResourceId,
+        found: Option<ResourceId>,
+    },
     #[error("{resource} refused: {cause}")]
-    Refused { resource: ResourceName, cause: String },
+    Refused {
+        resource: ResourceName,
+        cause: String,
+    },
 }
 
 fn id_text(found: &Option<ResourceId>) -> String {

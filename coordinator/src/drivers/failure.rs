@@ -124,6 +124,11 @@ impl Failure {
         self.class() == Class::Unreachable || self.other_resource().is_some()
     }
 
+    /// Whether what was asked did not answer in time.
+    pub(super) fn is_silence(&self) -> bool {
+        self.class() == Class::TimedOut
+    }
+
     /// The id that stands at the address, when it is not ours.
     fn other_resource(&self) -> Option<Option<ResourceId>> {
         match self {

@@ -13,7 +13,7 @@ pub const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
 /// give up before we do, else a fence that nobody waits for any more stays behind in it.
 pub const LOCK_TIMEOUT: Duration = Duration::from_secs(8);
 
-/// How long a statement runs inside PostgreSQL, for the same reason.
+/// How long a statement runs inside PostgreSQL, and how long a service is given, for the same reason.
 pub const STATEMENT_TIMEOUT: Duration = Duration::from_secs(9);
 
 /// How long SQLite waits for another writer before it says BUSY (P15).

@@ -1,7 +1,7 @@
 //! Passwords: never in an address, never in a log, looked up again for each connection.
 //!
 //! `HANDFAST_PASSWORD_<NAME>` (the resource's name in capitals, `-` as `_`), else `PGPASSWORD`, else the first line that fits
-//! in the password file (`PGPASSFILE`, or `.pgpass` in the home directory).
+//! in the password file (`PGPASSFILE`, or `.pgpass` in the home directory; `postgresql\pgpass.conf` in that of a Windows user's programs).
 
 use std::collections::BTreeMap;
 use std::ffi::OsString;
@@ -15,6 +15,14 @@ use handfast_protocol::{ResourceName, pgpass};
 use super::limits::PASSWORD_FILE_BYTES;
 
 const OURS: &str = "HANDFAST_PASSWORD_";
+
+/// Where PostgreSQL's own programs look when `PGPASSFILE` is not set.
+const HOME: &str = if cfg!(windows) { "APPDATA" } else { "HOME" };
+const PASSWORD_FILE: &str = if cfg!(windows) {
+    "postgresql/pgpass.conf"
+} else {
+    ".pgpass"
+};
 
 /// The variables of the environment that name or hold a password. Its Debug shows names only.
 #[derive(Clone)]
@@ -34,7 +42,7 @@ impl Secrets {
     pub fn given(variables: impl IntoIterator<Item = (String, OsString)>) -> Secrets {
         let ours = |name: &str| {
             name.starts_with(OURS)
-                || matches!(name, "PGPASSWORD" | "PGPASSFILE" | "PGSSLMODE" | "HOME")
+                || matches!(name, "PGPASSWORD" | "PGPASSFILE" | "PGSSLMODE" | HOME)
         };
         Secrets {
             variables: Arc::new(
@@ -104,7 +112,7 @@ impl Secrets {
         let set = |name: &str| self.variables.get(name).filter(|value| !value.is_empty());
         set("PGPASSFILE")
             .map(PathBuf::from)
-            .or_else(|| Some(Path::new(set("HOME")?).join(".pgpass")))
+            .or_else(|| Some(Path::new(set(HOME)?).join(PASSWORD_FILE)))
     }
 }
 

@@ -167,6 +167,22 @@ async fn p3_a_service_that_comes_back_is_checked_before_it_is_asked() {
     assert_eq!(driver.call(Ask::Commit { xid: xid(1) }).await, wrong);
 }
 
+#[tokio::test]
+async fn a_service_that_falls_silent_is_asked_again_over_a_new_connection() {
+    let double = Double::with_id(7);
+    let (_running, resource) = running(&double).await;
+    let driver = driver(&resource, &secrets(&[]));
+    assert_eq!(driver.call(ATTACH).await, ATTACHED);
+    double.memory().silent = true;
+    let commit = || Ask::Commit { xid: xid(1) };
+    assert_eq!(
+        driver.call(commit()).await,
+        Err(CallFailed::TimedOut { resource: ledger() })
+    );
+    assert_eq!(driver.call(commit()).await, Ok(Told::Done));
+    assert_eq!(double.memory().attaches, 3);
+}
+
 /// D9: page after page, and nobody else's branches whatever the service says.
 #[tokio::test]
 async fn a_scan_reads_every_page_and_keeps_what_is_ours() {

@@ -27,6 +27,8 @@ pub struct Memory {
     pub votes: VecDeque<i32>,
     pub heuristics: VecDeque<i32>,
     pub forgotten: Vec<v1::Xid>,
+    /// The next commit is never answered.
+    pub silent: bool,
 }
 
 #[derive(Clone, Default)]
@@ -113,6 +115,9 @@ impl ResourceManager for Double {
         &self,
         request: Request<v1::CommitRequest>,
     ) -> Result<Response<v1::EndReply>, Status> {
+        if std::mem::take(&mut self.memory().silent) {
+            std::future::pending::<()>().await;
+        }
         Ok(self.end(request.into_inner().xid.as_ref()))
     }
 

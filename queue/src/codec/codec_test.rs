@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use handfast_protocol::{
-    Bqual, DeadLetter, DeadLetterReason, Gtrid, MessageId, Priority, ProducerName, ProducerSequence, Properties, QueueName,
-    Timestamp, Xid,
+    Bqual, DeadLetter, DeadLetterReason, Gtrid, MessageId, Priority, ProducerName, ProducerSequence, Properties,
+    QueueName, Timestamp, Xid,
 };
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -13,8 +13,8 @@ use uuid::Uuid;
 use super::*;
 use crate::command::Fate;
 use crate::{
-    Blame, Body, BodyId, MessageKey, OutgoingMessage, QueueId, QueueRecord, QueueSettings, StageId, Status, StoredMessage,
-    Work,
+    Blame, Body, BodyId, MessageKey, OutgoingMessage, QueueId, QueueRecord, QueueSettings, StageId, Status,
+    StoredMessage, Work,
 };
 
 fn key(sequence: u64) -> MessageKey {
@@ -46,7 +46,13 @@ fn properties() -> Properties {
 }
 
 fn send(body: Body) -> OutgoingMessage {
-    OutgoingMessage { queue: QueueId(3), id: id(1 << 40), properties: properties(), body, sent_at: Timestamp(1_000_000) }
+    OutgoingMessage {
+        queue: QueueId(3),
+        id: id(1 << 40),
+        properties: properties(),
+        body,
+        sent_at: Timestamp(1_000_000),
+    }
 }
 
 fn work() -> Work {
@@ -67,7 +73,14 @@ fn commands() -> Vec<(&'static str, Command)> {
         ("delete", Command::DeleteQueue { queue: QueueId(3), fate: Fate::Discard }),
         (
             "sweep",
-            Command::Sweep { queue: QueueId(3), from: key(1), through: key(9), limit: 5, locked: vec![key(2)], fate: purged },
+            Command::Sweep {
+                queue: QueueId(3),
+                from: key(1),
+                through: key(9),
+                limit: 5,
+                locked: vec![key(2)],
+                fate: purged,
+            },
         ),
         ("expire", Command::Expire { messages: vec![key(1), key(2)] }),
         ("send", Command::Send { producer: Some(at), sends: work().sends }),
@@ -258,7 +271,8 @@ const FIXTURES: &[(&str, &str)] = &[
 fn the_stored_forms_are_what_they_were() {
     let hex = |bytes: &Bytes| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
     let commands = commands().into_iter().map(|(name, command)| (name, hex(&encoded(&command))));
-    let found: Vec<(&str, String)> = commands.chain(stored().into_iter().map(|(name, bytes)| (name, hex(&bytes)))).collect();
+    let found: Vec<(&str, String)> =
+        commands.chain(stored().into_iter().map(|(name, bytes)| (name, hex(&bytes)))).collect();
     let expected: Vec<(&str, String)> = FIXTURES.iter().map(|(name, hex)| (*name, (*hex).to_owned())).collect();
     assert_eq!(found, expected);
 }
@@ -296,7 +310,8 @@ fn every_stored_record_round_trips() {
 #[test]
 fn bodies_are_read_without_a_copy() {
     let within = |part: &Bytes, whole: &Bytes| whole.as_ptr_range().contains(&part.as_ptr());
-    let bytes = encoded(&Command::Send { producer: None, sends: vec![send(Body::Inline(Bytes::from_static(b"body")))] });
+    let bytes =
+        encoded(&Command::Send { producer: None, sends: vec![send(Body::Inline(Bytes::from_static(b"body")))] });
     let Ok(Command::Send { sends, .. }) = decode_command(&bytes) else { panic!() };
     let Body::Inline(body) = &sends[0].body else { panic!() };
     assert!(within(body, &bytes));

@@ -14,10 +14,26 @@ use crate::{Blame, BodyId, Command, QueueId, StageId};
 /// A variant's place is its stored number: new ones go to the end.
 #[derive(Debug, Serialize, Deserialize)]
 pub(super) enum CommandRecord<'a> {
-    CreateQueue { name: &'a str, settings: SettingsRecord, principal: &'a str },
-    DeleteQueue { queue: u32, fate: FateRecord },
-    Sweep { queue: u32, from: KeyRecord, through: KeyRecord, limit: u32, locked: Vec<KeyRecord>, fate: FateRecord },
-    Expire { messages: Vec<KeyRecord> },
+    CreateQueue {
+        name: &'a str,
+        settings: SettingsRecord,
+        principal: &'a str,
+    },
+    DeleteQueue {
+        queue: u32,
+        fate: FateRecord,
+    },
+    Sweep {
+        queue: u32,
+        from: KeyRecord,
+        through: KeyRecord,
+        limit: u32,
+        locked: Vec<KeyRecord>,
+        fate: FateRecord,
+    },
+    Expire {
+        messages: Vec<KeyRecord>,
+    },
     Send {
         #[serde(borrow)]
         producer: Option<ProducerSequenceRecord<'a>>,
@@ -36,7 +52,10 @@ pub(super) enum CommandRecord<'a> {
         #[serde(borrow)]
         work: WorkRecord<'a>,
     },
-    Unstage { stages: Vec<u64>, bodies: Vec<u64> },
+    Unstage {
+        stages: Vec<u64>,
+        bodies: Vec<u64>,
+    },
     Commit {
         #[serde(borrow)]
         xid: XidRecord<'a>,
@@ -68,7 +87,10 @@ pub(super) enum CommandRecord<'a> {
         #[serde(borrow)]
         blame: BlameRecord<'a>,
     },
-    ReturnDeadLetters { messages: Vec<KeyRecord>, to: Option<u32> },
+    ReturnDeadLetters {
+        messages: Vec<KeyRecord>,
+        to: Option<u32>,
+    },
 }
 
 #[derive(Debug, Serialize, Deserialize)]
@@ -138,7 +160,9 @@ impl<'a> From<&'a Command> for CommandRecord<'a> {
             Command::Send { producer, sends } => {
                 R::Send { producer: producer.as_ref().map(Into::into), sends: outgoing_records(sends) }
             }
-            Command::StageBody { body, part, bytes } => R::StageBody { body: body.0, part: *part, bytes: Octets(bytes) },
+            Command::StageBody { body, part, bytes } => {
+                R::StageBody { body: body.0, part: *part, bytes: Octets(bytes) }
+            }
             Command::StageWork { stage, part, work } => R::StageWork { stage: stage.0, part: *part, work: work.into() },
             Command::Unstage { stages, bodies } => R::Unstage {
                 stages: stages.iter().map(|stage| stage.0).collect(),
@@ -197,9 +221,7 @@ impl CommandRecord<'_> {
             R::CommitPrepared { xid, hold } => Command::CommitPrepared { xid: xid.into_xid()?, hold },
             R::RollbackPrepared { xid } => Command::RollbackPrepared { xid: xid.into_xid()? },
             R::Release { xid } => Command::Release { xid: xid.into_xid()? },
-            R::Return { messages, blame } => {
-                Command::Return { messages: message_keys(messages), blame: blame.into() }
-            }
+            R::Return { messages, blame } => Command::Return { messages: message_keys(messages), blame: blame.into() },
             R::ReturnDeadLetters { messages, to } => {
                 Command::ReturnDeadLetters { messages: message_keys(messages), to: to.map(QueueId) }
             }

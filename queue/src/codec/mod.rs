@@ -17,10 +17,11 @@ use serde::{Deserialize, Serialize};
 use crate::Command;
 
 pub(crate) use stored::{
-    BranchRecord, Counters, FirstResult, IdRun, ProducerRecord, ProducerResult, Run, decode_branch, decode_counters, decode_held, decode_message,
-    decode_message_key, decode_meta, decode_producer, decode_producer_result, decode_queue, decode_staged_body,
-    decode_status, decode_work, encode_branch, encode_counters, encode_held, encode_message, encode_message_key, encode_meta,
-    encode_producer, encode_producer_result, encode_queue, encode_staged_body, encode_status, encode_work, presence,
+    BranchRecord, Counters, FirstResult, IdRun, ProducerRecord, ProducerResult, Run, decode_branch, decode_counters,
+    decode_held, decode_message, decode_message_key, decode_meta, decode_producer, decode_producer_result,
+    decode_queue, decode_staged_body, decode_status, decode_work, encode_branch, encode_counters, encode_held,
+    encode_message, encode_message_key, encode_meta, encode_producer, encode_producer_result, encode_queue,
+    encode_staged_body, encode_status, encode_work, presence,
 };
 
 /// A command of the log that this version cannot read.
@@ -61,6 +62,7 @@ pub(crate) enum Unreadable {
 }
 
 impl Unreadable {
+    #[allow(clippy::needless_pass_by_value, reason = "it is what map_err calls")]
     fn malformed(cause: impl ToString) -> Unreadable {
         Unreadable::Malformed { cause: cause.to_string() }
     }

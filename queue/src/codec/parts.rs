@@ -4,9 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
-use handfast_protocol::{
-    Bqual, DeadLetterReason, Gtrid, MessageId, Priority, Properties, QueueName, Timestamp, Xid,
-};
+use handfast_protocol::{Bqual, DeadLetterReason, Gtrid, MessageId, Priority, Properties, QueueName, Timestamp, Xid};
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use uuid::Uuid;

@@ -16,8 +16,8 @@ use super::{Answer, Manager, Proposal, Received, RequestId, RequestRefused};
 use crate::command::Fate;
 use crate::{Done, MessageKey, Refused};
 
-/// Commands of this kind may make dead letters.
-const SOME_DEAD: Fate = Fate::DeadLetter(DeadLetterReason::ReceiveTimeout);
+/// What may have made dead letters.
+pub(super) const SOME_DEAD: Fate = Fate::DeadLetter(DeadLetterReason::ReceiveTimeout);
 
 impl Manager {
     pub(super) fn applied(
@@ -54,6 +54,8 @@ impl Manager {
                 self.phase_two(turn, request, xid, result, || Entry::Fresh);
             }
             Continuation::RollbackPrepared { request, xid } => {
+                // A purge that waited for one of its messages ends with it, perhaps in a dead letter.
+                self.dead_letters_arrived(SOME_DEAD);
                 self.phase_two(turn, request, xid, result, || Entry::Unread);
             }
             Continuation::Return { messages, reply } => self.attempt_counted(turn, &messages, reply, result),

@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use handfast_protocol::{Timestamp, Xid};
 
-use super::limits::{BRANCH_BYTES, PART_SLACK_BYTES, RECEIVE_ENCODED_BYTES, SEND_BYTES, STAGED_RECORD_BYTES, WORK_BYTES_MAX};
-use super::waiting::WaitId;
 use super::ConnectionId;
+use super::limits::{
+    BRANCH_BYTES, PART_SLACK_BYTES, RECEIVE_ENCODED_BYTES, SEND_BYTES, STAGED_RECORD_BYTES, WORK_BYTES_MAX,
+};
+use super::waiting::WaitId;
 use crate::{Body, BodyId, MessageKey, OutgoingMessage, QueueId, StageId, Work};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

@@ -4,6 +4,7 @@
 use handfast_protocol::{RollbackReason, Timestamp, Xid};
 use handfast_store::{Store, StoreError};
 
+use super::applied::SOME_DEAD;
 use super::branch::Phase;
 use super::ending::Told;
 use super::turn::Turn;
@@ -92,6 +93,8 @@ impl Manager {
     ) -> Result<(), StoreError> {
         let mut turn = Turn { state, store, now, out };
         keys.iter().for_each(|key| self.arrive(&turn, *key, Entry::Unread));
+        // A purge that waited for one of them ends with it, perhaps in a dead letter.
+        self.dead_letters_arrived(SOME_DEAD);
         self.expiry.mark_stale();
         self.round_off(&mut turn)
     }

@@ -33,8 +33,14 @@ pub enum Event {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Action {
     /// Append to the log, in this order; what applying it said comes back as [`Event::Applied`].
-    Propose { proposal: Proposal, command: Command },
-    Answer { request: RequestId, answer: Result<Answer, RequestRefused> },
+    Propose {
+        proposal: Proposal,
+        command: Command,
+    },
+    Answer {
+        request: RequestId,
+        answer: Result<Answer, RequestRefused>,
+    },
 }
 
 /// The manager's continuation for a command in flight.

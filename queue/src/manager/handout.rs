@@ -151,9 +151,8 @@ impl Manager {
 
     /// Reads on where the window ends. `false`: there is nothing more, or nothing more fits.
     fn refill(&mut self, turn: &mut Turn<'_>, queue: QueueId, search: &mut Search) -> Result<bool, StoreError> {
-        let (stop, frontier) = self.ready.edit(queue, |window| {
-            (window.is_complete() || window.delays_full(), window.frontier())
-        });
+        let (stop, frontier) =
+            self.ready.edit(queue, |window| (window.is_complete() || window.delays_full(), window.frontier()));
         if stop {
             return Ok(false);
         }

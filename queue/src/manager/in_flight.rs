@@ -14,31 +14,79 @@ use crate::{BodyId, Command, MessageKey, QueueId};
 /// What a command in flight leads to.
 #[derive(Debug)]
 pub(super) enum Continuation {
-    Create { request: RequestId },
-    Send { request: RequestId, ids: Vec<MessageId>, bodies: Vec<BodyId>, staged_charge: usize, expires: Option<Timestamp> },
+    Create {
+        request: RequestId,
+    },
+    Send {
+        request: RequestId,
+        ids: Vec<MessageId>,
+        bodies: Vec<BodyId>,
+        staged_charge: usize,
+        expires: Option<Timestamp>,
+    },
     /// A part of a body. The part that ends a request answers it.
-    StageBody { reply: Option<(RequestId, BodyId)> },
+    StageBody {
+        reply: Option<(RequestId, BodyId)>,
+    },
     /// A part of a branch's work leaves the manager's memory.
-    StageWork { charge: usize },
+    StageWork {
+        charge: usize,
+    },
     /// What was written ahead is gone.
-    Unstage { staged_charge: usize },
+    Unstage {
+        staged_charge: usize,
+    },
     /// A receive in a transaction of its own.
-    Receive { waiter: Waiter, received: Box<Received> },
-    CommitBranch { branch: BranchId, request: RequestId },
-    PrepareBranch { branch: BranchId, request: RequestId },
+    Receive {
+        waiter: Waiter,
+        received: Box<Received>,
+    },
+    CommitBranch {
+        branch: BranchId,
+        request: RequestId,
+    },
+    PrepareBranch {
+        branch: BranchId,
+        request: RequestId,
+    },
     /// Phase two; `queues`: where it held messages.
-    CommitPrepared { request: RequestId, xid: Xid, queues: Vec<QueueId> },
-    RollbackPrepared { request: RequestId, xid: Xid },
+    CommitPrepared {
+        request: RequestId,
+        xid: Xid,
+        queues: Vec<QueueId>,
+    },
+    RollbackPrepared {
+        request: RequestId,
+        xid: Xid,
+    },
     /// Attempts of a rolled-back branch are counted. The last of its commands answers.
-    Return { messages: Vec<MessageKey>, reply: Option<RequestId> },
-    DeleteQueue { queue: QueueId },
+    Return {
+        messages: Vec<MessageKey>,
+        reply: Option<RequestId>,
+    },
+    DeleteQueue {
+        queue: QueueId,
+    },
     /// A step of the purge or delete that is first in line; `locked` ones were passed over.
-    Sweep { queue: QueueId, through: MessageKey, locked: Vec<MessageKey> },
+    Sweep {
+        queue: QueueId,
+        through: MessageKey,
+        locked: Vec<MessageKey>,
+    },
     /// A message that a purge passed over is free, and goes.
-    SweepFreed { key: MessageKey, fate: Fate },
+    SweepFreed {
+        key: MessageKey,
+        fate: Fate,
+    },
     /// `looked`: found by the look at what is due, which then looks again.
-    Expire { messages: Vec<MessageKey>, looked: bool },
-    ReturnDeadLetters { request: RequestId, messages: Vec<MessageKey> },
+    Expire {
+        messages: Vec<MessageKey>,
+        looked: bool,
+    },
+    ReturnDeadLetters {
+        request: RequestId,
+        messages: Vec<MessageKey>,
+    },
 }
 
 impl Continuation {

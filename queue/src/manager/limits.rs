@@ -108,7 +108,9 @@ pub const RECOVER_MAX: usize = 10_000;
 /// The bits of a message ordinal that count within an epoch: a million messages a second for twelve days.
 pub const ORDINAL_COUNTER_BITS: u32 = 40;
 
-const _: () = assert!(INLINE_BODY_BYTES_MAX + (64 << 10) <= PART_SLACK_BYTES, "the largest inline message fits the slack");
+const _: () =
+    assert!(INLINE_BODY_BYTES_MAX + (64 << 10) <= PART_SLACK_BYTES, "the largest inline message fits the slack");
 const _: () = assert!(REQUEST_INLINE_BYTES_MAX + REQUEST_ENVELOPES_BYTES_MAX <= COMMAND_BYTES_MAX);
-const _: () = assert!(2 * WORK_BYTES_MAX + PART_SLACK_BYTES < COMMAND_BYTES_MAX, "a part: sends, and the last receives");
+const _: () =
+    assert!(2 * WORK_BYTES_MAX + PART_SLACK_BYTES < COMMAND_BYTES_MAX, "a part: sends, and the last receives");
 const _: () = assert!(SWEEP_LOCKED_MAX >= REMOVE_BATCH);

@@ -11,7 +11,10 @@
 //!          then -> handout: every queue where something changed serves its line
 //! ```
 
-#![allow(clippy::result_large_err, reason = "a refusal is made once and moved into its answer; a box would only add a step")]
+#![allow(
+    clippy::result_large_err,
+    reason = "a refusal is made once and moved into its answer; a box would only add a step"
+)]
 
 mod applied;
 mod bodies;
@@ -54,9 +57,7 @@ use uuid::Uuid;
 
 pub use event::{Action, Event, Proposal, Resolved, Space};
 pub use invariants::Leak;
-pub use request::{
-    Answer, ConnectionId, NewBody, NewMessage, QueueView, Received, Request, RequestId, RequestRefused,
-};
+pub use request::{Answer, ConnectionId, NewBody, NewMessage, QueueView, Received, Request, RequestId, RequestRefused};
 
 use crate::QueueId;
 use bodies::StagedBodies;

@@ -33,7 +33,11 @@ impl Manager {
         let request = Some(caller.request);
         let ranges = what_is_there(record);
         let queue = record.id;
-        self.line_up_removal(turn, queue, Removal { kind: Kind::Purge, request, fate, ranges, removed: 0, running: false });
+        self.line_up_removal(
+            turn,
+            queue,
+            Removal { kind: Kind::Purge, request, fate, ranges, removed: 0, running: false },
+        );
         Ok(None)
     }
 

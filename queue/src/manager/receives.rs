@@ -101,7 +101,8 @@ impl Manager {
         whose: impl Fn(&Waiter) -> bool,
         refused: &RequestRefused,
     ) {
-        let ended: Vec<WaitId> = self.waiting.line(queue).filter(|waiter| whose(waiter)).map(|waiter| waiter.id).collect();
+        let ended: Vec<WaitId> =
+            self.waiting.line(queue).filter(|waiter| whose(waiter)).map(|waiter| waiter.id).collect();
         for id in ended {
             self.end_wait(turn, id, Err(refused.clone()));
         }

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use handfast_protocol::{
-    DeadLetterReason, Message, MessageId, PrepareVote, ProducerName, ProducerSequence, Properties, QueueName, RollbackReason,
-    Timestamp, Xid,
+    DeadLetterReason, Message, MessageId, PrepareVote, ProducerName, ProducerSequence, Properties, QueueName,
+    RollbackReason, Timestamp, Xid,
 };
 
 use crate::{Blame, BodyId, MessageKey, QueueSettings, Refused};
@@ -20,46 +20,104 @@ pub struct ConnectionId(pub u64);
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
-    CreateQueue { name: QueueName, settings: QueueSettings },
+    CreateQueue {
+        name: QueueName,
+        settings: QueueSettings,
+    },
     /// Deletes the queue and what is in it: `discard` or to the dead-letter queue (P27).
-    DeleteQueue { name: QueueName, discard: bool },
+    DeleteQueue {
+        name: QueueName,
+        discard: bool,
+    },
     /// Purges what is in the queue now; answered when every step is done (P27).
-    Purge { name: QueueName, to_dead_letter: bool },
+    Purge {
+        name: QueueName,
+        to_dead_letter: bool,
+    },
     ListQueues,
-    ShowQueue { name: QueueName },
+    ShowQueue {
+        name: QueueName,
+    },
 
     /// Without `xid` a transaction of its own. All of `messages` or none.
-    Send { xid: Option<Xid>, producer: Option<ProducerSequence>, messages: Vec<NewMessage> },
+    Send {
+        xid: Option<Xid>,
+        producer: Option<ProducerSequence>,
+        messages: Vec<NewMessage>,
+    },
     /// A part of a body too large for one message frame; the body is then named by a send of the same connection (P26).
     /// `body: None` begins one and answers its id.
-    StageBody { body: Option<BodyId>, bytes: Bytes },
+    StageBody {
+        body: Option<BodyId>,
+        bytes: Bytes,
+    },
     /// The next sequence that is expected of a producer, with its epoch (P24); `None` when it is not known.
-    ShowProducer { producer: ProducerName },
+    ShowProducer {
+        producer: ProducerName,
+    },
 
     /// Takes one message. With `xid` it is locked for the branch; without, it is received at once for good.
-    Receive { xid: Option<Xid>, queue: QueueName, wait: Duration },
+    Receive {
+        xid: Option<Xid>,
+        queue: QueueName,
+        wait: Duration,
+    },
     /// Up to `limit` messages after `after`, locked ones left out, bodies cut to `body_bytes`.
-    Peek { queue: QueueName, after: Option<MessageKey>, limit: usize, body_bytes: usize },
+    Peek {
+        queue: QueueName,
+        after: Option<MessageKey>,
+        limit: usize,
+        body_bytes: usize,
+    },
     /// A part of the body of a message that this branch has received, or that a peek showed: for bodies that rest apart.
-    ReadBody { body: BodyId, part: u32 },
+    ReadBody {
+        body: BodyId,
+        part: u32,
+    },
     /// Becomes the queue's exclusive reader (P23); waits that long for another's lease to end, then SharingViolation.
-    OpenExclusive { queue: QueueName, wait: Duration },
-    CloseExclusive { queue: QueueName },
+    OpenExclusive {
+        queue: QueueName,
+        wait: Duration,
+    },
+    CloseExclusive {
+        queue: QueueName,
+    },
 
     // XA verbs (XA+ 2.3), for branches of other coordinators.
-    Start { xid: Xid, timeout: Duration },
-    Prepare { xid: Xid },
+    Start {
+        xid: Xid,
+        timeout: Duration,
+    },
+    Prepare {
+        xid: Xid,
+    },
     /// `one_phase`: an active branch, else a prepared one.
-    Commit { xid: Xid, one_phase: bool },
+    Commit {
+        xid: Xid,
+        one_phase: bool,
+    },
     /// `blame`: what the failure says about the received messages themselves (P22).
-    Rollback { xid: Xid, blame: Option<Blame> },
+    Rollback {
+        xid: Xid,
+        blame: Option<Blame>,
+    },
     /// The prepared branches, after `after`, at most `limit`.
-    Recover { after: Option<Xid>, limit: usize },
-    Forget { xid: Xid },
+    Recover {
+        after: Option<Xid>,
+        limit: usize,
+    },
+    Forget {
+        xid: Xid,
+    },
 
     /// A dead letter by its message id -> [`Answer::Peeked`] with that one.
-    ShowDeadLetter { id: MessageId },
-    ReturnDeadLetters { ids: Vec<MessageId>, to: Option<QueueName> },
+    ShowDeadLetter {
+        id: MessageId,
+    },
+    ReturnDeadLetters {
+        ids: Vec<MessageId>,
+        to: Option<QueueName>,
+    },
 }
 
 /// A message as its sender gives it.
@@ -82,10 +140,20 @@ pub enum Answer {
     Done,
     Queues(Vec<QueueView>),
     Queue(QueueView),
-    Purged { removed: u64 },
-    Sent { ids: Vec<MessageId>, repeated: bool },
-    Staged { body: BodyId },
-    Producer { epoch: u64, next: u64 },
+    Purged {
+        removed: u64,
+    },
+    Sent {
+        ids: Vec<MessageId>,
+        repeated: bool,
+    },
+    Staged {
+        body: BodyId,
+    },
+    Producer {
+        epoch: u64,
+        next: u64,
+    },
     UnknownProducer,
     Received(Box<Received>),
     /// The wait ended without a message.

@@ -8,7 +8,9 @@ use handfast_protocol::{MessageInvalid, ProducerSequence, Timestamp, Xid};
 use super::branch::{envelope_bytes, send_bytes};
 use super::event::earlier;
 use super::in_flight::Continuation;
-use super::limits::{REQUEST_ENVELOPES_BYTES_MAX, REQUEST_INLINE_BYTES_MAX, REQUEST_MESSAGES_MAX, TRANSACTION_BYTES_MAX};
+use super::limits::{
+    REQUEST_ENVELOPES_BYTES_MAX, REQUEST_INLINE_BYTES_MAX, REQUEST_MESSAGES_MAX, TRANSACTION_BYTES_MAX,
+};
 use super::queues::named;
 use super::turn::{Caller, Reply, Turn};
 use super::{Answer, ConnectionId, Manager, NewBody, NewMessage, RequestRefused, Space, bodies};

@@ -35,13 +35,7 @@ impl Manager {
     }
 
     /// XA+ xa_start: XAER_DUPID for a branch that is known in any state.
-    pub(super) fn start_branch(
-        &mut self,
-        turn: &mut Turn<'_>,
-        caller: Caller,
-        xid: Xid,
-        timeout: Duration,
-    ) -> Reply {
+    pub(super) fn start_branch(&mut self, turn: &mut Turn<'_>, caller: Caller, xid: Xid, timeout: Duration) -> Reply {
         if turn.state.is_prepared(&xid) {
             return Err(RequestRefused::DuplicateXid { xid }.into());
         }

@@ -220,7 +220,9 @@ fn runs_of(keys: &[MessageKey]) -> Vec<Run> {
     let mut runs: Vec<Run> = Vec::new();
     for key in keys {
         match runs.last_mut() {
-            Some(run) if (MessageKey { sequence: run.first.sequence + run.count, ..run.first }) == *key => run.count += 1,
+            Some(run) if (MessageKey { sequence: run.first.sequence + run.count, ..run.first }) == *key => {
+                run.count += 1
+            }
             Some(_) | None => runs.push(Run { first: *key, count: 1 }),
         }
     }

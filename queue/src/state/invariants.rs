@@ -135,7 +135,9 @@ impl State {
         }
         for entry in self.queues.all() {
             let stretches = entry.ground.stretches();
-            hold(stretches.len() <= GONE_STRETCHES_MAX, Invariant::Ground, || format!("{} stretches", stretches.len()))?;
+            hold(stretches.len() <= GONE_STRETCHES_MAX, Invariant::Ground, || {
+                format!("{} stretches", stretches.len())
+            })?;
             for (band, from, end) in stretches {
                 let at = usize::from(band);
                 let within = entry.record.head[at] < from && from < end && end <= entry.record.next_sequence[at];
@@ -214,7 +216,7 @@ impl Contents {
                 Family::Messages | Family::Bodies => (Vec::new(), Vec::new()),
             };
             store.scan(family, &start, &end, &mut |key, value| {
-                let added = records::decode_key(family, key).and_then(|key| contents.add(key, value));
+                let added = records::decode_key(family, key).and_then(|key| contents.add(&key, value));
                 failed = added.err();
                 if failed.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
             })?;
@@ -223,10 +225,10 @@ impl Contents {
         Ok(contents)
     }
 
-    fn add(&mut self, key: Key, value: &[u8]) -> Result<(), StoreError> {
+    fn add(&mut self, key: &Key, value: &[u8]) -> Result<(), StoreError> {
         let bytes = Bytes::copy_from_slice(value);
-        let unreadable = |cause| records::unreadable(&key, &cause);
-        match &key {
+        let unreadable = |cause| records::unreadable(key, &cause);
+        match key {
             Key::Message(at) => {
                 self.messages.insert(*at, codec::decode_message(&bytes).map_err(unreadable)?);
             }
@@ -251,7 +253,12 @@ impl Contents {
                 self.staged_bodies.insert(*body, codec::decode_staged_body(value).map_err(unreadable)?);
             }
             // Compared by Mirror and Producers.
-            Key::Meta | Key::Queue(_) | Key::Counters(_) | Key::Held(_) | Key::Producer(_) | Key::ProducerResult(..) => {}
+            Key::Meta
+            | Key::Queue(_)
+            | Key::Counters(_)
+            | Key::Held(_)
+            | Key::Producer(_)
+            | Key::ProducerResult(..) => {}
         }
         Ok(())
     }
@@ -287,7 +294,8 @@ fn check_bodies(contents: &Contents) -> Result<(), Violation> {
     }
     for (body, length) in &owned {
         let parts = contents.parts.get(body).cloned().unwrap_or_default();
-        let full = |part: u32| (*length - u64::from(part) * BODY_PART_BYTES as u64).min(BODY_PART_BYTES as u64) as usize;
+        let full =
+            |part: u32| (*length - u64::from(part) * BODY_PART_BYTES as u64).min(BODY_PART_BYTES as u64) as usize;
         let expected: BTreeMap<u32, usize> = (0..parts_of(*length)).map(|part| (part, full(part))).collect();
         hold(parts == expected, Invariant::Bodies, || format!("{body:?} of {length} bytes has the parts {parts:?}"))?;
     }

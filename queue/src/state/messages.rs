@@ -15,7 +15,12 @@ use crate::{MessageKey, OutgoingMessage, QueueId, Status, StoredMessage};
 
 impl State {
     /// Gives a send its place: the next one of its queue and band, so that order is commit order (G4).
-    pub(super) fn place_send(&mut self, overlay: &mut Overlay<'_>, now: Timestamp, send: OutgoingMessage) -> MessageKey {
+    pub(super) fn place_send(
+        &mut self,
+        overlay: &mut Overlay<'_>,
+        now: Timestamp,
+        send: OutgoingMessage,
+    ) -> MessageKey {
         let OutgoingMessage { queue, id, properties, body, sent_at } = send;
         let body = self.staging.settle(overlay, id, body, INLINE_BODY_BYTES_MAX);
         let message = StoredMessage {
@@ -209,8 +214,7 @@ fn first_resting(
 
 /// The dead-letter queue is in the order of death: one band for all; the priority stays with the message.
 fn band_in(queue: QueueId, message: &StoredMessage) -> u8 {
-    let priority =
-        if queue == QueueId::DEAD_LETTER { Priority::default() } else { message.properties.priority };
+    let priority = if queue == QueueId::DEAD_LETTER { Priority::default() } else { message.properties.priority };
     MessageKey::band_of(priority)
 }
 
@@ -218,4 +222,3 @@ fn band_in(queue: QueueId, message: &StoredMessage) -> u8 {
 pub(super) fn expiry_of(key: &MessageKey, message: &StoredMessage) -> Option<Timestamp> {
     message.expires_at().filter(|_| key.queue != QueueId::DEAD_LETTER)
 }
-

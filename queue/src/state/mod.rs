@@ -23,7 +23,6 @@ mod staging;
 mod sweep;
 mod work;
 
-
 use handfast_protocol::{QueueName, Timestamp};
 use handfast_store::{Overlay, Store, StoreError};
 
@@ -97,9 +96,7 @@ impl State {
             Command::RollbackPrepared { xid } => self.apply_rollback_prepared(overlay, now, &xid),
             Command::Release { xid } => self.apply_release(overlay, now, &xid).map(Ok),
             Command::Return { messages, blame } => self.apply_return(overlay, now, &messages, &blame).map(Ok),
-            Command::ReturnDeadLetters { messages, to } => {
-                self.apply_return_dead_letters(overlay, now, &messages, to)
-            }
+            Command::ReturnDeadLetters { messages, to } => self.apply_return_dead_letters(overlay, now, &messages, to),
         }
     }
 
@@ -119,7 +116,9 @@ impl State {
             Command::ReturnDeadLetters { messages, to } => {
                 self.judge_return_dead_letters(overlay, messages, *to)?.map(|_| ())
             }
-            Command::Expire { .. } | Command::Unstage { .. } | Command::Release { .. } | Command::Return { .. } => Ok(()),
+            Command::Expire { .. } | Command::Unstage { .. } | Command::Release { .. } | Command::Return { .. } => {
+                Ok(())
+            }
         })
     }
 

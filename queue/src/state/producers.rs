@@ -53,16 +53,21 @@ impl Producers {
 
     fn judge(&self, at: &ProducerSequence, count: u64) -> Result<Place, Refused> {
         let ProducerSequence { producer, epoch, sequence } = at;
-        let gap = |expected| {
-            Err(Refused::ProducerGap { producer: producer.to_string(), sequence: *sequence, expected })
-        };
+        let gap =
+            |expected| Err(Refused::ProducerGap { producer: producer.to_string(), sequence: *sequence, expected });
         match self.by_name.get(producer) {
             None if *sequence > 0 => Err(Refused::ProducerUnknown { producer: producer.to_string() }),
             None => Ok(Place::Next),
             Some(known) if *epoch < known.epoch => {
                 Err(Refused::ProducerFenced { producer: producer.to_string(), current: known.epoch })
             }
-            Some(known) if *epoch > known.epoch => if *sequence == 0 { Ok(Place::Next) } else { gap(0) },
+            Some(known) if *epoch > known.epoch => {
+                if *sequence == 0 {
+                    Ok(Place::Next)
+                } else {
+                    gap(0)
+                }
+            }
             Some(known) if *sequence == known.next => Ok(Place::Next),
             Some(known) if sequence.checked_add(count).is_some_and(|end| end <= known.next) => Ok(Place::Repeated),
             Some(known) => gap(known.next),
@@ -167,8 +172,7 @@ impl State {
     ) -> Result<Result<Done, Refused>, StoreError> {
         let end = at.sequence + count;
         let known = *self.producers.get(&at.producer).expect("a repetition is of a known producer");
-        let forgotten =
-            Refused::ProducerForgotten { producer: at.producer.to_string(), sequence: at.sequence };
+        let forgotten = Refused::ProducerForgotten { producer: at.producer.to_string(), sequence: at.sequence };
         if count > 0 && at.sequence < known.oldest {
             return Ok(Err(forgotten));
         }

@@ -35,8 +35,7 @@ pub(super) struct Entry {
 impl Queues {
     pub(super) fn open(overlay: &Overlay<'_>) -> Result<Queues, StoreError> {
         let next_id = records::get(overlay, &Key::Meta, |bytes| codec::decode_meta(bytes))?.unwrap_or(0);
-        let mut queues =
-            Queues { next_id, by_id: BTreeMap::new(), by_name: BTreeMap::new(), changed: BTreeSet::new() };
+        let mut queues = Queues { next_id, by_id: BTreeMap::new(), by_name: BTreeMap::new(), changed: BTreeSet::new() };
         for (key, value) in records::all(overlay, KeyKind::Queue)? {
             let Key::Queue(id) = key else { unreachable!("the range holds only keys of its kind") };
             let record = codec::decode_queue(id, &value).map_err(|cause| records::unreadable(&key, &cause))?;

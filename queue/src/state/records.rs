@@ -1,11 +1,10 @@
 //! Reading and writing records by their [`Key`], with errors that name it.
 
 use bytes::Bytes;
-use handfast_store::{Overlay, StoreError};
+use handfast_store::{Family, Overlay, StoreError};
 
 use super::keys::{Key, KeyKind};
 use crate::codec::Unreadable;
-use handfast_store::Family;
 
 pub(super) fn get<T>(
     overlay: &Overlay<'_>,

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use handfast_protocol::limits::ERROR_TEXT_BYTES_MAX;
-use handfast_protocol::{DeadLetterReason, Timestamp};
+use handfast_protocol::{DeadLetterReason, QueueName, Timestamp};
 use handfast_store::{Overlay, StoreError};
 
 use super::State;
@@ -83,7 +83,7 @@ impl State {
             match to.or_else(|| self.queues.named(origin?)) {
                 Some(queue) => letters.push((message, queue)),
                 None => {
-                    let name = origin.cloned().unwrap_or_else(handfast_protocol::QueueName::dead_letter);
+                    let name = origin.cloned().unwrap_or_else(QueueName::dead_letter);
                     return Ok(Err(Refused::OriginGone { name }));
                 }
             }

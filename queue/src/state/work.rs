@@ -1,8 +1,10 @@
 //! What branches do to queues: commit in one record, prepare, and phase two.
 
+use std::collections::BTreeSet;
+
+use bytes::Bytes;
 use handfast_protocol::{Timestamp, Xid};
 use handfast_store::{Overlay, StoreError};
-use std::collections::BTreeSet;
 
 use super::State;
 use super::branches::Branch;
@@ -32,7 +34,9 @@ impl State {
             return Ok(Err(Refused::DuplicateXid { xid: xid.clone() }));
         }
         let staged = match work.stage {
-            Some(stage) if !self.staging.has_stage(stage) || self.is_owned(stage) => return Ok(Err(Refused::StageGone)),
+            Some(stage) if !self.staging.has_stage(stage) || self.is_owned(stage) => {
+                return Ok(Err(Refused::StageGone));
+            }
             Some(stage) => self.staging.work(overlay, stage)?,
             None => Vec::new(),
         };
@@ -117,7 +121,7 @@ impl State {
             Err(refused) => return Ok(Err(refused)),
         };
         for send in &mut work.sends {
-            let body = std::mem::replace(&mut send.body, Body::Inline(bytes::Bytes::new()));
+            let body = std::mem::replace(&mut send.body, Body::Inline(Bytes::new()));
             send.body = self.staging.settle(overlay, send.id, body, PREPARED_INLINE_BYTES_MAX);
         }
         records::put(overlay, &Key::Branch(xid.clone()), codec::encode_branch(now, &work));

@@ -26,23 +26,69 @@ const LEASE: Duration = Duration::from_secs(10);
 
 #[derive(Debug, Clone)]
 enum Op {
-    Send { connection: u64, queue: usize, branch: Option<usize>, count: usize, priority: u8, lives: Option<u64> },
-    Receive { connection: u64, queue: usize, branch: Option<usize>, wait: u64 },
-    Start { connection: u64, branch: usize, timeout: u64 },
-    Prepare { branch: usize },
-    Commit { branch: usize, one_phase: bool },
-    Rollback { branch: usize, blame: Option<Blame> },
-    Purge { queue: usize, to_dead_letter: bool },
+    Send {
+        connection: u64,
+        queue: usize,
+        branch: Option<usize>,
+        count: usize,
+        priority: u8,
+        lives: Option<u64>,
+    },
+    Receive {
+        connection: u64,
+        queue: usize,
+        branch: Option<usize>,
+        wait: u64,
+    },
+    Start {
+        connection: u64,
+        branch: usize,
+        timeout: u64,
+    },
+    Prepare {
+        branch: usize,
+    },
+    Commit {
+        branch: usize,
+        one_phase: bool,
+    },
+    Rollback {
+        branch: usize,
+        blame: Option<Blame>,
+    },
+    Purge {
+        queue: usize,
+        to_dead_letter: bool,
+    },
     /// Sends the first so many dead letters back.
-    Return { count: usize },
-    Open { connection: u64, queue: usize, wait: u64 },
-    Close { connection: u64, queue: usize },
-    KeepAlive { connection: u64 },
-    Disconnect { connection: u64 },
-    Apply { count: usize },
+    Return {
+        count: usize,
+    },
+    Open {
+        connection: u64,
+        queue: usize,
+        wait: u64,
+    },
+    Close {
+        connection: u64,
+        queue: usize,
+    },
+    KeepAlive {
+        connection: u64,
+    },
+    Disconnect {
+        connection: u64,
+    },
+    Apply {
+        count: usize,
+    },
     /// Applies ahead of what the manager is told.
-    ApplyAhead { count: usize },
-    Pass { millis: u64 },
+    ApplyAhead {
+        count: usize,
+    },
+    Pass {
+        millis: u64,
+    },
     Crash,
 }
 
@@ -143,15 +189,9 @@ impl Oracle {
     fn run(&mut self, op: Op) {
         match op {
             Op::Send { connection, queue, branch, count, priority, lives } => {
-                let properties = Properties {
-                    priority: Priority::new(priority).unwrap(),
-                    time_to_be_received: lives.map(Duration::from_millis),
-                    ..Properties::default()
-                };
-                let body = NewBody::Inline(b"body".as_slice().into());
-                let message = NewMessage { queue: name_of(QUEUES[queue]), properties, body };
+                let messages = vec![message(QUEUES[queue], priority, lives); count];
                 let xid = branch.map(|branch| xid(XIDS[branch]));
-                self.ask(connection, Request::Send { xid, producer: None, messages: vec![message; count] });
+                self.ask(connection, Request::Send { xid, producer: None, messages });
             }
             Op::Receive { connection, queue, branch, wait } => {
                 let (branch, wait) = (branch.map(|branch| xid(XIDS[branch])), Duration::from_millis(wait));
@@ -161,8 +201,13 @@ impl Oracle {
                 self.ask(connection, Request::Receive { xid: branch, queue: name_of(QUEUES[queue]), wait });
             }
             Op::Start { connection, branch, timeout } => {
-                let timeout = Duration::from_millis(timeout);
-                self.ask(connection, Request::Start { xid: xid(XIDS[branch]), timeout });
+                let (xid, timeout) = (xid(XIDS[branch]), Duration::from_millis(timeout));
+                let known = self.world.manager.is_active(&xid);
+                self.ask(connection, Request::Start { xid: xid.clone(), timeout });
+                if !known && self.world.manager.is_active(&xid) {
+                    // A foreign xid that comes again (P1): what its last branch held is not this one's.
+                    self.held.retain(|_, holder| *holder != xid);
+                }
             }
             Op::Prepare { branch } => self.decide(branch, Request::Prepare { xid: xid(XIDS[branch]) }),
             Op::Commit { branch, one_phase } => {
@@ -420,6 +465,15 @@ impl Oracle {
             assert_eq!(self.world.state.in_doubt_on(*queue), 0);
         }
     }
+}
+
+fn message(queue: &str, priority: u8, lives: Option<u64>) -> NewMessage {
+    let properties = Properties {
+        priority: Priority::new(priority).unwrap(),
+        time_to_be_received: lives.map(Duration::from_millis),
+        ..Properties::default()
+    };
+    NewMessage { queue: name_of(queue), properties, body: NewBody::Inline(b"body".as_slice().into()) }
 }
 
 fn names(command: &Command, key: &MessageKey) -> bool {

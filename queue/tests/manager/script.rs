@@ -55,7 +55,9 @@ impl Script {
                 return self.world.manager.set_space(space);
             }
             ["idle"] => {
-                return out.push(self.world.manager.check_idle().map_or_else(|leak| leak.to_string(), |()| "idle".to_owned()));
+                return out.push(
+                    self.world.manager.check_idle().map_or_else(|leak| leak.to_string(), |()| "idle".to_owned()),
+                );
             }
             ["settle"] => {
                 // Nothing follows it, so nothing is checked.
@@ -112,12 +114,14 @@ impl Script {
         let actions = match *words {
             ["start", name, timeout] => {
                 let deadline = now.after(millis(timeout));
-                self.world.work(|manager, _, _, _| said = Some(format!("{:?}", manager.start(xid(name), None, deadline))))
+                self.world
+                    .work(|manager, _, _, _| said = Some(format!("{:?}", manager.start(xid(name), None, deadline))))
             }
             ["end", name] => {
                 let mut work = None;
-                let actions =
-                    self.world.work(|manager, state, store, out| work = Some(manager.end(state, store, now, &xid(name), out)));
+                let actions = self
+                    .world
+                    .work(|manager, state, store, out| work = Some(manager.end(state, store, now, &xid(name), out)));
                 match work.unwrap() {
                     Ok(work) => self.ended.push((name.to_owned(), work)),
                     Err(reason) => said = Some(format!("ended: {reason}")),
@@ -161,7 +165,9 @@ impl Script {
 
     fn show(&self, actions: &[Action], out: &mut Vec<String>) {
         out.extend(actions.iter().map(|action| match action {
-            Action::Propose { proposal, command } => format!("propose {}: {}", proposal.0, self.world.show_command(command)),
+            Action::Propose { proposal, command } => {
+                format!("propose {}: {}", proposal.0, self.world.show_command(command))
+            }
             Action::Answer { request, answer } => format!("answer {}: {}", request.0, self.world.show_answer(answer)),
         }));
     }
@@ -208,7 +214,9 @@ fn parse(words: &[&str]) -> Request {
         }
         "open" => Request::OpenExclusive { queue: name(1), wait },
         "close" => Request::CloseExclusive { queue: name(1) },
-        "start" => Request::Start { xid: xid(words[1]), timeout: option("timeout").map_or(Duration::from_secs(60), millis) },
+        "start" => {
+            Request::Start { xid: xid(words[1]), timeout: option("timeout").map_or(Duration::from_secs(60), millis) }
+        }
         "prepare" => Request::Prepare { xid: xid(words[1]) },
         "commit" => Request::Commit { xid: xid(words[1]), one_phase: flag("one-phase") },
         "rollback" => {
@@ -236,7 +244,8 @@ fn new_message(words: &[&str]) -> NewMessage {
         (None, None) => NewBody::Inline(Bytes::copy_from_slice(words[2].as_bytes())),
     };
     let properties = Properties {
-        priority: option("priority").map_or_else(Priority::default, |value| Priority::new(value.parse().unwrap()).unwrap()),
+        priority: option("priority")
+            .map_or_else(Priority::default, |value| Priority::new(value.parse().unwrap()).unwrap()),
         time_to_be_received: option("ttbr").map(millis),
         drop_expired: words.contains(&"drop"),
         ..Properties::default()

@@ -24,15 +24,21 @@ impl World {
                 let producer = producer.as_ref().map(|p| format!(" by {} {}/{}", p.producer, p.epoch, p.sequence));
                 format!("Send {}{}", self.sends(sends), producer.unwrap_or_default())
             }
-            Command::StageBody { body, part, bytes } => format!("StageBody {} part {part} ({} bytes)", ordinal(body.0), bytes.len()),
-            Command::StageWork { stage, part, work } => format!("StageWork {} part {part} {}", ordinal(stage.0), self.show_work(work)),
+            Command::StageBody { body, part, bytes } => {
+                format!("StageBody {} part {part} ({} bytes)", ordinal(body.0), bytes.len())
+            }
+            Command::StageWork { stage, part, work } => {
+                format!("StageWork {} part {part} {}", ordinal(stage.0), self.show_work(work))
+            }
             Command::Unstage { stages, bodies } => {
                 let list = |ordinals: Vec<String>| format!("[{}]", ordinals.join(" "));
                 let stages = list(stages.iter().map(|stage| ordinal(stage.0)).collect());
                 let bodies = list(bodies.iter().map(|body| ordinal(body.0)).collect());
                 format!("Unstage stages {stages} bodies {bodies}")
             }
-            Command::Commit { xid, work, hold } => format!("Commit {} {}{}", show_xid(xid), self.show_work(work), held(*hold)),
+            Command::Commit { xid, work, hold } => {
+                format!("Commit {} {}{}", show_xid(xid), self.show_work(work), held(*hold))
+            }
             Command::Prepare { xid, work } => format!("Prepare {} {}", show_xid(xid), self.show_work(work)),
             Command::CommitPrepared { xid, hold } => format!("CommitPrepared {}{}", show_xid(xid), held(*hold)),
             Command::RollbackPrepared { xid } => format!("RollbackPrepared {}", show_xid(xid)),
@@ -69,7 +75,13 @@ impl World {
             Ok(Answer::Queues(queues)) => queues.iter().map(|view| view.name.to_string()).collect::<Vec<_>>().join(" "),
             Ok(Answer::Queue(view)) => format!(
                 "{} messages {} bytes {} locked {} in_doubt {} waiting {} exclusive {}",
-                view.name, view.messages, view.bytes, view.locked, view.in_doubt, view.waiting_receives, view.exclusive_reader
+                view.name,
+                view.messages,
+                view.bytes,
+                view.locked,
+                view.in_doubt,
+                view.waiting_receives,
+                view.exclusive_reader
             ),
             Ok(Answer::Sent { ids, repeated }) => {
                 format!("Sent {}{}", show_ids(ids), if *repeated { " repeated" } else { "" })
@@ -81,7 +93,9 @@ impl World {
                 format!("Peeked [{}]", page.join(", "))
             }
             Ok(Answer::BodyPart(bytes)) => format!("BodyPart of {} bytes", bytes.len()),
-            Ok(Answer::Branches(xids)) => format!("Branches [{}]", xids.iter().map(show_xid).collect::<Vec<_>>().join(" ")),
+            Ok(Answer::Branches(xids)) => {
+                format!("Branches [{}]", xids.iter().map(show_xid).collect::<Vec<_>>().join(" "))
+            }
             Ok(answer) => format!("{answer:?}"),
             Err(RequestRefused::BodyNotStaged { body }) => format!("refused: body {} is not staged", ordinal(body.0)),
             Err(refused) => format!("refused: {refused}"),

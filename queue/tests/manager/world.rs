@@ -27,8 +27,15 @@ impl World {
         let store = MemStore::default();
         let state = State::open(&store).unwrap();
         let manager = Manager::new(MANAGER_ID, 0);
-        let mut world =
-            World { store, state, manager, now: Timestamp(1_000_000), epoch: 0, checks: true, in_flight: VecDeque::new() };
+        let mut world = World {
+            store,
+            state,
+            manager,
+            now: Timestamp(1_000_000),
+            epoch: 0,
+            checks: true,
+            in_flight: VecDeque::new(),
+        };
         world.crash();
         world
     }
@@ -53,7 +60,10 @@ impl World {
     }
 
     /// Anything that is done to the manager; what it proposes joins the line.
-    pub fn work<T>(&mut self, work: impl FnOnce(&mut Manager, &State, &MemStore, &mut Vec<Action>) -> T) -> Vec<Action> {
+    pub fn work<T>(
+        &mut self,
+        work: impl FnOnce(&mut Manager, &State, &MemStore, &mut Vec<Action>) -> T,
+    ) -> Vec<Action> {
         let mut out = Vec::new();
         work(&mut self.manager, &self.state, &self.store, &mut out);
         for action in &out {

@@ -340,9 +340,8 @@ impl Model {
     fn compare_expiry(&self, world: &World) {
         let of_queue = self.queues.iter().filter(|(id, _)| **id != QueueId::DEAD_LETTER);
         let expiring = of_queue.flat_map(|(_, queue)| &queue.letters).filter(|letter| letter.holder.is_none());
-        let times = expiring.filter_map(|letter| {
-            Some((letter.sent_at.after(letter.properties.time_to_be_received?), letter.key))
-        });
+        let times = expiring
+            .filter_map(|letter| Some((letter.sent_at.after(letter.properties.time_to_be_received?), letter.key)));
         let times: BTreeSet<(Timestamp, MessageKey)> = times.collect();
         let due: Vec<MessageKey> =
             times.iter().filter(|(time, _)| *time <= self.now).map(|(_, key)| *key).take(3).collect();

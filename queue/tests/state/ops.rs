@@ -4,7 +4,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use handfast_protocol::{DeadLetterReason, Priority, ProducerName, ProducerSequence, Properties, QueueName, Timestamp, Xid};
+use handfast_protocol::{
+    DeadLetterReason, Priority, ProducerName, ProducerSequence, Properties, QueueName, Timestamp, Xid,
+};
 use handfast_queue::command::Fate;
 use handfast_queue::{
     Blame, Body, BodyId, Command, MessageKey, OutgoingMessage, QueueId, QueueSettings, StageId, Work,
@@ -21,7 +23,9 @@ pub enum Op {
     /// Several commands in one log entry.
     Several(Vec<Deed>),
     BeginEpoch,
-    Pass { millis: u16 },
+    Pass {
+        millis: u16,
+    },
     Flush,
 }
 
@@ -148,9 +152,8 @@ fn draft() -> impl Strategy<Value = Draft> {
         1 => (0..3u8).prop_map(Size::Staged),
     ];
     let queue = prop_oneof![60 => 1..5u8, 1 => Just(0u8)];
-    (queue, 2..5u8, prop::option::weighted(0.3, any::<u16>()), any::<bool>(), size).prop_map(
-        |(queue, priority, ttbr, drop_expired, size)| Draft { queue, priority, ttbr, drop_expired, size },
-    )
+    (queue, 2..5u8, prop::option::weighted(0.3, any::<u16>()), any::<bool>(), size)
+        .prop_map(|(queue, priority, ttbr, drop_expired, size)| Draft { queue, priority, ttbr, drop_expired, size })
 }
 
 fn draw() -> impl Strategy<Value = Draw> {
@@ -214,7 +217,9 @@ impl Drawer {
                 Command::Commit { xid: xid(number), work: self.work(model, &work), hold }
             }
             Deed::Prepare { xid: number, work } => Command::Prepare { xid: xid(number), work: self.work(model, &work) },
-            Deed::CommitPrepared { xid: number, hold } => Command::CommitPrepared { xid: pick_xid(model, number), hold },
+            Deed::CommitPrepared { xid: number, hold } => {
+                Command::CommitPrepared { xid: pick_xid(model, number), hold }
+            }
             Deed::RollbackPrepared { xid: number } => Command::RollbackPrepared { xid: pick_xid(model, number) },
             Deed::Release { xid: number } => Command::Release { xid: xid(number) },
             Deed::Return { messages, blame } => Command::Return { messages: pick_keys(model, &messages), blame },

@@ -59,18 +59,40 @@ fn the_histories_reach_every_kind_of_answer() {
     for _ in 0..128 {
         let world = run(&ops().new_tree(&mut runner).unwrap().current());
         for answer in world.answers {
-            let (Ok(Some(answer)) | Err(answer)) = answer.map(|done| kind_of_done(&done)).map_err(|refused| {
-                format!("{refused:?}").split([' ', '(']).next().unwrap().to_owned()
-            }) else {
+            let (Ok(Some(answer)) | Err(answer)) = answer
+                .map(|done| kind_of_done(&done))
+                .map_err(|refused| format!("{refused:?}").split([' ', '(']).next().unwrap().to_owned())
+            else {
                 continue;
             };
             *reached.entry(answer).or_default() += 1;
         }
     }
     let expected = [
-        "Committed", "Conflict", "Created", "DeadLetterGone", "DeadLetterQueue", "Deleting", "DuplicateXid", "OriginGone",
-        "Prepared", "ProducerFenced", "ProducerGap", "ProducerUnknown", "QueueExists", "QueueGone", "QueueInDoubt",
-        "Released", "Removed", "Repeated", "RolledBack", "Sent", "StageGone", "Staged", "Swept", "UnknownXid",
+        "Committed",
+        "Conflict",
+        "Created",
+        "DeadLetterGone",
+        "DeadLetterQueue",
+        "Deleting",
+        "DuplicateXid",
+        "OriginGone",
+        "Prepared",
+        "ProducerFenced",
+        "ProducerGap",
+        "ProducerUnknown",
+        "QueueExists",
+        "QueueGone",
+        "QueueInDoubt",
+        "Released",
+        "Removed",
+        "Repeated",
+        "RolledBack",
+        "Sent",
+        "StageGone",
+        "Staged",
+        "Swept",
+        "UnknownXid",
     ];
     assert_eq!(reached.keys().map(String::as_str).collect::<Vec<_>>(), expected, "{reached:?}");
 }
@@ -79,9 +101,11 @@ fn the_histories_reach_every_kind_of_answer() {
 fn kind_of_done(done: &Done) -> Option<String> {
     let is_empty = match done {
         Done::Swept { removed, .. } => *removed == 0,
-        Done::Removed(keys) | Done::Sent(keys) | Done::Committed(keys) | Done::RolledBack(keys) | Done::Released(keys) => {
-            keys.is_empty()
-        }
+        Done::Removed(keys)
+        | Done::Sent(keys)
+        | Done::Committed(keys)
+        | Done::RolledBack(keys)
+        | Done::Released(keys) => keys.is_empty(),
         Done::Repeated(ids) => ids.is_empty(),
         Done::Created(_) | Done::Deleting | Done::Staged | Done::Prepared => false,
     };
@@ -89,8 +113,6 @@ fn kind_of_done(done: &Done) -> Option<String> {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 192, max_shrink_iters: 4_000, ..ProptestConfig::default() })]
-
     /// G3, G4, G5, P10, P17, P22, P24-P27 over random histories; A18 and determinism on the same ones.
     #[test]
     fn the_state_is_what_the_model_says(ops in ops(), kept in any::<prop::sample::Index>()) {

@@ -88,20 +88,23 @@ fn of_queues() {
         let from = MessageKey { queue, band: 0, sequence: 0 };
         Command::Sweep { queue, from, through: from, limit: 1, locked: vec![], fate }
     };
-    check(&scene, vec![
-        ("its name in other letters", create("ORDERS"), Refused::QueueExists { name: name("orders") }),
-        ("the dead-letter queue is there", create("Dead-Letter"), Refused::DeadLetterQueue),
-        ("and stays", delete(QueueId::DEAD_LETTER), Refused::DeadLetterQueue),
-        ("unknown", delete(nowhere), Refused::QueueGone { queue: nowhere }),
-        ("P17: a prepared receive", delete(orders), Refused::QueueInDoubt { name: name("orders"), xid: xid(1) }),
-        ("P17: a held send", delete(shipments), Refused::QueueInDoubt { name: name("shipments"), xid: xid(2) }),
-        ("unknown", sweep(nowhere, Fate::Discard), Refused::QueueGone { queue: nowhere }),
-        (
-            "dead letters die once",
-            sweep(QueueId::DEAD_LETTER, Fate::DeadLetter(DeadLetterReason::Purged)),
-            Refused::DeadLetterQueue,
-        ),
-    ]);
+    check(
+        &scene,
+        vec![
+            ("its name in other letters", create("ORDERS"), Refused::QueueExists { name: name("orders") }),
+            ("the dead-letter queue is there", create("Dead-Letter"), Refused::DeadLetterQueue),
+            ("and stays", delete(QueueId::DEAD_LETTER), Refused::DeadLetterQueue),
+            ("unknown", delete(nowhere), Refused::QueueGone { queue: nowhere }),
+            ("P17: a prepared receive", delete(orders), Refused::QueueInDoubt { name: name("orders"), xid: xid(1) }),
+            ("P17: a held send", delete(shipments), Refused::QueueInDoubt { name: name("shipments"), xid: xid(2) }),
+            ("unknown", sweep(nowhere, Fate::Discard), Refused::QueueGone { queue: nowhere }),
+            (
+                "dead letters die once",
+                sweep(QueueId::DEAD_LETTER, Fate::DeadLetter(DeadLetterReason::Purged)),
+                Refused::DeadLetterQueue,
+            ),
+        ],
+    );
     let mut released = Scene { world: scene.world.clone(), ..scene };
     released.world.apply(Command::Release { xid: xid(2) }).unwrap();
     let refused = Refused::QueueInDoubt { name: name("shipments"), xid: xid(1) };
@@ -119,31 +122,34 @@ fn of_sends_and_branches() {
     let unknown = || Refused::UnknownXid { xid: xid(9) };
     let duplicate = || Refused::DuplicateXid { xid: xid(1) };
     let staged = |stage| Work { stage: Some(StageId(stage)), ..Work::default() };
-    check(&scene, vec![
-        ("to a going queue", send(small(going, 200)), Refused::QueueGone { queue: going }),
-        ("to dead letters", send(small(QueueId::DEAD_LETTER, 200)), Refused::DeadLetterQueue),
-        ("a body that is not staged", send(apart(orders, 200, 61, 5)), Refused::StageGone),
-        ("a body of another length", send(apart(orders, 200, 60, 6)), Refused::StageGone),
-        (
-            "one body for two messages",
-            Command::Send { producer: None, sends: vec![apart(orders, 200, 60, 5), apart(orders, 201, 60, 5)] },
-            Refused::StageGone,
-        ),
-        ("P17: a message that is gone", commit(receives(vec![gone])), Refused::Conflict),
-        ("P17: one that never was", commit(receives(vec![outside])), Refused::Conflict),
-        ("P17: one that another branch received", commit(receives(vec![free, locked])), Refused::Conflict),
-        ("P10: one that is held", commit(receives(vec![held])), Refused::Conflict),
-        ("one message twice", commit(receives(vec![free, free])), Refused::Conflict),
-        ("P17: from a going queue", commit(receives(vec![left])), Refused::Conflict),
-        ("P17: to a going queue", commit(sends(vec![small(orders, 200), small(going, 201)])), Refused::Conflict),
-        ("to dead letters", commit(sends(vec![small(QueueId::DEAD_LETTER, 200)])), Refused::DeadLetterQueue),
-        ("P26: nothing was staged", commit(staged(51)), Refused::StageGone),
-        ("P26: another branch's stage", commit(staged(50)), Refused::StageGone),
-        ("prepared already", Command::Prepare { xid: xid(1), work: receives(vec![free]) }, duplicate()),
-        ("prepared already", Command::Commit { xid: xid(1), work: Work::default(), hold: false }, duplicate()),
-        ("never prepared", Command::CommitPrepared { xid: xid(9), hold: false }, unknown()),
-        ("never prepared", Command::RollbackPrepared { xid: xid(9) }, unknown()),
-    ]);
+    check(
+        &scene,
+        vec![
+            ("to a going queue", send(small(going, 200)), Refused::QueueGone { queue: going }),
+            ("to dead letters", send(small(QueueId::DEAD_LETTER, 200)), Refused::DeadLetterQueue),
+            ("a body that is not staged", send(apart(orders, 200, 61, 5)), Refused::StageGone),
+            ("a body of another length", send(apart(orders, 200, 60, 6)), Refused::StageGone),
+            (
+                "one body for two messages",
+                Command::Send { producer: None, sends: vec![apart(orders, 200, 60, 5), apart(orders, 201, 60, 5)] },
+                Refused::StageGone,
+            ),
+            ("P17: a message that is gone", commit(receives(vec![gone])), Refused::Conflict),
+            ("P17: one that never was", commit(receives(vec![outside])), Refused::Conflict),
+            ("P17: one that another branch received", commit(receives(vec![free, locked])), Refused::Conflict),
+            ("P10: one that is held", commit(receives(vec![held])), Refused::Conflict),
+            ("one message twice", commit(receives(vec![free, free])), Refused::Conflict),
+            ("P17: from a going queue", commit(receives(vec![left])), Refused::Conflict),
+            ("P17: to a going queue", commit(sends(vec![small(orders, 200), small(going, 201)])), Refused::Conflict),
+            ("to dead letters", commit(sends(vec![small(QueueId::DEAD_LETTER, 200)])), Refused::DeadLetterQueue),
+            ("P26: nothing was staged", commit(staged(51)), Refused::StageGone),
+            ("P26: another branch's stage", commit(staged(50)), Refused::StageGone),
+            ("prepared already", Command::Prepare { xid: xid(1), work: receives(vec![free]) }, duplicate()),
+            ("prepared already", Command::Commit { xid: xid(1), work: Work::default(), hold: false }, duplicate()),
+            ("never prepared", Command::CommitPrepared { xid: xid(9), hold: false }, unknown()),
+            ("never prepared", Command::RollbackPrepared { xid: xid(9) }, unknown()),
+        ],
+    );
 }
 
 #[test]
@@ -153,21 +159,28 @@ fn of_what_is_staged() {
     let body = |body, part, length| Command::StageBody { body: BodyId(body), part, bytes: vec![0; length].into() };
     let work = |stage, part| Command::StageWork { stage: StageId(stage), part, work: Work::default() };
     let nested = Work { stage: Some(StageId(52)), ..Work::default() };
-    check(&scene, vec![
-        ("a part before the first", body(61, 1, 3), Refused::StageGone),
-        ("a part after a short one", body(60, 1, 3), Refused::StageGone),
-        ("the same part twice", body(60, 0, 3), Refused::StageGone),
-        ("an empty part", body(61, 0, 0), Refused::StageGone),
-        ("a part that is too long", body(61, 0, BODY_PART_BYTES + 1), Refused::StageGone),
-        ("a part before the first", work(51, 1), Refused::StageGone),
-        ("more for a stage that is prepared", work(50, 1), Refused::StageGone),
-        ("a stage in a stage", Command::StageWork { stage: StageId(51), part: 0, work: nested }, Refused::StageGone),
-        (
-            "a body that is not staged",
-            Command::StageWork { stage: StageId(51), part: 0, work: sends(vec![apart(orders, 200, 61, 5)]) },
-            Refused::StageGone,
-        ),
-    ]);
+    check(
+        &scene,
+        vec![
+            ("a part before the first", body(61, 1, 3), Refused::StageGone),
+            ("a part after a short one", body(60, 1, 3), Refused::StageGone),
+            ("the same part twice", body(60, 0, 3), Refused::StageGone),
+            ("an empty part", body(61, 0, 0), Refused::StageGone),
+            ("a part that is too long", body(61, 0, BODY_PART_BYTES + 1), Refused::StageGone),
+            ("a part before the first", work(51, 1), Refused::StageGone),
+            ("more for a stage that is prepared", work(50, 1), Refused::StageGone),
+            (
+                "a stage in a stage",
+                Command::StageWork { stage: StageId(51), part: 0, work: nested },
+                Refused::StageGone,
+            ),
+            (
+                "a body that is not staged",
+                Command::StageWork { stage: StageId(51), part: 0, work: sends(vec![apart(orders, 200, 61, 5)]) },
+                Refused::StageGone,
+            ),
+        ],
+    );
     let mut full = scene;
     for part in 0..STAGE_PARTS_MAX {
         full.world.apply(work(51, part)).unwrap();
@@ -184,17 +197,23 @@ fn of_producers() {
         sends: vec![message(orders, 200, Bytes::from_static(b"x").into())],
     };
     let name = || "known".to_owned();
-    check(&scene, vec![
-        ("P24: an older epoch", send("known", 4, 1), Refused::ProducerFenced { producer: name(), current: 5 }),
-        ("P24: a gap", send("known", 5, 3), Refused::ProducerGap { producer: name(), sequence: 3, expected: 2 }),
-        ("P24: a gap", send("known", 6, 1), Refused::ProducerGap { producer: name(), sequence: 1, expected: 0 }),
-        ("P24: unknown", send("other", 1, 1), Refused::ProducerUnknown { producer: "other".to_owned() }),
-        (
-            "P24: half of it is new",
-            Command::Send { producer: Some(producer("known", 5, 1)), sends: vec![small(orders, 200), small(orders, 201)] },
-            Refused::ProducerGap { producer: name(), sequence: 1, expected: 2 },
-        ),
-    ]);
+    check(
+        &scene,
+        vec![
+            ("P24: an older epoch", send("known", 4, 1), Refused::ProducerFenced { producer: name(), current: 5 }),
+            ("P24: a gap", send("known", 5, 3), Refused::ProducerGap { producer: name(), sequence: 3, expected: 2 }),
+            ("P24: a gap", send("known", 6, 1), Refused::ProducerGap { producer: name(), sequence: 1, expected: 0 }),
+            ("P24: unknown", send("other", 1, 1), Refused::ProducerUnknown { producer: "other".to_owned() }),
+            (
+                "P24: half of it is new",
+                Command::Send {
+                    producer: Some(producer("known", 5, 1)),
+                    sends: vec![small(orders, 200), small(orders, 201)],
+                },
+                Refused::ProducerGap { producer: name(), sequence: 1, expected: 2 },
+            ),
+        ],
+    );
 }
 
 #[test]
@@ -203,17 +222,20 @@ fn of_returned_dead_letters() {
     let Scene { orders, going, free, dead, dead_of_going, .. } = scene;
     let back = |messages: Vec<MessageKey>, to| Command::ReturnDeadLetters { messages, to };
     let gone = |message| Refused::DeadLetterGone { message };
-    check(&scene, vec![
-        ("not a dead letter", back(vec![free], None), gone(free)),
-        ("twice", back(vec![dead, dead], None), gone(dead)),
-        ("to dead letters", back(vec![dead], Some(QueueId::DEAD_LETTER)), Refused::DeadLetterQueue),
-        ("to a going queue", back(vec![dead], Some(going)), Refused::QueueGone { queue: going }),
-        (
-            "its queue is going",
-            back(vec![dead, dead_of_going], None),
-            Refused::OriginGone { name: QueueName::new("going").unwrap() },
-        ),
-    ]);
+    check(
+        &scene,
+        vec![
+            ("not a dead letter", back(vec![free], None), gone(free)),
+            ("twice", back(vec![dead, dead], None), gone(dead)),
+            ("to dead letters", back(vec![dead], Some(QueueId::DEAD_LETTER)), Refused::DeadLetterQueue),
+            ("to a going queue", back(vec![dead], Some(going)), Refused::QueueGone { queue: going }),
+            (
+                "its queue is going",
+                back(vec![dead, dead_of_going], None),
+                Refused::OriginGone { name: QueueName::new("going").unwrap() },
+            ),
+        ],
+    );
     let mut locked = scene;
     locked.world.apply(Command::Prepare { xid: xid(3), work: receives(vec![dead]) }).unwrap();
     check(&locked, vec![("received by a prepared branch", back(vec![dead], Some(orders)), gone(dead))]);

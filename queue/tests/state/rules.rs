@@ -73,7 +73,8 @@ fn g4_a_rolled_back_receive_is_in_its_place() {
 fn p10_held_sends_keep_their_place_until_they_are_released() {
     let mut world = World::new();
     let orders = world.queue("orders");
-    let hold = |hold, ordinal| Command::Commit { xid: xid(ordinal), work: sends(vec![small(orders, ordinal.into())]), hold };
+    let hold =
+        |hold, ordinal| Command::Commit { xid: xid(ordinal), work: sends(vec![small(orders, ordinal.into())]), hold };
     world.apply(hold(true, 1)).unwrap();
     world.apply(hold(false, 2)).unwrap();
     world.apply(Command::Prepare { xid: xid(3), work: sends(vec![small(orders, 3)]) }).unwrap();
@@ -167,8 +168,12 @@ fn p22_attempts_count_what_the_message_caused_and_end_in_one_record() {
     let back = |blame| Command::Return { messages: vec![key], blame };
     for (attempt, not_before) in [(1, 1_100), (2, 1_400)] {
         assert_eq!(world.apply(back(failed("first"))), Ok(Done::Removed(vec![])));
-        let expected =
-            Status { attempts: attempt, not_before: Timestamp(not_before), error: "first".to_owned(), ..Status::default() };
+        let expected = Status {
+            attempts: attempt,
+            not_before: Timestamp(not_before),
+            error: "first".to_owned(),
+            ..Status::default()
+        };
         assert_eq!(world.status(&key), expected);
     }
     assert_eq!(world.apply(back(Blame::Vanished)), Ok(Done::Removed(vec![])));
@@ -206,8 +211,11 @@ fn p22_vanished_consumers_have_a_limit_of_their_own() {
     assert_eq!(world.apply(vanished(keys[0])), Ok(Done::Removed(vec![keys[0]])));
     let rejected = Blame::Reject { error: "never".to_owned() };
     world.apply(Command::Return { messages: vec![keys[1]], blame: rejected }).unwrap();
-    let reasons: Vec<_> =
-        world.messages(QueueId::DEAD_LETTER).into_iter().map(|(_, letter)| letter.dead_letter.unwrap().reason).collect();
+    let reasons: Vec<_> = world
+        .messages(QueueId::DEAD_LETTER)
+        .into_iter()
+        .map(|(_, letter)| letter.dead_letter.unwrap().reason)
+        .collect();
     assert_eq!(reasons, [DeadLetterReason::MaxAbandoned, DeadLetterReason::Rejected]);
 
     // A dead letter that fails again counts, and dies no second time.

@@ -7,8 +7,8 @@ use bytes::Bytes;
 use handfast_protocol::{DeadLetterReason, MessageId, ProducerName, ProducerSequence};
 use handfast_queue::command::Fate;
 use handfast_queue::limits::{
-    BODY_PART_BYTES, GONE_STRETCHES_MAX, INLINE_BODY_BYTES_MAX, PREPARED_INLINE_BYTES_MAX, PRODUCER_WINDOW, PRODUCERS_MAX,
-    SWEEP_MESSAGES_MAX,
+    BODY_PART_BYTES, GONE_STRETCHES_MAX, INLINE_BODY_BYTES_MAX, PREPARED_INLINE_BYTES_MAX, PRODUCER_WINDOW,
+    PRODUCERS_MAX, SWEEP_MESSAGES_MAX,
 };
 use handfast_queue::state::State;
 use handfast_queue::{
@@ -158,8 +158,11 @@ fn p26_the_commit_of_staged_work_writes_envelopes_only() {
     let work = Work { stage: Some(StageId(9_000)), ..Work::default() };
     world.apply(Command::Commit { xid: xid(1), work, hold: false }).unwrap();
     let old: std::collections::BTreeSet<_> = dump(&before).into_iter().collect();
-    let written: usize =
-        dump(&world.store).into_iter().filter(|entry| !old.contains(entry)).map(|(_, key, value)| key.len() + value.len()).sum();
+    let written: usize = dump(&world.store)
+        .into_iter()
+        .filter(|entry| !old.contains(entry))
+        .map(|(_, key, value)| key.len() + value.len())
+        .sum();
     assert_eq!(world.ordinals(orders), (1..=400).collect::<Vec<_>>());
     assert!(written < 400 * 100, "{written} bytes for 400 messages of 1,000 bytes each");
 }
@@ -212,7 +215,14 @@ fn p27_a_purge_is_bounded_steps_and_a_delete_ends_with_the_queue() {
     world.send(batch(orders, 0..count));
     let first = MessageKey { queue: orders, band: 0, sequence: 0 };
     let last = MessageKey { queue: orders, band: 7, sequence: u64::MAX };
-    let step = |from| Command::Sweep { queue: orders, from, through: last, limit: u32::MAX, locked: vec![], fate: Fate::Discard };
+    let step = |from| Command::Sweep {
+        queue: orders,
+        from,
+        through: last,
+        limit: u32::MAX,
+        locked: vec![],
+        fate: Fate::Discard,
+    };
     let Ok(Done::Swept { removed, next: Some(next) }) = world.apply(step(first)) else { panic!() };
     assert_eq!(removed, u64::from(SWEEP_MESSAGES_MAX));
     assert_eq!(next, MessageKey { queue: orders, band: 4, sequence: u64::from(SWEEP_MESSAGES_MAX) });
@@ -253,13 +263,7 @@ impl Store for Watched<'_> {
         self.store.get(family, key)
     }
 
-    fn scan(
-        &self,
-        family: Family,
-        start: &[u8],
-        end: &[u8],
-        visit: &mut Visit<'_>,
-    ) -> Result<(), StoreError> {
+    fn scan(&self, family: Family, start: &[u8], end: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError> {
         self.scanned.borrow_mut().push((start.to_vec(), end.to_vec()));
         self.store.scan(family, start, end, visit)
     }
@@ -304,7 +308,8 @@ fn a_queue_with_more_holes_than_are_remembered_loses_none_of_its_messages() {
     let holes = GONE_STRETCHES_MAX as u64 * 3;
     let keys = world.send(batch(orders, 0..holes * 3));
     let odd: Vec<MessageKey> = keys.iter().copied().filter(|key| key.sequence % 3 == 1).collect();
-    let commit = |messages: &[MessageKey]| Command::Commit { xid: xid(1), work: receives(messages.to_vec()), hold: false };
+    let commit =
+        |messages: &[MessageKey]| Command::Commit { xid: xid(1), work: receives(messages.to_vec()), hold: false };
     for key in &odd {
         world.apply(commit(&[*key])).unwrap();
     }

@@ -3,8 +3,8 @@
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
-use handfast_protocol::{MessageId, Properties, QueueName, Timestamp, Xid};
 use handfast_protocol::{Bqual, Gtrid};
+use handfast_protocol::{MessageId, Properties, QueueName, Timestamp, Xid};
 use handfast_queue::state::State;
 use handfast_queue::{
     Body, BodyId, Command, Done, MessageKey, OutgoingMessage, QueueId, QueueSettings, Refused, Status, StoredMessage,

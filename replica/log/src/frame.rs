@@ -1,5 +1,4 @@
-//! How batches and records lie in a segment: fixed-width little-endian fields, everything aligned to
-//! 8 bytes.
+//! How batches and records lie in a segment: fixed-width little-endian fields, all aligned to 8 bytes.
 //!
 //! ```text
 //! batch   0 crc32c of bytes 4..40   4 magic    8 salt of the segment   16 number in it
@@ -8,8 +7,8 @@
 //!        16 kind   17 version   18 zeros   24 payload, zeros up to the next multiple of 8
 //! ```
 //!
-//! The salt in both checksums keeps what an earlier use of a recycled segment left behind from passing for
-//! what this use wrote. A batch without records only names the synced position.
+//! The salt in both keeps what an earlier use of a recycled segment left behind from passing for what
+//! this use wrote. A batch without records only names the synced position.
 
 use crate::record::Record;
 

@@ -206,3 +206,7 @@ pub(crate) fn debug_assert_invariants(catalog: &Catalog) {
         catalog.check_invariants();
     }
 }
+
+#[cfg(test)]
+#[path = "log_test.rs"]
+mod tests;

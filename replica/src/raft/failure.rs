@@ -11,12 +11,14 @@ pub(crate) struct FirstFailure {
 }
 
 impl FirstFailure {
-    /// Keeps `reason` unless an earlier one is known, and wraps it for openraft, which stops its
-    /// core on any I/O error.
+    /// Keeps `reason` unless an earlier one is known; answers the first.
+    pub(crate) fn keep(&self, reason: StopReason) -> StopReason {
+        self.cause.get_or_init(|| reason).clone()
+    }
+
+    /// The same, as openraft takes it: it stops its core on any I/O error.
     pub(crate) fn record(&self, reason: impl Into<StopReason>) -> io::Error {
-        let reason = reason.into();
-        let first = self.cause.get_or_init(|| reason);
-        io::Error::other(first.clone())
+        io::Error::other(self.keep(reason.into()))
     }
 
     pub(crate) fn cause(&self) -> Option<StopReason> {

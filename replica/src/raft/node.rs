@@ -34,13 +34,24 @@ impl Node {
         failure: FirstFailure,
     ) -> Result<Self, StopReason> {
         let machine_end = machine.end();
-        match Raft::new(id, settings(), NoNetwork, store, machine).await {
-            Ok(raft) => Ok(Node {
-                raft,
-                machine_end,
-                failure,
-            }),
-            Err(fatal) => Err(reason(&failure, &fatal)),
+        let raft = Raft::new(id, settings(), NoNetwork, store, machine).await;
+        let raft = raft.map_err(|fatal| reason(&failure, &fatal))?;
+        let node = Node {
+            raft,
+            machine_end,
+            failure,
+        };
+        tokio::spawn(node.clone().end_with_machine());
+        Ok(node)
+    }
+
+    /// openraft's core misses its state machine only when it has the next entry for it: a panic in
+    /// the shell has to stop everything now (D12). In every other case the core ended first.
+    async fn end_with_machine(self) {
+        self.machine_end.clone().reached().await;
+        if self.raft.metrics().borrow_watched().running_state.is_ok() {
+            self.failure.keep(StopReason::StateMachinePanicked);
+            self.stop().await;
         }
     }
 

@@ -73,6 +73,7 @@ pub struct Recorder {
     gate: Arc<Semaphore>,
     /// The payload on which it fails.
     poison: Option<Bytes>,
+    panics: bool,
 }
 
 impl Recorder {
@@ -99,6 +100,7 @@ impl Recorder {
                 asked,
                 gate,
                 poison: None,
+                panics: false,
             },
             record,
         )
@@ -107,6 +109,13 @@ impl Recorder {
     pub fn failing_on(mut self, payload: &'static [u8]) -> Self {
         self.poison = Some(Bytes::from_static(payload));
         self
+    }
+
+    /// As [`Recorder::failing_on`], but panics.
+    pub fn panicking_on(self, payload: &'static [u8]) -> Self {
+        let mut recorder = self.failing_on(payload);
+        recorder.panics = true;
+        recorder
     }
 }
 
@@ -123,6 +132,7 @@ impl StateMachine for Recorder {
             .iter()
             .any(|entry| self.poison.is_some() && entry.payload == self.poison)
         {
+            assert!(!self.panics, "as told by the test");
             return Err(StateMachineError::new(DiskGone));
         }
         self.kept.send_modify(|kept| {

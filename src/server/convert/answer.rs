@@ -31,7 +31,7 @@ fn of_queue(answer: manager::Answer) -> Wire {
         Answer::Staged { body } => Wire::Staged(v1::Staged { body: body.0 }),
         Answer::Producer { epoch, next } => Wire::Producer(v1::Producer { known: true, epoch, next }),
         Answer::UnknownProducer => Wire::Producer(v1::Producer { known: false, epoch: 0, next: 0 }),
-        Answer::Received(message) => Wire::Received(received(message)),
+        Answer::Received(message) => Wire::Received(received(*message)),
         Answer::NoMessage => Wire::NoMessage(v1::NoMessage {}),
         Answer::Peeked(messages) => {
             Wire::Peeked(v1::Peeked { messages: messages.into_iter().map(received).collect() })

@@ -42,7 +42,9 @@ pub(super) enum Link {
     Attaching,
     Attached,
     /// A later visitor was here, or none is known: nothing is done there before the operator says `adopt` (P3).
-    Barred { found: Option<Identity> },
+    Barred {
+        found: Option<Identity>,
+    },
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -71,6 +73,8 @@ pub(super) struct Sweep {
 /// The clearing of marker rows (P14).
 #[derive(Debug, Default)]
 pub(super) struct Markers {
+    /// Transactions that have joined the resource and have not ended, here or anywhere.
+    pub unended: BTreeSet<GlobalId>,
     /// Transactions have ended since a range was drawn.
     pub due: bool,
     /// Up to where the next clearing goes.
@@ -101,14 +105,18 @@ impl Attachment {
 
     /// Whether one more branch may be in flight (P9). Branches that wait for the sweep hold slots as well.
     pub fn has_slot(&self) -> bool {
-        let limit = self.slots.map_or(IN_FLIGHT_MAX, |slots| slots - SLOTS_RESERVED.min(slots / 2));
+        let limit = self
+            .slots
+            .map_or(IN_FLIGHT_MAX, |slots| slots - SLOTS_RESERVED.min(slots / 2));
         let strays = self.sweep.seen.len() + self.sweep.foreign + self.sweep.later;
         self.users.len() + strays < usize::try_from(limit).unwrap_or(usize::MAX)
     }
 
     /// Another database stands at the address, or none can be reached (P16).
     pub fn failure(&self) -> CallFailed {
-        let unheard = || CallFailed::TimedOut { resource: self.resource.name.clone() };
+        let unheard = || CallFailed::TimedOut {
+            resource: self.resource.name.clone(),
+        };
         self.problem.clone().unwrap_or_else(unheard)
     }
 
@@ -125,10 +133,15 @@ impl Attachment {
                 "the database does not know this coordinator: it was restored, or this directory is a copy; if not, say: \
                  handfast resource adopt {name}"
             )),
-            Link::Attaching => {
-                Some(self.problem.as_ref().map_or_else(|| "it has not answered yet".to_owned(), CallFailed::to_string))
-            }
-            Link::Attached => self.problem.as_ref().map(CallFailed::to_string).or_else(|| self.strays_text()),
+            Link::Attaching => Some(self.problem.as_ref().map_or_else(
+                || "it has not answered yet".to_owned(),
+                CallFailed::to_string,
+            )),
+            Link::Attached => self
+                .problem
+                .as_ref()
+                .map(CallFailed::to_string)
+                .or_else(|| self.strays_text()),
         }
     }
 

@@ -14,18 +14,36 @@ use crate::{Ask, CallFailed, CallId, RequestId, Told};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Deed {
     /// With the operator's request to adopt, if it is one (P3).
-    Attach { adopt: Option<RequestId> },
+    Attach {
+        adopt: Option<RequestId>,
+    },
     Scan,
-    Prepare { id: GlobalId },
+    Prepare {
+        id: GlobalId,
+    },
     /// Phase two of a recorded transaction.
-    Tell { id: GlobalId },
-    Fence { id: GlobalId },
+    Tell {
+        id: GlobalId,
+    },
+    Fence {
+        id: GlobalId,
+    },
     /// Rolls back a branch of a transaction that left no record; if it fails, the sweep does it.
-    Undo { id: GlobalId },
+    Undo {
+        id: GlobalId,
+    },
     /// Ends a branch that nobody else ends (P8).
-    Sweep { xid: Xid, outcome: Outcome },
-    Clear { from: GlobalId, through: GlobalId },
-    Forget { xid: Xid },
+    Sweep {
+        xid: Xid,
+        outcome: Outcome,
+    },
+    Clear {
+        from: GlobalId,
+        through: GlobalId,
+    },
+    Forget {
+        xid: Xid,
+    },
 }
 
 impl Coordinator {
@@ -40,7 +58,9 @@ impl Coordinator {
     /// Issues queued calls as long as there is room for one more.
     pub(super) fn pump(&mut self, cx: &mut Context<'_>, name: &ResourceName) {
         loop {
-            let Some(attachment) = self.attachments.get_mut(name) else { return };
+            let Some(attachment) = self.attachments.get_mut(name) else {
+                return;
+            };
             if attachment.link != Link::Attached || attachment.running >= CALLS_MAX {
                 return;
             }
@@ -50,24 +70,45 @@ impl Coordinator {
                 attachment.telling = Some(*id);
                 attachment.queue.push_back(Deed::Tell { id: *id });
             }
-            let Some(deed) = attachment.queue.pop_front() else { return };
-            let Some(deed) = self.still_due(name, deed) else { continue };
-            self.attachments.get_mut(name).expect("it was there above").running += 1;
+            let Some(deed) = attachment.queue.pop_front() else {
+                return;
+            };
+            let Some(deed) = self.still_due(name, deed) else {
+                continue;
+            };
+            self.attachments
+                .get_mut(name)
+                .expect("it was there above")
+                .running += 1;
             self.call(cx.out, name, deed);
         }
     }
 
     /// Sends a call at once. The caller keeps to the bounds.
     pub(super) fn call(&mut self, out: &mut Vec<Action>, name: &ResourceName, deed: Deed) {
-        let attachment = self.attachments.get_mut(name).expect("only attached resources are called");
+        let attachment = self
+            .attachments
+            .get_mut(name)
+            .expect("only attached resources are called");
         let xid = |id: GlobalId| id.branch(name.bqual());
         let identity = self.identity;
         let ask = match &deed {
-            Deed::Attach { adopt } => Ask::Attach { identity, adopt: adopt.is_some() },
-            Deed::Scan => Ask::Scan { coordinator: identity.coordinator },
+            Deed::Attach { adopt } => Ask::Attach {
+                identity,
+                adopt: adopt.is_some(),
+            },
+            Deed::Scan => Ask::Scan {
+                coordinator: identity.coordinator,
+            },
             Deed::Prepare { id } => Ask::Prepare { xid: xid(*id) },
-            Deed::Tell { id } => match self.transactions.get(id).map(|transaction| transaction.phase) {
-                Some(Phase::Ending { outcome: Outcome::Committed }) => Ask::Commit { xid: xid(*id) },
+            Deed::Tell { id } => match self
+                .transactions
+                .get(id)
+                .map(|transaction| transaction.phase)
+            {
+                Some(Phase::Ending {
+                    outcome: Outcome::Committed,
+                }) => Ask::Commit { xid: xid(*id) },
                 _ => Ask::Rollback { xid: xid(*id) },
             },
             Deed::Fence { id } => {
@@ -75,14 +116,27 @@ impl Coordinator {
                 Ask::Fence { id: *id }
             }
             Deed::Undo { id } => Ask::Rollback { xid: xid(*id) },
-            Deed::Sweep { xid, outcome: Outcome::Committed } => Ask::Commit { xid: xid.clone() },
-            Deed::Sweep { xid, outcome: Outcome::RolledBack } => Ask::Rollback { xid: xid.clone() },
-            Deed::Clear { from, through } => Ask::ClearMarkers { from: *from, through: *through },
+            Deed::Sweep {
+                xid,
+                outcome: Outcome::Committed,
+            } => Ask::Commit { xid: xid.clone() },
+            Deed::Sweep {
+                xid,
+                outcome: Outcome::RolledBack,
+            } => Ask::Rollback { xid: xid.clone() },
+            Deed::Clear { from, through } => Ask::ClearMarkers {
+                from: *from,
+                through: *through,
+            },
             Deed::Forget { xid } => Ask::Forget { xid: xid.clone() },
         };
         self.last_call += 1;
         let call = CallId(self.last_call);
-        out.push(Action::Call { call, resource: attachment.resource.clone(), ask });
+        out.push(Action::Call {
+            call,
+            resource: attachment.resource.clone(),
+            ask,
+        });
         self.calls.insert(call, (name.clone(), deed));
     }
 
@@ -92,7 +146,9 @@ impl Coordinator {
         let stage = |id: &GlobalId| Some(found(id)?.branches.get(name)?.stage);
         let due = match &deed {
             // Rolled back before it was asked: its work at the service is undone instead.
-            Deed::Prepare { id } if stage(id) != Some(Stage::Preparing) => return Some(Deed::Undo { id: *id }),
+            Deed::Prepare { id } if stage(id) != Some(Stage::Preparing) => {
+                return Some(Deed::Undo { id: *id });
+            }
             Deed::Tell { id } => stage(id) == Some(Stage::Telling),
             Deed::Fence { id } => found(id).is_some_and(|found| found.phase == Phase::InDoubt),
             Deed::Attach { .. }
@@ -114,8 +170,12 @@ impl Coordinator {
         result: Result<Told, CallFailed>,
     ) -> Result<(), StoreError> {
         // Not known: asked of a registration that was removed since.
-        let Some((name, deed)) = self.calls.remove(&call) else { return Ok(()) };
-        let Some(attachment) = self.attachments.get_mut(&name) else { return Ok(()) };
+        let Some((name, deed)) = self.calls.remove(&call) else {
+            return Ok(());
+        };
+        let Some(attachment) = self.attachments.get_mut(&name) else {
+            return Ok(());
+        };
         let result = result.and_then(|told| fitting(&name, &deed, told));
         attachment.problem = result.as_ref().err().cloned();
         match deed {
@@ -142,7 +202,9 @@ impl Coordinator {
 
     /// Whether branches of this resource are told in the order of the decisions (P19).
     pub(super) fn is_ordered(&self, name: &ResourceName) -> bool {
-        self.attachments.get(name).is_some_and(|attachment| attachment.resource.kind == ResourceKind::Service)
+        self.attachments
+            .get(name)
+            .is_some_and(|attachment| attachment.resource.kind == ResourceKind::Service)
     }
 }
 
@@ -150,16 +212,24 @@ impl Coordinator {
 fn fitting(name: &ResourceName, deed: &Deed, told: Told) -> Result<Told, CallFailed> {
     let fits = match deed {
         Deed::Attach { .. } => {
-            matches!(told, Told::Attached { .. } | Told::Ahead { .. } | Told::UnknownCoordinator)
+            matches!(
+                told,
+                Told::Attached { .. } | Told::Ahead { .. } | Told::UnknownCoordinator
+            )
         }
         Deed::Scan => matches!(told, Told::Scanned(_)),
         Deed::Prepare { .. } => matches!(told, Told::Voted(_)),
-        Deed::Tell { .. } | Deed::Undo { .. } | Deed::Sweep { .. } => matches!(told, Told::Done | Told::Heuristic(_)),
+        Deed::Tell { .. } | Deed::Undo { .. } | Deed::Sweep { .. } => {
+            matches!(told, Told::Done | Told::Heuristic(_))
+        }
         Deed::Fence { .. } => matches!(told, Told::Fenced(_)),
         Deed::Clear { .. } | Deed::Forget { .. } => matches!(told, Told::Done),
     };
     if fits {
         return Ok(told);
     }
-    Err(CallFailed::Refused { resource: name.clone(), cause: format!("its answer does not fit the question: {told:?}") })
+    Err(CallFailed::Refused {
+        resource: name.clone(),
+        cause: format!("its answer does not fit the question: {told:?}"),
+    })
 }

@@ -9,18 +9,41 @@ use crate::{Answer, Command, Done, KnownOutcome, Refused, RequestId};
 #[derive(Debug)]
 pub(super) enum Pending {
     /// `Delegate` or `Decide`.
-    Record { id: GlobalId },
-    Conclude { id: GlobalId, outcome: Outcome },
+    Record {
+        id: GlobalId,
+    },
+    Conclude {
+        id: GlobalId,
+        outcome: Outcome,
+    },
     /// `request`: an operator who gave the branch up.
-    Acknowledge { id: GlobalId, resource: ResourceName, request: Option<RequestId> },
+    Acknowledge {
+        id: GlobalId,
+        resource: ResourceName,
+        request: Option<RequestId>,
+    },
     /// A branch or a row says otherwise than what was decided; `request`: the client who said so.
-    Contradiction { id: GlobalId, request: Option<RequestId> },
+    Contradiction {
+        id: GlobalId,
+        request: Option<RequestId>,
+    },
     /// `services`: branches that their services may drop as well.
-    Forget { request: RequestId, services: Vec<(ResourceName, Xid)> },
+    Forget {
+        request: RequestId,
+        services: Vec<(ResourceName, Xid)>,
+    },
     ForgetOutcomes,
-    AddResource { name: ResourceName, request: RequestId },
-    RemoveResource { name: ResourceName, request: RequestId },
-    MarkersCleared { name: ResourceName },
+    AddResource {
+        name: ResourceName,
+        request: RequestId,
+    },
+    RemoveResource {
+        name: ResourceName,
+        request: RequestId,
+    },
+    MarkersCleared {
+        name: ResourceName,
+    },
 }
 
 impl Coordinator {
@@ -37,16 +60,27 @@ impl Coordinator {
         proposal: Proposal,
         result: Result<Done, Refused>,
     ) -> Result<(), StoreError> {
-        let pending = self.proposals.remove(&proposal).expect("only this coordinator's proposals come back, each once");
+        let pending = self
+            .proposals
+            .remove(&proposal)
+            .expect("only this coordinator's proposals come back, each once");
         match pending {
             Pending::Record { id } => self.record_applied(cx, id, &result),
             Pending::Conclude { id, outcome } => self.concluded(cx, id, outcome, &result),
-            Pending::Acknowledge { id, resource, request } => self.acknowledged(cx, id, &resource, request, &result),
+            Pending::Acknowledge {
+                id,
+                resource,
+                request,
+            } => self.acknowledged(cx, id, &resource, request, &result),
             Pending::Contradiction { id, request } => self.contradicted(cx, id, request, result),
             Pending::Forget { request, services } => self.forgotten(cx, request, services, result),
             Pending::ForgetOutcomes => self.forget_outcomes(cx)?,
-            Pending::AddResource { name, request } => self.resource_added(cx, request, &name, result),
-            Pending::RemoveResource { name, request } => self.resource_removed(cx, request, &name, result),
+            Pending::AddResource { name, request } => {
+                self.resource_added(cx, request, &name, result)
+            }
+            Pending::RemoveResource { name, request } => {
+                self.resource_removed(cx, request, &name, result)
+            }
             Pending::MarkersCleared { name } => self.markers_cleared(&name),
         }
         Ok(())
@@ -61,9 +95,14 @@ impl Coordinator {
         result: Result<Done, Refused>,
     ) {
         let Some(request) = request else { return };
-        let recorded = cx.state.transaction(id).and_then(crate::state::Transaction::heuristic);
+        let recorded = cx
+            .state
+            .transaction(id)
+            .and_then(crate::state::Transaction::heuristic);
         let answer = match result {
-            Ok(_) => Ok(Answer::Outcome(KnownOutcome::Heuristic(recorded.unwrap_or(Heuristic::Hazard)))),
+            Ok(_) => Ok(Answer::Outcome(KnownOutcome::Heuristic(
+                recorded.unwrap_or(Heuristic::Hazard),
+            ))),
             Err(refused) => Err(refused.into()),
         };
         self.answer(cx, request, answer);

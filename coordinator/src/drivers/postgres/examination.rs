@@ -15,8 +15,8 @@ use crate::drivers::findings::{Finding, Target};
 use crate::drivers::limits::CALL_TIMEOUT;
 use crate::drivers::secrets::Secrets;
 
-/// INSERT .. ON CONFLICT, on which recovery rests (P12), came with 9.5.
-const VERSION_MIN: i32 = 90_500;
+/// INSERT .. ON CONFLICT, on which recovery rests (P12), came with 9.5; the bound on idle transactions with 9.6.
+const VERSION_MIN: i32 = 90_600;
 
 pub async fn examine(target: Target<'_>, secrets: &Secrets) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -75,7 +75,7 @@ fn settings(row: &Row, kind: ResourceKind, findings: &mut Vec<Finding>) -> Resul
     let is_on = |name: &str| row.try_get::<_, &str>(name).map(|value| value == "on");
     if row.try_get::<_, i32>("version_number")? < VERSION_MIN {
         findings.push(Finding::bad(
-            "this PostgreSQL is older than 9.5",
+            "this PostgreSQL is older than 9.6",
             "use a later one",
         ));
     }

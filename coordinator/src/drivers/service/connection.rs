@@ -18,13 +18,13 @@ use url::Url;
 use uuid::Uuid;
 
 use crate::drivers::failure::Failure;
-use crate::drivers::limits::{CALL_TIMEOUT, CONNECT_TIMEOUT};
+use crate::drivers::limits::{CONNECT_TIMEOUT, STATEMENT_TIMEOUT};
 
 pub type Client = ResourceManagerClient<Channel>;
 
 /// Connects, and no more.
 pub async fn connect(address: &str) -> Result<Client, Failure> {
-    let endpoint = Endpoint::from_shared(check_address(address)?)?.timeout(CALL_TIMEOUT);
+    let endpoint = Endpoint::from_shared(check_address(address)?)?.timeout(STATEMENT_TIMEOUT);
     let channel = endpoint
         .connect_with_connector(OneConnection { used: false })
         .await?;

@@ -60,14 +60,16 @@ impl Service {
         }
     }
 
-    /// Asks over a connection that was checked. One that breaks is not used again.
+    /// Asks over a connection that was checked. One that breaks or falls silent is not used again: a peer that is gone
+    /// without a word would keep it open for a quarter of an hour.
     async fn over<A>(&self, ask: impl FnOnce(Client) -> A) -> Result<Told, Failure>
     where
         A: Future<Output = Result<Told, Failure>>,
     {
         let (client, made) = self.connected().await?;
         let told = ask(client).await;
-        if told.as_ref().is_err_and(Failure::is_loss_of_connection) {
+        let lost = |failure: &Failure| failure.is_loss_of_connection() || failure.is_silence();
+        if told.as_ref().is_err_and(lost) {
             self.disconnect(made).await;
         }
         told

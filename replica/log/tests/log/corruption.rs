@@ -171,6 +171,29 @@ fn p28_a_synced_position_named_behind_bad_bytes_makes_them_damage() {
     );
 }
 
+/// A copy of a batch where the next one would be has every checksum right, and is none.
+#[test]
+fn a_batch_at_the_place_of_another_is_cut() {
+    let mut disk = SimulatedDisk::new();
+    let mut log = Log::open(disk.clone(), SMALL).unwrap();
+    let start = log.append(&[]).unwrap().offset;
+    let state = |text: &'static str| Record::State {
+        payload: Bytes::from_static(text.as_bytes()),
+    };
+    let first = log.append(&[state("former")]).unwrap().offset;
+    let end = log.append(&[state("latter")]).unwrap().offset;
+    log.sync().unwrap();
+    let file = disk.open(FIRST).unwrap();
+    let mut batch = vec![0; (first - start) as usize];
+    file.read_at(start, &mut batch).unwrap();
+    file.write_at(end, &batch).unwrap();
+    disk.crash(Crash::ProcessKill);
+    assert_eq!(
+        Log::open(disk, SMALL).unwrap().state(),
+        Some(Bytes::from_static(b"latter"))
+    );
+}
+
 #[test]
 fn a_missing_segment_is_named() {
     let mut disk = SimulatedDisk::new();

@@ -5,7 +5,9 @@
 //! never appended, and what an open showed survives the next loss of power (P28, D12; crash points
 //! 33 to 35 and 51).
 
-use handfast_log::disk::{Cause, Crash, Fault, SimulatedDisk, SplitMix64, Survival};
+use handfast_log::disk::{
+    Cause, Crash, Disk, DiskFile, Fault, SimulatedDisk, SplitMix64, Survival,
+};
 use handfast_log::{Log, LogError, LogOptions, OpenError};
 
 use crate::model::{History, Model};
@@ -122,6 +124,30 @@ fn a_crash_at_every_change_of_a_recovery_keeps_what_was_synced() {
             if opened {
                 break;
             }
+        }
+    }
+}
+
+/// A spare is removed, a new one is made, and it gets a segment's name: whichever of these changes
+/// a crash keeps, the old file is not taken for the new segment.
+#[test]
+fn a_spare_of_an_earlier_start_never_becomes_a_segment() {
+    let before = SimulatedDisk::new();
+    let spare = before.create("0000000000000000.spare").unwrap();
+    spare.write_at(0, &[1; 4096]).unwrap();
+    spare.sync_data().unwrap();
+    before.sync_directory().unwrap();
+    for after in 0..10 {
+        let halted = before.fork();
+        halted.plan(Fault::Halt { after });
+        // Whether this start gets through does not matter.
+        drop(Log::open(halted.clone(), SMALL));
+        for seed in 0..64 {
+            let mut disk = halted.fork();
+            disk.crash(Crash::PowerLoss(Survival::Sectors { seed }));
+            let log = Log::open(disk, SMALL)
+                .unwrap_or_else(|error| panic!("change {after}, seed {seed}: {error}"));
+            assert_eq!(Model::of(&log), Model::default());
         }
     }
 }

@@ -1,0 +1,37 @@
+//! What every command has: the server that it speaks to, and the form of what it prints.
+
+use handfast_client::Handfast;
+
+use super::{CommandError, Ended, OutputFormat};
+
+#[derive(Debug, Clone, clap::Args)]
+pub struct Options {
+    /// The server to speak to
+    #[arg(long, global = true, value_name = "URL", env = "HANDFAST_SERVER")]
+    #[arg(default_value = "http://127.0.0.1:1801", help_heading = "Global options")]
+    server: String,
+    /// Print for people or for programs
+    #[arg(long, global = true, value_name = "FORMAT", value_enum, default_value_t = OutputFormat::Text)]
+    #[arg(help_heading = "Global options")]
+    pub output: OutputFormat,
+}
+
+impl Options {
+    /// A client of the server; whether it is there is known when this returns.
+    pub async fn connect(&self) -> Result<Handfast, CommandError> {
+        Ok(Handfast::connect(&self.server).await?)
+    }
+
+    pub fn server(&self) -> &str {
+        &self.server
+    }
+
+    /// Runs a command that speaks to a server. What goes wrong on the way is logged from warnings on.
+    pub fn block_on(&self, command: impl Future<Output = Result<Ended, CommandError>>) -> Result<Ended, CommandError> {
+        let filter = tracing_subscriber::EnvFilter::try_from_default_env();
+        let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+        let runtime = tokio::runtime::Runtime::new().map_err(CommandError::Process)?;
+        runtime.block_on(command)
+    }
+}

@@ -1,0 +1,126 @@
+//! `handfast transaction`: see what is under way and what is in doubt, and resolve it without guessing.
+
+use handfast_client::{Force, Handfast, KnownOutcome, TransactionFilter, TransactionView};
+use handfast_protocol::{GlobalId, Outcome};
+use serde::Serialize;
+
+use super::output::{print_done, print_list, print_one};
+use super::records::{TransactionRecord, heuristic_word};
+use super::{CommandError, Ended, Options};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  handfast transaction list --in-doubt
+  handfast transaction show GTRID
+  handfast transaction resolve GTRID commit")]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// List the transactions that have not ended
+    List {
+        /// Only those that wait for a resource or for you
+        #[arg(long)]
+        in_doubt: bool,
+    },
+    /// Show one transaction: its branches, which side knows what, and what you can do
+    Show { gtrid: GlobalId },
+    /// End a transaction that cannot end by itself
+    ///
+    /// A database that decides is asked first, and its word stands: the opposite is refused. `forget` drops a heuristic
+    /// outcome that you have seen.
+    Resolve {
+        gtrid: GlobalId,
+        #[arg(value_enum)]
+        decision: Decision,
+        /// Do not ask the resource: it is gone for good. What follows is recorded as heuristic
+        #[arg(long)]
+        force: bool,
+    },
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Decision {
+    Commit,
+    Rollback,
+    Forget,
+}
+
+#[derive(Serialize)]
+struct Resolved {
+    gtrid: String,
+    outcome: &'static str,
+    reason: String,
+}
+
+impl Args {
+    pub async fn run(self, options: &Options) -> Result<Ended, CommandError> {
+        let (handfast, output) = (options.connect().await?, options.output);
+        match self.action {
+            Action::List { in_doubt } => {
+                let views = all(&handfast, in_doubt).await?;
+                let records: Vec<TransactionRecord> = views.into_iter().map(TransactionRecord::from).collect();
+                print_list(output, &records, &["gtrid", "state", "outcome", "age_seconds", "suggestion"])?;
+            }
+            Action::Show { gtrid } => {
+                print_one(output, &TransactionRecord::from(handfast.transaction(gtrid).await?))?;
+            }
+            Action::Resolve { gtrid, decision, force } => {
+                let force = if force { Force::ResourceIsGone } else { Force::No };
+                let resolved = resolve(&handfast, gtrid, decision, force).await?;
+                let Resolved { outcome, reason, .. } = &resolved;
+                let because = if reason.is_empty() { String::new() } else { format!(": {reason}") };
+                let sentence = format!("transaction {gtrid} is {outcome}{because}");
+                print_done(output, &resolved, &sentence)?;
+            }
+        }
+        Ok(Ended::Done)
+    }
+}
+
+/// Every page of the list.
+async fn all(handfast: &Handfast, in_doubt: bool) -> Result<Vec<TransactionView>, CommandError> {
+    let mut found: Vec<TransactionView> = Vec::new();
+    let mut after = None;
+    loop {
+        let page = handfast.transactions(TransactionFilter { in_doubt, after, limit: PAGE }).await?;
+        let last = page.last().and_then(|view| view.gtrid.parse().ok());
+        let is_last = page.len() < PAGE as usize || last.is_none();
+        found.extend(page);
+        if is_last {
+            return Ok(found);
+        }
+        after = last;
+    }
+}
+
+/// Transactions of one page, as many as a server gives.
+const PAGE: u32 = 1_000;
+
+async fn resolve(
+    handfast: &Handfast,
+    id: GlobalId,
+    decision: Decision,
+    force: Force,
+) -> Result<Resolved, CommandError> {
+    let outcome = match decision {
+        Decision::Commit => Outcome::Committed,
+        Decision::Rollback => Outcome::RolledBack,
+        Decision::Forget => {
+            handfast.forget_transaction(id).await?;
+            return Ok(Resolved { gtrid: id.to_string(), outcome: "forgotten", reason: String::new() });
+        }
+    };
+    let (outcome, reason) = match handfast.resolve_transaction(id, outcome, force).await? {
+        KnownOutcome::Committed => ("committed", String::new()),
+        KnownOutcome::RolledBack { reason } => ("rolled back", reason),
+        KnownOutcome::Heuristic(heuristic) => ("heuristic", heuristic_word(heuristic).to_owned()),
+        KnownOutcome::Undecided { state } => ("undecided", state),
+        KnownOutcome::Forgotten => ("forgotten", String::new()),
+    };
+    Ok(Resolved { gtrid: id.to_string(), outcome, reason })
+}

@@ -1,0 +1,7 @@
+//! The program `handfast`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    handfast::cli::main()
+}
