@@ -5,10 +5,10 @@ use handfast_protocol::{GlobalId, MessageId, Outcome, ResourceKind};
 use handfast_wire::v1;
 
 use crate::body;
-use crate::outcome::{KnownOutcome, known};
 use crate::error::RequestError;
 use crate::handfast::Handfast;
 use crate::message::Received;
+use crate::outcome::{KnownOutcome, known};
 use crate::receive::received;
 use crate::session::{Answer, Ask, expect_answer};
 use crate::view::{Finding, PeekedMessage, Place, QueueView, ResourceView, TransactionView};

@@ -5,11 +5,11 @@ use std::time::Duration;
 
 use handfast_protocol::{GlobalId, MessageId, ProducerName};
 
-use crate::outcome::{InDoubt, KnownOutcome};
 use crate::error::{ConnectError, RequestError};
 use crate::exclusive::ExclusiveReader;
 use crate::limits::TRANSACTION_TIMEOUT_DEFAULT;
 use crate::message::{Message, Received};
+use crate::outcome::{InDoubt, KnownOutcome};
 use crate::pool::Pool;
 use crate::producer::{Producer, ProducerError};
 use crate::receive;

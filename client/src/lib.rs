@@ -55,13 +55,13 @@ mod view;
 
 pub use admin::{Fate, Force, QueueSettings, TransactionFilter};
 pub use blame::{Blame, blame_of, blame_of_sqlite};
-pub use outcome::{CommitOutcome, InDoubt, KnownOutcome, NotCommitted};
 pub use enlist::EnlistError;
 pub use error::{Cause, ConnectError, RefusalCode, Refused, RequestError, Unreadable};
 pub use exclusive::ExclusiveReader;
 pub use handfast::Handfast;
 pub use lent::Lent;
 pub use message::{Message, Received};
+pub use outcome::{CommitOutcome, InDoubt, KnownOutcome, NotCommitted};
 pub use postgres::{PostgresBranch, PostgresStatementError};
 pub use producer::{Producer, ProducerError};
 pub use receive::ReceiveError;

@@ -11,12 +11,12 @@ use tokio::time::Instant;
 
 use crate::blame::Blame;
 use crate::commit::{Branch, Ending};
-use crate::outcome::{CommitOutcome, InDoubt};
 use crate::enlist::EnlistError;
 use crate::error::RequestError;
 use crate::lent::Lent;
 use crate::limits::BRANCHES_MAX;
 use crate::message::{Message, Received};
+use crate::outcome::{CommitOutcome, InDoubt};
 use crate::pool::Pool;
 use crate::postgres::PostgresBranch;
 use crate::postgres_connection::PostgresConnection;

@@ -1,6 +1,10 @@
 //! The session with a server (D11): frames, ids, batches, windows, losses.
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
 
 mod scripted;
 

@@ -1,6 +1,10 @@
 //! Transactions with a SQLite file, against a coordinator whose answers are written down (P3, P6, P11-P13, P15, P21, P22).
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
 
 mod scripted;
 

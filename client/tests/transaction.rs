@@ -1,6 +1,10 @@
 //! The life of a transaction over queues alone: what reaches the coordinator, and what the application is told (D5, P21).
 
-#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a test fails by panicking"
+)]
 
 mod scripted;
 

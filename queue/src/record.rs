@@ -74,7 +74,7 @@ impl StoredMessage {
         size_of(&self.properties, &self.body)
     }
 
-    /// The moment after which it may no longer be received.
+    /// The moment from which on it may no longer be received.
     pub fn expires_at(&self) -> Option<Timestamp> {
         self.properties.time_to_be_received.map(|span| self.sent_at.after(span))
     }

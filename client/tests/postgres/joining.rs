@@ -2,14 +2,10 @@
 
 use std::sync::Arc;
 
-use handfast_client::{CommitOutcome, EnlistError, Handfast, PostgresStatementError, RollbackCause};
-use handfast_protocol::{PreparedName, ResourceName};
-use handfast_test_postgres::Options;
-use handfast_wire::v1;
-use handfast_wire::v1::transaction_outcome::Kind;
+use handfast_client::{CommitOutcome, EnlistError, RollbackCause};
 use tokio_postgres::NoTls;
 
-use crate::scripted::{Answer, Peer, ScriptedServer, gtrid, outcome, within};
+use crate::scripted::{gtrid, within};
 use crate::world::{SCHEMA, World, decided};
 
 #[tokio::test]

@@ -1,9 +1,7 @@
 //! The marker row as the deciding commit (P11-P13, P21).
 
-use std::sync::Arc;
-
-use handfast_client::{CommitOutcome, EnlistError, Handfast, PostgresStatementError, RollbackCause};
-use handfast_protocol::{PreparedName, ResourceName};
+use handfast_client::{CommitOutcome, Handfast, RollbackCause};
+use handfast_protocol::ResourceName;
 use handfast_test_postgres::Options;
 use handfast_wire::v1;
 use handfast_wire::v1::transaction_outcome::Kind;

@@ -1,16 +1,10 @@
 //! What failing statements come to, and whom they blame (P6, P22).
 
-use std::sync::Arc;
-
-use handfast_client::{CommitOutcome, EnlistError, Handfast, PostgresStatementError, RollbackCause};
-use handfast_protocol::{PreparedName, ResourceName};
-use handfast_test_postgres::Options;
+use handfast_client::{CommitOutcome, PostgresStatementError, RollbackCause};
 use handfast_wire::v1;
-use handfast_wire::v1::transaction_outcome::Kind;
-use tokio_postgres::NoTls;
 
-use crate::scripted::{Answer, Peer, ScriptedServer, gtrid, outcome, within};
-use crate::world::{SCHEMA, World, decided};
+use crate::scripted::gtrid;
+use crate::world::{World, decided};
 
 #[tokio::test]
 async fn p6_p22_a_failed_block_never_commits_and_the_failure_is_blamed() {

@@ -1,16 +1,13 @@
 //! PREPARE TRANSACTION under the branch's name (P6, P7, P9).
 
-use std::sync::Arc;
-
-use handfast_client::{CommitOutcome, EnlistError, Handfast, PostgresStatementError, RollbackCause};
+use handfast_client::CommitOutcome;
 use handfast_protocol::{PreparedName, ResourceName};
 use handfast_test_postgres::Options;
 use handfast_wire::v1;
 use handfast_wire::v1::transaction_outcome::Kind;
-use tokio_postgres::NoTls;
 
-use crate::scripted::{Answer, Peer, ScriptedServer, gtrid, outcome, within};
-use crate::world::{SCHEMA, World, decided};
+use crate::scripted::{gtrid, outcome};
+use crate::world::World;
 
 #[tokio::test]
 async fn two_phase_the_branch_is_prepared_under_its_name_with_its_witness() {

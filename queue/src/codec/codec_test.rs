@@ -333,6 +333,19 @@ fn another_version_and_a_longer_record_are_refused() {
     assert_eq!(decode_command(&Bytes::new()), Err(CommandUnreadable::Malformed { cause: "it is empty".to_owned() }));
 }
 
+#[test]
+fn a_length_that_was_never_written_is_not_believed() {
+    let body = Body::Apart { body: BodyId(1), length: u64::MAX };
+    let cause = format!("a body of {} bytes is longer than any", u64::MAX);
+    let malformed = || Unreadable::Malformed { cause: cause.clone() };
+    let message = StoredMessage { body: body.clone(), ..message(None) };
+    assert_eq!(decode_message(&encode_message(&message)), Err(malformed()));
+    let work = Work { sends: vec![send(body)], ..Work::default() };
+    assert_eq!(decode_work(&encode_work(&work)), Err(malformed()));
+    assert_eq!(decode_branch(&encode_branch(Timestamp(5), &work)), Err(malformed()));
+    assert_eq!(decode_staged_body(&encode_staged_body(u64::MAX)), Err(malformed()));
+}
+
 /// Reads the bytes as every kind of record there is.
 fn read_all(bytes: &Bytes) {
     drop(decode_command(bytes));

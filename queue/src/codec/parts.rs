@@ -4,6 +4,7 @@ use std::fmt;
 use std::time::Duration;
 
 use bytes::Bytes;
+use handfast_protocol::limits::BODY_BYTES_MAX;
 use handfast_protocol::{Bqual, DeadLetterReason, Gtrid, MessageId, Priority, Properties, QueueName, Timestamp, Xid};
 use serde::de::{Error, Visitor};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
@@ -155,11 +156,27 @@ impl<'a> From<&'a Body> for BodyRecord<'a> {
 }
 
 impl BodyRecord<'_> {
+    /// For what the store gives back: no length is believed that could not have been written.
+    pub(super) fn check(&self) -> Result<(), Unreadable> {
+        match self {
+            BodyRecord::Inline(_) => Ok(()),
+            BodyRecord::Apart { length, .. } => check_length(*length),
+        }
+    }
+
     pub(super) fn into_body(self, source: &Bytes) -> Body {
         match self {
             BodyRecord::Inline(octets) => Body::Inline(octets.of(source)),
             BodyRecord::Apart { body, length } => Body::Apart { body: BodyId(body), length },
         }
+    }
+}
+
+pub(super) fn check_length(length: u64) -> Result<(), Unreadable> {
+    if length <= BODY_BYTES_MAX as u64 {
+        Ok(())
+    } else {
+        Err(Unreadable::malformed(format_args!("a body of {length} bytes is longer than any")))
     }
 }
 
@@ -234,6 +251,10 @@ impl<'a> From<&'a Work> for WorkRecord<'a> {
 }
 
 impl WorkRecord<'_> {
+    pub(super) fn check(&self) -> Result<(), Unreadable> {
+        self.sends.iter().try_for_each(|send| send.body.check())
+    }
+
     pub(super) fn into_work(self, source: &Bytes) -> Result<Work, Unreadable> {
         Ok(Work {
             sends: outgoing_messages(self.sends, source)?,

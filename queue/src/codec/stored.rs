@@ -5,7 +5,8 @@ use handfast_protocol::{DeadLetter, MessageId, Timestamp};
 use serde::{Deserialize, Serialize};
 
 use super::parts::{
-    BodyRecord, FateRecord, IdRecord, KeyRecord, PropertiesRecord, ReasonRecord, SettingsRecord, WorkRecord, queue_name,
+    BodyRecord, FateRecord, IdRecord, KeyRecord, PropertiesRecord, ReasonRecord, SettingsRecord, WorkRecord,
+    check_length, queue_name,
 };
 use super::{Unreadable, VERSION, read, write};
 use crate::command::Fate;
@@ -231,6 +232,7 @@ pub(crate) fn encode_message(message: &StoredMessage) -> Bytes {
 /// The body, if inline, is a slice of `bytes`.
 pub(crate) fn decode_message(bytes: &Bytes) -> Result<StoredMessage, Unreadable> {
     let form: MessageForm<'_> = read(bytes)?;
+    form.body.check()?;
     let (dead_attempts, dead_abandoned) = form.dead.as_ref().map_or((0, 0), |dead| (dead.attempts, dead.abandoned));
     let dead_letter = |dead: DeadForm<'_>| {
         Ok(DeadLetter {
@@ -265,7 +267,9 @@ pub(crate) fn encode_work(work: &Work) -> Bytes {
 }
 
 pub(crate) fn decode_work(bytes: &Bytes) -> Result<Work, Unreadable> {
-    read::<WorkRecord<'_>>(bytes)?.into_work(bytes)
+    let record: WorkRecord<'_> = read(bytes)?;
+    record.check()?;
+    record.into_work(bytes)
 }
 
 pub(crate) fn encode_branch(prepared_at: Timestamp, work: &Work) -> Bytes {
@@ -274,6 +278,7 @@ pub(crate) fn encode_branch(prepared_at: Timestamp, work: &Work) -> Bytes {
 
 pub(crate) fn decode_branch(bytes: &Bytes) -> Result<BranchRecord, Unreadable> {
     let form: BranchForm<'_> = read(bytes)?;
+    form.work.check()?;
     Ok(BranchRecord { prepared_at: Timestamp(form.prepared_at), work: form.work.into_work(bytes)? })
 }
 
@@ -292,7 +297,9 @@ pub(crate) fn encode_staged_body(length: u64) -> Bytes {
 }
 
 pub(crate) fn decode_staged_body(bytes: &[u8]) -> Result<u64, Unreadable> {
-    read(bytes)
+    let length = read(bytes)?;
+    check_length(length)?;
+    Ok(length)
 }
 
 pub(crate) fn encode_producer(record: &ProducerRecord) -> Bytes {

@@ -25,6 +25,7 @@ use handfast_protocol::{Bqual, Gtrid, MessageId, ProducerName, Timestamp, Xid};
 use handfast_store::Family;
 use uuid::Uuid;
 
+use super::ground::BANDS;
 use crate::{BodyId, MessageKey, QueueId, StageId};
 
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -232,7 +233,8 @@ impl<'a> Rest<'a> {
     }
 
     fn message_key(&mut self) -> Option<MessageKey> {
-        Some(MessageKey { queue: QueueId(self.u32()?), band: self.u8()?, sequence: self.u64()? })
+        let key = MessageKey { queue: QueueId(self.u32()?), band: self.u8()?, sequence: self.u64()? };
+        (key.band < BANDS).then_some(key)
     }
 
     fn xid(&mut self) -> Option<Xid> {
@@ -250,7 +252,11 @@ mod tests {
     use super::*;
 
     fn message_keys() -> impl Strategy<Value = MessageKey> {
-        any::<(u32, u8, u64)>().prop_map(|(queue, band, sequence)| MessageKey { queue: QueueId(queue), band, sequence })
+        (any::<u32>(), 0..BANDS, any::<u64>()).prop_map(|(queue, band, sequence)| MessageKey {
+            queue: QueueId(queue),
+            band,
+            sequence,
+        })
     }
 
     fn xids() -> impl Strategy<Value = Xid> {

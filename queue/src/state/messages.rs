@@ -1,6 +1,6 @@
 //! How a message comes into a queue and leaves it: the only place that writes `Messages` and its indexes.
 
-use handfast_protocol::{DeadLetter, DeadLetterReason, Priority, Timestamp};
+use handfast_protocol::{DeadLetter, DeadLetterReason, MessageId, Priority, Timestamp};
 use handfast_store::{Overlay, StoreError};
 
 use super::State;
@@ -11,7 +11,28 @@ use super::staging::delete_body;
 use crate::codec;
 use crate::command::Fate;
 use crate::limits::INLINE_BODY_BYTES_MAX;
-use crate::{MessageKey, OutgoingMessage, QueueId, Status, StoredMessage};
+use crate::{Body, MessageKey, OutgoingMessage, QueueId, Status, StoredMessage};
+
+/// What it takes to remove a message from its queue: not its inline body, so that a long list of them is small.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Resting {
+    pub key: MessageKey,
+    id: MessageId,
+    size: u64,
+    expires_at: Option<Timestamp>,
+    /// Where its body rests, if apart.
+    apart: Option<Body>,
+}
+
+impl Resting {
+    pub(super) fn of(key: &MessageKey, message: &StoredMessage) -> Resting {
+        let apart = match &message.body {
+            Body::Inline(_) => None,
+            apart @ Body::Apart { .. } => Some(apart.clone()),
+        };
+        Resting { key: *key, id: message.id, size: message.size(), expires_at: expiry_of(key, message), apart }
+    }
+}
 
 impl State {
     /// Gives a send its place: the next one of its queue and band, so that order is commit order (G4).
@@ -49,22 +70,18 @@ impl State {
     }
 
     /// Takes a message out of its queue; where it rests apart, its body stays for whoever owns it next.
-    pub(super) fn take(
-        &mut self,
-        overlay: &mut Overlay<'_>,
-        key: &MessageKey,
-        message: &StoredMessage,
-    ) -> Result<(), StoreError> {
+    pub(super) fn take(&mut self, overlay: &mut Overlay<'_>, message: &Resting) -> Result<(), StoreError> {
+        let Resting { key, id, size, expires_at, .. } = message;
         records::delete(overlay, &Key::Message(*key));
-        if let Some(time) = expiry_of(key, message) {
-            records::delete(overlay, &Key::Expiry(time, *key));
+        if let Some(time) = expires_at {
+            records::delete(overlay, &Key::Expiry(*time, *key));
         }
         if key.queue == QueueId::DEAD_LETTER {
-            records::delete(overlay, &Key::DeadLetter(message.id));
+            records::delete(overlay, &Key::DeadLetter(*id));
         }
         self.clear_status(overlay, key)?;
         let entry = self.queues.change(key.queue);
-        entry.leave(key, message.size());
+        entry.leave(key, *size);
         if entry.ground.is_crowded() {
             self.clear_ground(overlay, key.queue)?;
         }
@@ -72,14 +89,11 @@ impl State {
     }
 
     /// The message leaves for good: received, expired, or purged.
-    pub(super) fn discard(
-        &mut self,
-        overlay: &mut Overlay<'_>,
-        key: &MessageKey,
-        message: &StoredMessage,
-    ) -> Result<(), StoreError> {
-        self.take(overlay, key, message)?;
-        delete_body(overlay, &message.body);
+    pub(super) fn discard(&mut self, overlay: &mut Overlay<'_>, message: &Resting) -> Result<(), StoreError> {
+        self.take(overlay, message)?;
+        if let Some(body) = &message.apart {
+            delete_body(overlay, body);
+        }
         Ok(())
     }
 
@@ -94,7 +108,7 @@ impl State {
         status: Status,
     ) -> Result<(), StoreError> {
         assert_ne!(key.queue, QueueId::DEAD_LETTER, "a dead letter dies no second time");
-        self.take(overlay, key, &message)?;
+        self.take(overlay, &Resting::of(key, &message))?;
         let entry = self.queues.get(key.queue).expect("the message was counted in it just above");
         let queue = entry.record.name.clone();
         message.dead_letter = Some(DeadLetter { queue, reason, error: status.error, dead_at: now });
@@ -114,7 +128,7 @@ impl State {
         fate: Fate,
     ) -> Result<(), StoreError> {
         match fate {
-            Fate::Discard => self.discard(overlay, key, &message),
+            Fate::Discard => self.discard(overlay, &Resting::of(key, &message)),
             Fate::DeadLetter(reason) => {
                 let status = self.read_status(overlay, key)?;
                 self.bury(overlay, now, key, message, reason, status)

@@ -8,6 +8,7 @@ use handfast_protocol::{DeadLetterReason, QueueName, Timestamp};
 use handfast_store::{Overlay, StoreError};
 
 use super::State;
+use super::messages::Resting;
 use crate::limits::{RETRY_DELAY_FACTOR, RETRY_DELAY_FIRST, RETRY_DELAY_MAX};
 use crate::{Blame, Done, MessageKey, QueueId, QueueSettings, Refused, Status, StoredMessage};
 
@@ -105,7 +106,7 @@ impl State {
         };
         let mut places = Vec::with_capacity(letters.len());
         for (key, (mut message, queue)) in keys.iter().zip(letters) {
-            self.take(overlay, key, &message)?;
+            self.take(overlay, &Resting::of(key, &message))?;
             message.properties.time_to_be_received = None;
             message.arrived_at = now;
             message.dead_letter = None;

@@ -8,7 +8,7 @@ use handfast_store::{Overlay, StoreError};
 use super::State;
 use super::ground::BANDS;
 use super::keys::Key;
-use super::messages::expiry_of;
+use super::messages::{Resting, expiry_of};
 use super::records;
 use crate::codec;
 use crate::command::Fate;
@@ -163,7 +163,7 @@ impl State {
                 continue;
             }
             if message.properties.drop_expired {
-                self.discard(overlay, &key, &message)?;
+                self.discard(overlay, &Resting::of(&key, &message))?;
             } else {
                 let status = self.read_status(overlay, &key)?;
                 self.bury(overlay, now, &key, message, DeadLetterReason::ReceiveTimeout, status)?;

@@ -9,18 +9,19 @@ use handfast_store::{Overlay, StoreError};
 use super::State;
 use super::branches::Branch;
 use super::keys::Key;
+use super::messages::Resting;
 use super::records;
 use super::staging::delete_body;
 use crate::codec;
 use crate::limits::PREPARED_INLINE_BYTES_MAX;
-use crate::{Body, Done, MessageKey, OutgoingMessage, QueueId, Refused, StageId, StoredMessage, Work};
+use crate::{Body, Done, MessageKey, OutgoingMessage, QueueId, Refused, StageId, Work};
 
 /// A branch's work that may take effect: everything that it names was there when it was judged.
 pub(super) struct Judged {
     /// The parts that were written ahead, in order; they come before the rest.
     staged: Vec<Work>,
-    /// The messages that it received, without their inline bodies.
-    received: Vec<(MessageKey, StoredMessage)>,
+    /// The messages that it received.
+    received: Vec<Resting>,
 }
 
 impl State {
@@ -73,7 +74,7 @@ impl State {
         &self,
         overlay: &Overlay<'_>,
         keys: &[MessageKey],
-    ) -> Result<Result<Vec<(MessageKey, StoredMessage)>, Refused>, StoreError> {
+    ) -> Result<Result<Vec<Resting>, Refused>, StoreError> {
         let (mut named, mut received) = (BTreeSet::new(), Vec::with_capacity(keys.len()));
         for key in keys {
             let free = self.branches.holder(key).is_none() && self.queues.open_for_use(key.queue).is_some();
@@ -83,7 +84,7 @@ impl State {
             let Some(message) = self.read_message(overlay, key)? else {
                 return Ok(Err(Refused::Conflict));
             };
-            received.push((*key, message));
+            received.push(Resting::of(key, &message));
         }
         Ok(Ok(received))
     }
@@ -100,8 +101,8 @@ impl State {
             Ok(judged) => judged,
             Err(refused) => return Ok(Err(refused)),
         };
-        for (key, message) in &judged.received {
-            self.discard(overlay, key, message)?;
+        for message in &judged.received {
+            self.discard(overlay, message)?;
         }
         let stage = work.stage;
         let places = self.place_all(overlay, now, judged.staged, work);
@@ -153,7 +154,7 @@ impl State {
         let work = self.take_branch_record(overlay, xid)?;
         for key in &branch.receives {
             let message = records::must_get(overlay, &Key::Message(*key), codec::decode_message)?;
-            self.discard(overlay, key, &message)?;
+            self.discard(overlay, &Resting::of(key, &message))?;
         }
         let staged = branch.stage.map(|stage| self.staging.work(overlay, stage)).transpose()?.unwrap_or_default();
         let places = self.place_all(overlay, now, staged, work);

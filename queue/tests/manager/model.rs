@@ -492,7 +492,6 @@ fn name_of(name: &str) -> QueueName {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 400, ..ProptestConfig::default() })]
     #[test]
     fn hands_every_message_to_one_in_order(ops in ops()) {
         let mut oracle = Oracle::new();

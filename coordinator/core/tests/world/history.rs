@@ -54,7 +54,7 @@ impl World {
         });
         self.choose(chosen.unwrap().0, which);
         self.check_atomic();
-        if number % 16 == 0 {
+        if number.is_multiple_of(16) {
             self.state.check_invariants(&self.store).unwrap().unwrap();
         }
     }
@@ -195,8 +195,8 @@ impl World {
         let name = |text: &str| ResourceName::new(text).unwrap();
         let client = &mut self.clients[index];
         client.prepared.clear();
-        client.last = (how % 3 != 0).then(|| name("ledger"));
-        client.to_prepare = if how % 2 == 0 {
+        client.last = (!how.is_multiple_of(3)).then(|| name("ledger"));
+        client.to_prepare = if how.is_multiple_of(2) {
             vec![name("stock")]
         } else {
             Vec::new()
