@@ -28,7 +28,7 @@ async fn begun() -> (ScriptedServer, Handfast, Peer, Transaction) {
     (server, handfast, peer, tx.unwrap())
 }
 
-fn in_transaction(gtrid: impl ToString) -> Option<v1::Transaction> {
+fn in_transaction(gtrid: handfast_protocol::GlobalId) -> Option<v1::Transaction> {
     Some(v1::Transaction {
         name: Some(v1::transaction::Name::Gtrid(gtrid.to_string())),
     })

@@ -20,20 +20,32 @@ pub struct Batch {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Command {
     /// Taking leadership (P2). Judged in no epoch. The first one ever gives the queue manager its id.
-    BeginEpoch { leadership: Uuid, manager_id: Uuid, incarnation: Incarnation },
+    BeginEpoch {
+        leadership: Uuid,
+        manager_id: Uuid,
+        incarnation: Incarnation,
+    },
     Queue(queue::Command),
     Coordinator(coordinator::Command),
     /// A decision or delegation and the local branch's part in it: both take effect or neither does (D8, P17).
-    Together { queue: queue::Command, coordinator: coordinator::Command },
+    Together {
+        queue: queue::Command,
+        coordinator: coordinator::Command,
+    },
 }
 
 /// What applying one command did.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Applied {
-    Epoch { leadership: Uuid },
+    Epoch {
+        leadership: Uuid,
+    },
     Queue(Result<queue::Done, queue::Refused>),
     /// `freed`: messages that the local branch held; it follows its transaction's outcome in the same entry.
-    Coordinator { result: Result<coordinator::Done, coordinator::Refused>, freed: Vec<queue::MessageKey> },
+    Coordinator {
+        result: Result<coordinator::Done, coordinator::Refused>,
+        freed: Vec<queue::MessageKey>,
+    },
     Together {
         queue: Result<queue::Done, queue::Refused>,
         coordinator: Result<coordinator::Done, coordinator::Refused>,

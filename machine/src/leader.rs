@@ -23,8 +23,15 @@ enum Continuation {
     Queue(manager::Proposal),
     Coordinator(coordinator::Proposal),
     /// A decision or delegation with the local branch's part in it, or (`held: None`) of a local branch that did nothing.
-    Together { proposal: coordinator::Proposal, xid: Xid, hold: bool },
-    Idle { proposal: coordinator::Proposal, xid: Xid },
+    Together {
+        proposal: coordinator::Proposal,
+        xid: Xid,
+        hold: bool,
+    },
+    Idle {
+        proposal: coordinator::Proposal,
+        xid: Xid,
+    },
 }
 
 /// What the two cores see of the world during one step.
@@ -166,7 +173,8 @@ impl Leader {
         results: Vec<Applied>,
         out: &mut Vec<Action>,
     ) -> Result<(), StoreError> {
-        let (expected, continuations) = self.in_flight.pop_front().expect("only proposed entries of this epoch are applied");
+        let (expected, continuations) =
+            self.in_flight.pop_front().expect("only proposed entries of this epoch are applied");
         assert_eq!(number, expected, "entries are applied in the order in which they were proposed");
         assert_eq!(results.len(), continuations.len(), "every command of an entry has one result");
         for (continuation, result) in continuations.into_iter().zip(results) {
@@ -235,7 +243,12 @@ impl Leader {
         Ok(())
     }
 
-    fn step_manager(&mut self, scene: Scene<'_>, event: manager::Event, out: &mut Vec<Action>) -> Result<(), StoreError> {
+    fn step_manager(
+        &mut self,
+        scene: Scene<'_>,
+        event: manager::Event,
+        out: &mut Vec<Action>,
+    ) -> Result<(), StoreError> {
         let mut actions = Vec::new();
         self.manager.step(&scene.state.queue, scene.store, scene.now, event, &mut actions)?;
         self.carry_manager(scene, actions, out);

@@ -27,17 +27,36 @@ pub struct Entry {
 /// Everything that can happen to a member.
 #[derive(Debug)]
 pub enum Event {
-    Request { request: RequestId, connection: ConnectionId, ask: Request },
-    KeepAlive { connection: ConnectionId },
-    Disconnected { connection: ConnectionId },
+    Request {
+        request: RequestId,
+        connection: ConnectionId,
+        ask: Request,
+    },
+    KeepAlive {
+        connection: ConnectionId,
+    },
+    Disconnected {
+        connection: ConnectionId,
+    },
     /// A driver has answered a [`Action::Call`].
-    Called { call: coordinator::CallId, result: Result<coordinator::Told, coordinator::CallFailed> },
-    BarrierPassed { barrier: u64 },
+    Called {
+        call: coordinator::CallId,
+        result: Result<coordinator::Told, coordinator::CallFailed>,
+    },
+    BarrierPassed {
+        barrier: u64,
+    },
     /// The log has committed these.
-    Committed { entries: Vec<Entry> },
+    Committed {
+        entries: Vec<Entry>,
+    },
     /// The log lets this member propose. `leadership` and `manager_id` are fresh random ids, `incarnation` is that of the data
     /// directory (P3).
-    Lead { leadership: Uuid, manager_id: Uuid, incarnation: Incarnation },
+    Lead {
+        leadership: Uuid,
+        manager_id: Uuid,
+        incarnation: Incarnation,
+    },
     /// The log no longer lets this member propose, or the process is stopping.
     Follow,
     Space(Space),
@@ -49,11 +68,20 @@ pub enum Event {
 pub enum Action {
     /// Append this entry to the log. In this order; it comes back as [`Event::Committed`].
     Propose(Bytes),
-    Answer { request: RequestId, answer: Result<Answer, Refusal> },
+    Answer {
+        request: RequestId,
+        answer: Result<Answer, Refusal>,
+    },
     /// Ask a resource; it comes back as [`Event::Called`].
-    Call { call: coordinator::CallId, resource: coordinator::Resource, ask: coordinator::Ask },
+    Call {
+        call: coordinator::CallId,
+        resource: coordinator::Resource,
+        ask: coordinator::Ask,
+    },
     /// Say [`Event::BarrierPassed`] when all that is committed now has been applied (P8).
-    Barrier { barrier: u64 },
+    Barrier {
+        barrier: u64,
+    },
 }
 
 /// The member cannot go on: the process ends and says why (D12).

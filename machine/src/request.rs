@@ -18,7 +18,10 @@ pub enum Request {
     Queue(queues::Request),
     Coordinator(coordinator::Request),
     /// Ends a transaction of our coordinator with what the failure says about the received messages (P22).
-    Rollback { id: GlobalId, blame: Option<queue::Blame> },
+    Rollback {
+        id: GlobalId,
+        blame: Option<queue::Blame>,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

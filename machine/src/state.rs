@@ -192,7 +192,9 @@ impl State {
                 let hold = self.coordinator.has_open_branches(id);
                 Some(queue::Command::CommitPrepared { xid, hold })
             }
-            coordinator::Done::Decided(Outcome::RolledBack) if prepared => Some(queue::Command::RollbackPrepared { xid }),
+            coordinator::Done::Decided(Outcome::RolledBack) if prepared => {
+                Some(queue::Command::RollbackPrepared { xid })
+            }
             coordinator::Done::Decided(_) => None,
             coordinator::Done::Ended(_) => Some(queue::Command::Release { xid }),
         }
@@ -214,7 +216,11 @@ impl State {
             (Err(_), Some(id)) => Err(coordinator::Refused::LocalBranch { id }),
             _ => self.coordinator.apply(overlay, now, coordinator)?,
         };
-        assert_eq!(queue.is_ok(), coordinator.is_ok(), "both halves of a one-log command take effect or neither does (P17)");
+        assert_eq!(
+            queue.is_ok(),
+            coordinator.is_ok(),
+            "both halves of a one-log command take effect or neither does (P17)"
+        );
         Ok(Applied::Together { queue, coordinator })
     }
 }

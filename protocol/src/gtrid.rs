@@ -138,7 +138,8 @@ mod tests {
 
     #[test]
     fn a_foreign_xid_stays_opaque() {
-        let id = GlobalId { coordinator: CoordinatorId(Uuid::nil()), incarnation: Incarnation(1), epoch: 2, sequence: 3 };
+        let id =
+            GlobalId { coordinator: CoordinatorId(Uuid::nil()), incarnation: Incarnation(1), epoch: 2, sequence: 3 };
         let ours = id.branch(Bqual::new("q").unwrap());
         let foreign = Xid { format_id: 7, ..ours.clone() };
         assert_eq!(GlobalId::try_from(&ours), Ok(id));

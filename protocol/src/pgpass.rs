@@ -43,11 +43,7 @@ fn unescaped(field: &str) -> String {
     let mut plain = String::with_capacity(field.len());
     while let Some(character) = characters.next() {
         // A lone backslash at the end stands for itself.
-        plain.push(if character == '\\' {
-            characters.next().unwrap_or('\\')
-        } else {
-            character
-        });
+        plain.push(if character == '\\' { characters.next().unwrap_or('\\') } else { character });
     }
     plain
 }
@@ -88,11 +84,7 @@ empty:1:d:u:
         ];
         for ((host, port, database, user), password) in table {
             let found = lookup(FILE, host, port, database, user);
-            assert_eq!(
-                found.as_deref(),
-                password,
-                "{host}:{port}:{database}:{user}"
-            );
+            assert_eq!(found.as_deref(), password, "{host}:{port}:{database}:{user}");
         }
     }
 

@@ -28,9 +28,16 @@ pub enum Waiter {
 /// What reaches the core thread.
 #[derive(Debug)]
 pub enum Input {
-    Request { connection: ConnectionId, ask: Request, waiter: Waiter },
+    Request {
+        connection: ConnectionId,
+        ask: Request,
+        waiter: Waiter,
+    },
     Event(Event),
-    Committed { entries: Vec<Entry>, applied: oneshot::Sender<()> },
+    Committed {
+        entries: Vec<Entry>,
+        applied: oneshot::Sender<()>,
+    },
     /// The position of the last applied entry.
     Position(oneshot::Sender<Option<Bytes>>),
     /// Who the coordinator is in this epoch; `None` while no epoch of this process has begun.

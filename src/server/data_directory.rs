@@ -138,7 +138,8 @@ fn write_identity(path: &Path, manager_id: Uuid) -> Result<Identity, DirectoryEr
         Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(failed("remove", &new)(error)),
         Ok(()) | Err(_) => {}
     }
-    let mut file = OpenOptions::new().create_new(true).write(true).mode(0o600).open(&new).map_err(failed("create", &new))?;
+    let mut file =
+        OpenOptions::new().create_new(true).write(true).mode(0o600).open(&new).map_err(failed("create", &new))?;
     let identity = Identity { manager_id, incarnation, marks: marks(&new)? };
     file.write_all(identity.to_string().as_bytes()).map_err(failed("write", &new))?;
     file.sync_all().map_err(failed("sync", &new))?;

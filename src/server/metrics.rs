@@ -36,7 +36,12 @@ fn page(queues: &[QueueView], in_doubt: &[TransactionView], resources: &[Resourc
     let mut text = String::new();
     let total = |value: fn(&QueueView) -> u64| queues.iter().map(value).sum::<u64>();
     gauge(&mut text, "handfast_queues", "Queues", queues.len() as u64);
-    gauge(&mut text, "handfast_messages", "Messages in all queues, locked ones included", total(|queue| queue.messages));
+    gauge(
+        &mut text,
+        "handfast_messages",
+        "Messages in all queues, locked ones included",
+        total(|queue| queue.messages),
+    );
     gauge(&mut text, "handfast_message_bytes", "Bodies and properties of all messages", total(|queue| queue.bytes));
     let per_queue: [(&str, &str, fn(&QueueView) -> u64); 5] = [
         ("handfast_queue_messages", "Messages in the queue, locked ones included", |queue| queue.messages),
@@ -56,7 +61,13 @@ fn page(queues: &[QueueView], in_doubt: &[TransactionView], resources: &[Resourc
     gauge(&mut text, "handfast_transactions_in_doubt_oldest_seconds", "Age of the oldest transaction in doubt", oldest);
     head(&mut text, "handfast_resource_attached", "1 while the resource can be used");
     for view in resources {
-        line(&mut text, "handfast_resource_attached", "resource", view.resource.name.as_str(), u64::from(view.attached));
+        line(
+            &mut text,
+            "handfast_resource_attached",
+            "resource",
+            view.resource.name.as_str(),
+            u64::from(view.attached),
+        );
     }
     text
 }

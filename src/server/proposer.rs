@@ -37,7 +37,12 @@ impl StateMachine for Machine {
 
 /// Hands proposals to the replica in their order. While too much log rests unflushed it waits for the flush: the commands
 /// behind it gather into fewer, larger entries.
-pub async fn propose(replica: Replica, mut proposals: mpsc::UnboundedReceiver<Bytes>, flush: &Notify, flushed: &Notify) {
+pub async fn propose(
+    replica: Replica,
+    mut proposals: mpsc::UnboundedReceiver<Bytes>,
+    flush: &Notify,
+    flushed: &Notify,
+) {
     while let Some(entry) = proposals.recv().await {
         loop {
             let done = flushed.notified();

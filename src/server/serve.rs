@@ -9,9 +9,10 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 
+use bytes::Bytes;
 use handfast_coordinator::drivers::{Drivers, Secrets};
-use handfast_log::{Log, LogOptions, LogWriter, OpenError as LogOpenError};
 use handfast_log::disk::{DiskError, RealDisk};
+use handfast_log::{Log, LogOptions, LogWriter, OpenError as LogOpenError};
 use handfast_machine::{Fatal, Node};
 use handfast_replica::{Replica, ReplicaConfig, StartError, StopReason};
 use tokio::net::TcpListener;
@@ -19,7 +20,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::TcpListenerStream;
 
-use super::calls::carry_calls;
+use super::calls::{Call, carry_calls};
 use super::core_thread::{self, Core, Effects, Input};
 use super::data_directory::{DataDirectory, DirectoryError};
 use super::flush::{FlushFailed, flush, flush_when_due};
@@ -42,7 +43,9 @@ pub struct ServeOptions {
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ServeError {
-    #[error("{0} is not a loopback address: without TLS and authentication anybody could read the queues; listen on 127.0.0.1 and use a tunnel")]
+    #[error(
+        "{0} is not a loopback address: without TLS and authentication anybody could read the queues; listen on 127.0.0.1 and use a tunnel"
+    )]
     NotLoopback(SocketAddr),
     #[error("cannot listen on {address}: {cause}; choose another --listen")]
     Listen { address: SocketAddr, cause: std::io::Error },
@@ -90,80 +93,25 @@ pub struct Server {
 impl Server {
     /// Starts it; when this returns it is recovered, leads, and listens.
     pub async fn start(options: ServeOptions) -> Result<Server, ServeError> {
-        if !options.listen.ip().is_loopback() {
-            return Err(ServeError::NotLoopback(options.listen));
-        }
         let directory = DataDirectory::open(&options.data)?;
-        let listener = TcpListener::bind(options.listen).await;
-        let failed = |cause| ServeError::Listen { address: options.listen, cause };
-        let listener = listener.map_err(failed)?;
-        let address = listener.local_addr().map_err(failed)?;
-
-        let salt = getrandom::u64().map_err(ServeError::Random)?;
-        let disk = RealDisk::open(&directory.log())?;
-        let log = LogWriter::start(Log::open(disk, LogOptions { salt, ..LogOptions::default() })?);
+        let (listener, address) = bind(options.listen).await?;
+        let log = open_log(&directory)?;
         let store = RocksStore::open(&directory.store())?;
         let flusher = store.flusher();
-        let node = Node::open(store)?;
-
-        let (proposals, proposed) = mpsc::unbounded_channel();
-        let (calls, called) = mpsc::unbounded_channel();
-        let (barriers, asked) = mpsc::unbounded_channel();
+        let (effects, wanted) = effects();
         let (ended, core_ended) = oneshot::channel();
-        let effects = Effects { proposals, calls, barriers };
-        let (core, thread) = core_thread::start(node, effects, ended).map_err(ServeError::Thread)?;
+        let (core, thread) = core_thread::start(Node::open(store)?, effects, ended).map_err(ServeError::Thread)?;
         let replica = Replica::start(ReplicaConfig::default(), log, Machine::new(core.clone())).await?;
 
         let drivers = Arc::new(Drivers::new(Secrets::from_environment()));
         let (stopping, stop) = watch::channel(false);
         let mut tasks = JoinSet::new();
-        let (wanted, flushed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
-        {
-            let (replica, wanted, flushed) = (replica.clone(), Arc::clone(&wanted), Arc::clone(&flushed));
-            tasks.spawn(async move {
-                propose(replica, proposed, &wanted, &flushed).await;
-                ServeError::Ended("the proposer")
-            });
-        }
-        {
-            let (core, replica, flusher) = (core.clone(), replica.clone(), flusher.clone());
-            tasks.spawn(async move { flush_when_due(core, replica, flusher, &wanted, &flushed).await.into() });
-        }
-        {
-            let (core, drivers) = (core.clone(), Arc::clone(&drivers));
-            tasks.spawn(async move {
-                carry_calls(core, drivers, called).await;
-                ServeError::Ended("the caller of resources")
-            });
-        }
-        {
-            let (core, replica) = (core.clone(), replica.clone());
-            tasks.spawn(async move {
-                pass_barriers(replica, core, asked).await;
-                ServeError::Ended("the read barrier")
-            });
-        }
-        {
-            let (core, leadership) = (core.clone(), replica.leadership());
-            let (manager_id, incarnation) = (directory.manager_id(), directory.incarnation());
-            tasks.spawn(async move {
-                ServeError::Stopped(follow_leadership(leadership, core, manager_id, incarnation).await)
-            });
-        }
-        {
-            let (core, path) = (core.clone(), directory.path().to_owned());
-            tasks.spawn(async move {
-                watch_space(core, path).await;
-                ServeError::Ended("the watch of disk space")
-            });
-        }
+        spawn_effects(&mut tasks, &core, &replica, &drivers, &flusher, wanted);
+        spawn_watches(&mut tasks, &core, &replica, &directory);
         let identity = SessionIdentity { manager_id: directory.manager_id() };
         let resources = Arc::new(Resources::new(core.clone(), drivers, identity));
         let service = Service { sessions: Sessions::new(core.clone(), resources, stop.clone()) };
-        {
-            let routes = routes(core.clone(), service);
-            tasks.spawn(async move { listen(listener, routes, stop).await });
-        }
+        tasks.spawn(listen(listener, routes(core.clone(), service), stop));
         let server =
             Server { address, core, replica, flusher, thread, core_ended, tasks, stopping, _directory: directory };
         server.await_epoch().await?;
@@ -220,6 +168,81 @@ impl Server {
         }
         Ok(())
     }
+}
+
+/// Loopback only, while there is neither TLS nor authentication (D11).
+async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+    if !address.ip().is_loopback() {
+        return Err(ServeError::NotLoopback(address));
+    }
+    let failed = |cause| ServeError::Listen { address, cause };
+    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let bound = listener.local_addr().map_err(failed)?;
+    Ok((listener, bound))
+}
+
+fn open_log(directory: &DataDirectory) -> Result<LogWriter, ServeError> {
+    let salt = getrandom::u64().map_err(ServeError::Random)?;
+    let disk = RealDisk::open(&directory.log())?;
+    Ok(LogWriter::start(Log::open(disk, LogOptions { salt, ..LogOptions::default() })?))
+}
+
+/// The other ends of [`Effects`].
+struct Wanted {
+    proposals: mpsc::UnboundedReceiver<Bytes>,
+    calls: mpsc::UnboundedReceiver<Call>,
+    barriers: mpsc::UnboundedReceiver<u64>,
+}
+
+fn effects() -> (Effects, Wanted) {
+    let (proposals, proposed) = mpsc::unbounded_channel();
+    let (calls, called) = mpsc::unbounded_channel();
+    let (barriers, asked) = mpsc::unbounded_channel();
+    (Effects { proposals, calls, barriers }, Wanted { proposals: proposed, calls: called, barriers: asked })
+}
+
+/// The tasks that carry out what the core thread wants, and the flushes that let its proposals go on.
+fn spawn_effects(
+    tasks: &mut JoinSet<ServeError>,
+    core: &Core,
+    replica: &Replica,
+    drivers: &Arc<Drivers>,
+    flusher: &Flusher,
+    wanted: Wanted,
+) {
+    let Wanted { proposals, calls, barriers } = wanted;
+    let (due, flushed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (proposing, asked, done) = (replica.clone(), Arc::clone(&due), Arc::clone(&flushed));
+    tasks.spawn(async move {
+        propose(proposing, proposals, &asked, &done).await;
+        ServeError::Ended("the proposer")
+    });
+    let (flushing, marking, flusher) = (core.clone(), replica.clone(), flusher.clone());
+    tasks.spawn(async move { flush_when_due(flushing, marking, flusher, &due, &flushed).await.into() });
+    let (calling, drivers) = (core.clone(), Arc::clone(drivers));
+    tasks.spawn(async move {
+        carry_calls(calling, drivers, calls).await;
+        ServeError::Ended("the caller of resources")
+    });
+    let (waiting, reading) = (core.clone(), replica.clone());
+    tasks.spawn(async move {
+        pass_barriers(reading, waiting, barriers).await;
+        ServeError::Ended("the read barrier")
+    });
+}
+
+/// The tasks that tell the core thread of the world: leadership, disk space.
+fn spawn_watches(tasks: &mut JoinSet<ServeError>, core: &Core, replica: &Replica, directory: &DataDirectory) {
+    let (following, leadership) = (core.clone(), replica.leadership());
+    let (manager_id, incarnation) = (directory.manager_id(), directory.incarnation());
+    tasks.spawn(
+        async move { ServeError::Stopped(follow_leadership(leadership, following, manager_id, incarnation).await) },
+    );
+    let (watching, path) = (core.clone(), directory.path().to_owned());
+    tasks.spawn(async move {
+        watch_space(watching, path).await;
+        ServeError::Ended("the watch of disk space")
+    });
 }
 
 async fn listen(listener: TcpListener, routes: tonic::service::Routes, mut stop: watch::Receiver<bool>) -> ServeError {

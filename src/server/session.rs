@@ -121,7 +121,8 @@ impl Reader {
     /// What the shell answers itself. Resources are asked in a task: a slow database must not hold up the session.
     async fn take_shell(&self, id: u64, asked: Asked) {
         match asked {
-            Asked::Hello(_) => {
+            Asked::Hello(hello) => {
+                tracing::debug!(client = hello.client, version = hello.version, "session");
                 let welcome = self.resources.identity.welcome();
                 self.reply(id, v1::Reply { answer: Some(v1::reply::Answer::Welcome(welcome)) }).await;
             }

@@ -151,4 +151,3 @@ fn needs_connection(request: &Request) -> bool {
         Request::Queue(_) | Request::Coordinator(_) | Request::Rollback { .. } => false,
     }
 }
-

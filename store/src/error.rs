@@ -6,22 +6,11 @@ use crate::Family;
 #[non_exhaustive]
 pub enum StoreError {
     #[error("the store failed to {operation} in {family:?}: {cause}")]
-    Failed {
-        operation: &'static str,
-        family: Family,
-        cause: String,
-    },
+    Failed { operation: &'static str, family: Family, cause: String },
     /// An operation on all families at once: a batch, a flush.
     #[error("the store failed to {operation}: {cause}")]
-    FailedWhole {
-        operation: &'static str,
-        cause: String,
-    },
+    FailedWhole { operation: &'static str, cause: String },
     /// A record that this version cannot read: corruption, or a newer format.
     #[error("the store holds an unreadable {what} at key {key}: {cause}")]
-    Unreadable {
-        what: &'static str,
-        key: String,
-        cause: String,
-    },
+    Unreadable { what: &'static str, key: String, cause: String },
 }

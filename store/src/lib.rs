@@ -44,13 +44,7 @@ pub trait Store: Send {
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Bytes>, StoreError>;
 
     /// Visits the entries with `start <= key < end` in ascending order until the visitor breaks. An empty `end` is unbounded.
-    fn scan(
-        &self,
-        family: Family,
-        start: &[u8],
-        end: &[u8],
-        visit: &mut Visit<'_>,
-    ) -> Result<(), StoreError>;
+    fn scan(&self, family: Family, start: &[u8], end: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError>;
 
     /// Applies the whole batch or, on an error, nothing; later reads see it. Not durable before the next flush.
     fn write(&mut self, batch: WriteBatch) -> Result<(), StoreError>;

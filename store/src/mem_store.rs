@@ -23,15 +23,8 @@ impl MemStore {
     #[must_use]
     pub fn crashed(&self, kept: usize) -> MemStore {
         let mut entries = self.flushed.clone();
-        self.unflushed
-            .iter()
-            .take(kept)
-            .for_each(|batch| apply(&mut entries, batch));
-        MemStore {
-            live: entries.clone(),
-            flushed: entries,
-            unflushed: VecDeque::new(),
-        }
+        self.unflushed.iter().take(kept).for_each(|batch| apply(&mut entries, batch));
+        MemStore { live: entries.clone(), flushed: entries, unflushed: VecDeque::new() }
     }
 
     /// How many batches a crash may lose.
@@ -42,19 +35,10 @@ impl MemStore {
 
 impl Store for MemStore {
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        Ok(self
-            .live
-            .get(&(family, Bytes::copy_from_slice(key)))
-            .cloned())
+        Ok(self.live.get(&(family, Bytes::copy_from_slice(key))).cloned())
     }
 
-    fn scan(
-        &self,
-        family: Family,
-        start: &[u8],
-        end: &[u8],
-        visit: &mut Visit<'_>,
-    ) -> Result<(), StoreError> {
+    fn scan(&self, family: Family, start: &[u8], end: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError> {
         let from = (family, Bytes::copy_from_slice(start));
         for ((found, key), value) in self.live.range((Bound::Included(from), Bound::Unbounded)) {
             let past_end = !end.is_empty() && key.as_ref() >= end;

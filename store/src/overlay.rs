@@ -9,10 +9,7 @@ use crate::{Family, Store, StoreError, WriteBatch};
 
 /// A store with the effects of one log entry laid over it. Applying an entry reads and writes through the overlay; then
 /// [`Overlay::into_batch`] goes to the store as one atomic write.
-#[allow(
-    missing_debug_implementations,
-    reason = "a store has no useful debug form"
-)]
+#[allow(missing_debug_implementations, reason = "a store has no useful debug form")]
 pub struct Overlay<'a> {
     store: &'a dyn Store,
     /// `None`: deleted by this entry.
@@ -21,10 +18,7 @@ pub struct Overlay<'a> {
 
 impl<'a> Overlay<'a> {
     pub fn new(store: &'a dyn Store) -> Overlay<'a> {
-        Overlay {
-            store,
-            changed: BTreeMap::new(),
-        }
+        Overlay { store, changed: BTreeMap::new() }
     }
 
     pub fn get(&self, family: Family, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
@@ -35,8 +29,7 @@ impl<'a> Overlay<'a> {
     }
 
     pub fn put(&mut self, family: Family, key: impl Into<Bytes>, value: impl Into<Bytes>) {
-        self.changed
-            .insert((family, key.into()), Some(value.into()));
+        self.changed.insert((family, key.into()), Some(value.into()));
     }
 
     pub fn delete(&mut self, family: Family, key: impl Into<Bytes>) {
@@ -76,11 +69,7 @@ impl<'a> Overlay<'a> {
                 }
                 None => {}
             }
-            if found.len() >= limit {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
+            if found.len() >= limit { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         })?;
         if found.len() < limit {
             laid.for_each(|(key, value)| take(&mut found, key, value));

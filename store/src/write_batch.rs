@@ -27,9 +27,7 @@ pub enum Write {
 impl Write {
     pub fn family(&self) -> Family {
         match self {
-            Write::Put { family, .. }
-            | Write::Delete { family, .. }
-            | Write::DeleteRange { family, .. } => *family,
+            Write::Put { family, .. } | Write::Delete { family, .. } | Write::DeleteRange { family, .. } => *family,
         }
     }
 }
@@ -42,26 +40,15 @@ pub struct WriteBatch {
 
 impl WriteBatch {
     pub fn put(&mut self, family: Family, key: impl Into<Bytes>, value: impl Into<Bytes>) {
-        self.writes.push(Write::Put {
-            family,
-            key: key.into(),
-            value: value.into(),
-        });
+        self.writes.push(Write::Put { family, key: key.into(), value: value.into() });
     }
 
     pub fn delete(&mut self, family: Family, key: impl Into<Bytes>) {
-        self.writes.push(Write::Delete {
-            family,
-            key: key.into(),
-        });
+        self.writes.push(Write::Delete { family, key: key.into() });
     }
 
     pub fn delete_range(&mut self, family: Family, start: impl Into<Bytes>, end: impl Into<Bytes>) {
-        self.writes.push(Write::DeleteRange {
-            family,
-            start: start.into(),
-            end: end.into(),
-        });
+        self.writes.push(Write::DeleteRange { family, start: start.into(), end: end.into() });
     }
 
     pub fn is_empty(&self) -> bool {

@@ -10,9 +10,7 @@ mod record;
 
 use bincode::config::{Configuration, Limit, LittleEndian, Varint};
 use bytes::Bytes;
-use handfast_protocol::{
-    CoordinatorId, GlobalId, Heuristic, Incarnation, Outcome, ResourceKind, ResourceName,
-};
+use handfast_protocol::{CoordinatorId, GlobalId, Heuristic, Incarnation, Outcome, ResourceKind, ResourceName};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
@@ -21,9 +19,9 @@ use crate::limits::RECORD_BYTES_MAX;
 
 pub use command::{decode_command, encode_command};
 pub(crate) use record::{
-    HorizonRecord, OrderRecord, OutcomeRecord, decode_horizon, decode_identity, decode_order,
-    decode_outcome, decode_resource, decode_transaction, encode_horizon, encode_identity,
-    encode_order, encode_outcome, encode_resource, encode_transaction,
+    HorizonRecord, OrderRecord, OutcomeRecord, decode_horizon, decode_identity, decode_order, decode_outcome,
+    decode_resource, decode_transaction, encode_horizon, encode_identity, encode_order, encode_outcome,
+    encode_resource, encode_transaction,
 };
 
 /// The newest version of every stored form. One number for all: they change together or not at all.
@@ -33,9 +31,7 @@ const VERSION: u8 = 1;
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
 pub enum CommandUnreadable {
-    #[error(
-        "the command has format version {version}; this version of Handfast reads up to {newest}"
-    )]
+    #[error("the command has format version {version}; this version of Handfast reads up to {newest}")]
     Version { version: u8, newest: u8 },
     #[error("the command is malformed: {cause}")]
     Malformed { cause: String },
@@ -57,8 +53,7 @@ const FORMAT: Configuration<LittleEndian, Varint, Limit<RECORD_BYTES_MAX>> =
 
 fn encode<T: Serialize>(record: &T, into: &mut Vec<u8>) {
     into.push(VERSION);
-    bincode::serde::encode_into_std_write(record, into, FORMAT)
-        .expect("plain records in memory always encode");
+    bincode::serde::encode_into_std_write(record, into, FORMAT).expect("plain records in memory always encode");
 }
 
 fn encode_whole<T: Serialize>(record: &T) -> Bytes {
@@ -73,8 +68,8 @@ fn decode<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, RecordUnreadable> {
         return Err(RecordUnreadable::Version { version: *version });
     }
     let malformed = |cause: String| RecordUnreadable::Malformed(cause);
-    let (record, read) = bincode::serde::decode_from_slice(rest, FORMAT)
-        .map_err(|cause| malformed(cause.to_string()))?;
+    let (record, read) =
+        bincode::serde::decode_from_slice(rest, FORMAT).map_err(|cause| malformed(cause.to_string()))?;
     match rest.len() - read {
         0 => Ok(record),
         left => Err(malformed(format!("{left} bytes are left over"))),

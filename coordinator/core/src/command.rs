@@ -14,38 +14,23 @@ pub enum Command {
     RemoveResource { name: ResourceName },
     /// From here on only the last resource's row decides (P11). `branches`: those that are prepared, to be told later.
     /// -> [`Done::Recorded`], or [`Refused`] and the transaction is rolled back
-    Delegate {
-        id: GlobalId,
-        resource: ResourceName,
-        branches: Vec<Branch>,
-    },
+    Delegate { id: GlobalId, resource: ResourceName, branches: Vec<Branch> },
     /// The decision to commit. `branches`: those that are prepared, to be told. With none, the transaction is over.
     /// -> [`Done::Decided`], or [`Refused`] and the transaction is rolled back
     Decide { id: GlobalId, branches: Vec<Branch> },
     /// What the last resource decided (P12), or an operator who may (`forced`, P16). -> [`Done::Decided`]
-    Conclude {
-        id: GlobalId,
-        outcome: Outcome,
-        forced: bool,
-    },
+    Conclude { id: GlobalId, outcome: Outcome, forced: bool },
     /// A branch has done as decided, or ended on its own. The last one -> [`Done::Ended`]; before and after that
     /// -> [`Done::Recorded`]. A heuristic outcome keeps the transaction until [`Command::Forget`], and opens it again where
     /// nothing was recorded of it, or nothing is any more.
-    Acknowledge {
-        id: GlobalId,
-        resource: ResourceName,
-        heuristic: Option<Heuristic>,
-    },
+    Acknowledge { id: GlobalId, resource: ResourceName, heuristic: Option<Heuristic> },
     /// The operator has seen the heuristic outcome; it may be forgotten. -> [`Done::Recorded`]
     Forget { id: GlobalId },
     /// Drops remembered outcomes that are older than `before` or beyond the kept number, at most a bounded number of them,
     /// and raises the forgotten-horizon (P20). -> [`Done::Recorded`]
     ForgetOutcomes { before: Timestamp },
     /// The marker rows of this resource up to `through` are cleared (P14). -> [`Done::Recorded`]
-    MarkersCleared {
-        resource: ResourceName,
-        through: GlobalId,
-    },
+    MarkersCleared { resource: ResourceName, through: GlobalId },
 }
 
 /// A branch at a resource, by the resource's name: its xid follows from the transaction's id.
@@ -84,10 +69,7 @@ pub enum Refused {
     #[error("transaction {id} is delegated and undecided")]
     Undecided { id: GlobalId },
     #[error("transaction {id} has no branch at resource {resource}")]
-    UnknownBranch {
-        id: GlobalId,
-        resource: ResourceName,
-    },
+    UnknownBranch { id: GlobalId, resource: ResourceName },
     #[error("transaction {id} has {count} branches; more than are allowed")]
     TooManyBranches { id: GlobalId, count: usize },
     /// Judged by the host before it appends the command: the log or the store has no room (P18). Never of phase two.

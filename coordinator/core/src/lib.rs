@@ -16,7 +16,7 @@ pub use codec::{CommandUnreadable, decode_command, encode_command};
 pub use command::{Branch, Command, Done, Refused};
 pub use coordinator::{Action, Coordinator, Event, Proposal};
 pub use request::{
-    Answer, BranchView, ConnectionId, Enlisted, KnownOutcome, Report, Request, RequestId,
-    RequestRefused, ResourceView, TransactionState, TransactionView,
+    Answer, BranchView, ConnectionId, Enlisted, KnownOutcome, Report, Request, RequestId, RequestRefused, ResourceView,
+    TransactionState, TransactionView,
 };
 pub use resource::{Ask, CallFailed, CallId, Identity, Resource, ResourceId, Told};

@@ -96,8 +96,5 @@ pub const RECORD_BYTES_MAX: usize = 16 << 10;
 const _: () = assert!(BRANCHES_MAX * 64 < RECORD_BYTES_MAX);
 const _: () = assert!(2 * TEXT_BYTES_MAX + 1024 < RECORD_BYTES_MAX);
 const _: () = assert!(SLOTS_RESERVED < IN_FLIGHT_MAX);
-const _: () = assert!(
-    SCAN_PERIOD.as_millis() < SWEEP_AGE.as_millis(),
-    "an old branch is seen more than once"
-);
+const _: () = assert!(SCAN_PERIOD.as_millis() < SWEEP_AGE.as_millis(), "an old branch is seen more than once");
 const _: () = assert!(TIMEOUT_DEFAULT.as_millis() <= TIMEOUT_MAX.as_millis());

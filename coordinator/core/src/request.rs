@@ -2,9 +2,7 @@
 
 use std::time::Duration;
 
-use handfast_protocol::{
-    GlobalId, Heuristic, Outcome, ResourceName, RollbackReason, Timestamp, Xid,
-};
+use handfast_protocol::{GlobalId, Heuristic, Outcome, ResourceName, RollbackReason, Timestamp, Xid};
 
 use crate::{CallFailed, Identity, Refused, Resource};
 
@@ -180,10 +178,7 @@ pub enum RequestRefused {
     #[error("transaction {id} is not active here; it has ended, timed out or never begun")]
     NotActive { id: GlobalId },
     #[error("transaction {id} was rolled back: {reason}")]
-    RolledBack {
-        id: GlobalId,
-        reason: RollbackReason,
-    },
+    RolledBack { id: GlobalId, reason: RollbackReason },
     #[error("commit of transaction {id} is under way; ask for its outcome")]
     CommitUnderWay { id: GlobalId },
     #[error("resource {name} is not registered; add it with: handfast resource add {name} ...")]
@@ -193,27 +188,20 @@ pub enum RequestRefused {
     #[error(
         "{name} cannot join: {other} is the last resource already, and only one may be; register one of them with --two-phase"
     )]
-    SecondLastResource {
-        name: ResourceName,
-        other: ResourceName,
-    },
+    SecondLastResource { name: ResourceName, other: ResourceName },
     #[error("{name} is not prepared, but commit was asked")]
     NotPrepared { name: ResourceName },
     #[error("{name} has not joined transaction {id}, but was named as prepared")]
     NotEnlisted { id: GlobalId, name: ResourceName },
     #[error("transaction {id} was not delegated to a last resource; there is nothing to report")]
     NotDelegated { id: GlobalId },
-    #[error(
-        "transaction {id} waits for its client, not for an operator; only its rollback can be asked for"
-    )]
+    #[error("transaction {id} waits for its client, not for an operator; only its rollback can be asked for")]
     NotInDoubt { id: GlobalId },
     #[error("resource {name} is being added or removed; try again in a moment")]
     BeingChanged { name: ResourceName },
     #[error("transaction {id} has {limit} resources; it can have no more")]
     TooManyBranches { id: GlobalId, limit: usize },
-    #[error(
-        "{limit} transactions wait for a slot of {name}; raise its max_prepared_transactions, or try again later"
-    )]
+    #[error("{limit} transactions wait for a slot of {name}; raise its max_prepared_transactions, or try again later")]
     TooManyWaiting { name: ResourceName, limit: usize },
     #[error("the address or schema of {name} is longer than {limit} bytes")]
     TextTooLong { name: ResourceName, limit: usize },
@@ -221,18 +209,13 @@ pub enum RequestRefused {
     TooManyTransactions { limit: usize },
     #[error("the database says that transaction {id} is {outcome}; that stands")]
     DatabaseDisagrees { id: GlobalId, outcome: Outcome },
-    #[error(
-        "the database of transaction {id} cannot be asked ({cause}); add --force only if it is gone for good"
-    )]
+    #[error("the database of transaction {id} cannot be asked ({cause}); add --force only if it is gone for good")]
     DatabaseSilent { id: GlobalId, cause: CallFailed },
     #[error(
         "resource {name} was last used by {}; if this server is not a copy, say: handfast resource adopt {name}",
         visitor(found)
     )]
-    Ahead {
-        name: ResourceName,
-        found: Option<Identity>,
-    },
+    Ahead { name: ResourceName, found: Option<Identity> },
     #[error(
         "resource {name} was used by epoch {} of this directory, which knows only earlier ones: it was set back to an older \
          state; copy it to a new place, serve from there, and then say: handfast resource adopt {name}", found.epoch
@@ -246,10 +229,7 @@ pub enum RequestRefused {
 
 fn visitor(found: &Option<Identity>) -> String {
     match found {
-        Some(found) => format!(
-            "incarnation {:016x}, epoch {} of this coordinator",
-            found.incarnation.0, found.epoch
-        ),
+        Some(found) => format!("incarnation {:016x}, epoch {} of this coordinator", found.incarnation.0, found.epoch),
         None => "nobody that this coordinator knows".to_owned(),
     }
 }

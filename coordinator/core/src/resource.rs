@@ -3,8 +3,7 @@
 use std::fmt;
 
 use handfast_protocol::{
-    CoordinatorId, GlobalId, Heuristic, Incarnation, Outcome, PrepareVote, ResourceKind,
-    ResourceName, Xid,
+    CoordinatorId, GlobalId, Heuristic, Incarnation, Outcome, PrepareVote, ResourceKind, ResourceName, Xid,
 };
 use uuid::Uuid;
 
@@ -88,27 +87,14 @@ pub enum Told {
 #[non_exhaustive]
 pub enum CallFailed {
     #[error("{resource} cannot be reached: {cause}")]
-    Unreachable {
-        resource: ResourceName,
-        cause: String,
-    },
+    Unreachable { resource: ResourceName, cause: String },
     #[error("{resource} did not answer in time")]
     TimedOut { resource: ResourceName },
     /// Another database stands at the address, or an empty one (P3): its branches stay in doubt.
-    #[error(
-        "{resource} is another database: its id is {}, expected {expected}",
-        id_text(found)
-    )]
-    WrongResource {
-        resource: ResourceName,
-        expected: ResourceId,
-        found: Option<ResourceId>,
-    },
+    #[error("{resource} is another database: its id is {}, expected {expected}", id_text(found))]
+    WrongResource { resource: ResourceName, expected: ResourceId, found: Option<ResourceId> },
     #[error("{resource} refused: {cause}")]
-    Refused {
-        resource: ResourceName,
-        cause: String,
-    },
+    Refused { resource: ResourceName, cause: String },
 }
 
 fn id_text(found: &Option<ResourceId>) -> String {

@@ -45,10 +45,7 @@ fn every_scenario_plays_as_written() {
 
 fn scenarios() -> Vec<PathBuf> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/scenarios");
-    let mut paths: Vec<PathBuf> = fs::read_dir(folder)
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .collect();
+    let mut paths: Vec<PathBuf> = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path()).collect();
     paths.sort();
     paths
 }
@@ -83,13 +80,7 @@ fn play(written: &str) -> String {
 
 fn difference(path: &Path, written: &str, now: &str) -> String {
     let lines = written.lines().zip(now.lines());
-    let (number, (old, new)) = lines
-        .enumerate()
-        .find(|(_, (old, new))| old != new)
-        .unwrap_or((0, ("(a part is missing)", "(see the whole)")));
-    format!(
-        "{}:{}\n  written: {old}\n  now:     {new}\n",
-        path.display(),
-        number + 1
-    )
+    let (number, (old, new)) =
+        lines.enumerate().find(|(_, (old, new))| old != new).unwrap_or((0, ("(a part is missing)", "(see the whole)")));
+    format!("{}:{}\n  written: {old}\n  now:     {new}\n", path.display(), number + 1)
 }

@@ -9,11 +9,8 @@ use uuid::Uuid;
 
 fn batch() -> Batch {
     let name = QueueName::new("orders").unwrap();
-    let create = handfast_queue::Command::CreateQueue {
-        name,
-        settings: QueueSettings::default(),
-        principal: String::new(),
-    };
+    let create =
+        handfast_queue::Command::CreateQueue { name, settings: QueueSettings::default(), principal: String::new() };
     let leadership = Uuid::from_u128(1);
     let begin = Command::BeginEpoch { leadership, manager_id: Uuid::from_u128(2), incarnation: Incarnation(3) };
     Batch { epoch: 4, now: Timestamp(5), number: 6, commands: vec![begin, Command::Queue(create)] }

@@ -54,7 +54,8 @@ fn p4_time_never_goes_back() {
     world.now = Timestamp(5_000);
     world.create("shipments");
     let Ok(manager::Answer::Queues(views)) = world.queues(manager::Request::ListQueues) else { panic!() };
-    let created: Vec<_> = views.iter().filter(|view| view.name != queue("dead-letter")).map(|view| view.created_at).collect();
+    let created: Vec<_> =
+        views.iter().filter(|view| view.name != queue("dead-letter")).map(|view| view.created_at).collect();
     assert_eq!(created, vec![Timestamp(10_000); 2]);
 }
 

@@ -42,7 +42,8 @@ fn the_report_of_a_commit_concludes() {
 fn p12_an_uncertain_report_asks_the_database() {
     for outcome in [Outcome::Committed, Outcome::RolledBack] {
         let (mut world, id) = delegated();
-        let asked = world.ask(handfast_machine::Request::Coordinator(Request::Report { id, report: Report::Uncertain }));
+        let asked =
+            world.ask(handfast_machine::Request::Coordinator(Request::Report { id, report: Report::Uncertain }));
         world.settle();
         assert_eq!(world.answer(asked), None, "only the database knows");
         world.told(is_fence, Ok(Told::Fenced(outcome)));

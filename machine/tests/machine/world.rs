@@ -3,12 +3,8 @@
 use bytes::Bytes;
 use handfast_coordinator_core as coordinator;
 use handfast_coordinator_core::{Ask, CallFailed, CallId, Resource, ResourceId, Told};
-use handfast_machine::{
-    Action, Answer, ConnectionId, Entry, Event, Node, Refusal, Request, RequestId, local_branch,
-};
-use handfast_protocol::{
-    GlobalId, Incarnation, Properties, QueueName, ResourceKind, ResourceName, Timestamp,
-};
+use handfast_machine::{Action, Answer, ConnectionId, Entry, Event, Node, Refusal, Request, RequestId, local_branch};
+use handfast_protocol::{GlobalId, Incarnation, Properties, QueueName, ResourceKind, ResourceName, Timestamp};
 use handfast_queue::manager::{self, NewBody, NewMessage};
 use handfast_store::MemStore;
 use uuid::Uuid;
@@ -188,8 +184,7 @@ impl World {
             properties: Properties::default(),
             body: NewBody::Inline(Bytes::copy_from_slice(body.as_bytes())),
         };
-        let send =
-            manager::Request::Send { xid: id.map(local_branch), producer: None, messages: vec![message] };
+        let send = manager::Request::Send { xid: id.map(local_branch), producer: None, messages: vec![message] };
         self.queues(send).unwrap();
     }
 

@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use handfast_protocol::{
-    DeadLetter, GlobalId, GlobalIdError, Heuristic, IdTooLong, Message, MessageId, MessageIdError, MessageInvalid, PrepareVote,
-    Priority, ProducerName, ProducerNameError, ProducerSequence, Properties, QueueName, QueueNameError, ResourceNameError,
-    Timestamp, UnknownReason, Xid,
-};
 use handfast_protocol::{Bqual, Gtrid};
+use handfast_protocol::{
+    DeadLetter, GlobalId, GlobalIdError, Heuristic, IdTooLong, Message, MessageId, MessageIdError, MessageInvalid,
+    PrepareVote, Priority, ProducerName, ProducerNameError, ProducerSequence, Properties, QueueName, QueueNameError,
+    ResourceNameError, Timestamp, UnknownReason, Xid,
+};
 
 use crate::v1;
 
@@ -67,9 +67,7 @@ impl TryFrom<v1::Properties> for Properties {
     fn try_from(wire: v1::Properties) -> Result<Properties, Malformed> {
         let priority = match wire.priority {
             None => Priority::default(),
-            Some(value) => {
-                u8::try_from(value).ok().and_then(Priority::new).ok_or(Malformed::Priority(value))?
-            }
+            Some(value) => u8::try_from(value).ok().and_then(Priority::new).ok_or(Malformed::Priority(value))?,
         };
         let response_queue = match wire.response_queue {
             name if name.is_empty() => None,

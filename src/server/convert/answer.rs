@@ -33,9 +33,7 @@ fn of_queue(answer: manager::Answer) -> Wire {
         Answer::UnknownProducer => Wire::Producer(v1::Producer { known: false, epoch: 0, next: 0 }),
         Answer::Received(message) => Wire::Received(received(*message)),
         Answer::NoMessage => Wire::NoMessage(v1::NoMessage {}),
-        Answer::Peeked(messages) => {
-            Wire::Peeked(v1::Peeked { messages: messages.into_iter().map(received).collect() })
-        }
+        Answer::Peeked(messages) => Wire::Peeked(v1::Peeked { messages: messages.into_iter().map(received).collect() }),
         Answer::BodyPart(bytes) => Wire::BodyPart(v1::BodyPart { bytes }),
         Answer::Voted(vote) => Wire::Voted(v1::Voted { vote: v1::PrepareVote::from(vote).into() }),
         Answer::Branches(xids) => Wire::Branches(v1::Branches { xids: xids.iter().map(v1::Xid::from).collect() }),
@@ -94,12 +92,10 @@ fn of_coordinator(answer: coordinator::Answer) -> Wire {
         Answer::Resources(resources) => {
             Wire::Resources(v1::Resources { resources: resources.into_iter().map(resource_state).collect() })
         }
-        Answer::Transactions(transactions) => Wire::Transactions(v1::Transactions {
-            transactions: transactions.into_iter().map(transaction).collect(),
-        }),
-        Answer::Transaction(view) => {
-            Wire::Transactions(v1::Transactions { transactions: vec![transaction(view)] })
+        Answer::Transactions(transactions) => {
+            Wire::Transactions(v1::Transactions { transactions: transactions.into_iter().map(transaction).collect() })
         }
+        Answer::Transaction(view) => Wire::Transactions(v1::Transactions { transactions: vec![transaction(view)] }),
     }
 }
 

@@ -50,7 +50,9 @@ fn of_request(refused: &manager::RequestRefused) -> Code {
         RequestRefused::TransactionNotActive { .. } => Code::TransactionNotActive,
         RequestRefused::RolledBack { .. } => Code::RolledBack,
         RequestRefused::DuplicateXid { .. } => Code::DuplicateXid,
-        RequestRefused::Message(_) | RequestRefused::BodyNotStaged { .. } | RequestRefused::Reason { .. } => Code::Invalid,
+        RequestRefused::Message(_) | RequestRefused::BodyNotStaged { .. } | RequestRefused::Reason { .. } => {
+            Code::Invalid
+        }
         RequestRefused::TooMuchActive { .. } | RequestRefused::TooManyWaiting { .. } => Code::TooMuch,
         RequestRefused::NoSpace => Code::NoSpace,
         RequestRefused::DeadLetterNotFound { .. } => Code::NotFound,

@@ -21,8 +21,14 @@ pub enum Asked {
     Hello(v1::Hello),
     KeepAlive,
     /// Needs a driver before the coordinator: the shell installs, then registers.
-    AddResource { name: ResourceName, kind: ResourceKind, address: String },
-    TestResource { name: ResourceName },
+    AddResource {
+        name: ResourceName,
+        kind: ResourceKind,
+        address: String,
+    },
+    TestResource {
+        name: ResourceName,
+    },
 }
 
 /// The most that one peek may ask for.
@@ -63,7 +69,9 @@ fn queue_request(ask: v1::request::Ask) -> Result<Result<manager::Request, v1::r
         Ask::CreateQueue(create) => {
             Request::CreateQueue { name: QueueName::new(create.name)?, settings: settings(create.settings) }
         }
-        Ask::DeleteQueue(delete) => Request::DeleteQueue { name: QueueName::new(delete.name)?, discard: delete.discard },
+        Ask::DeleteQueue(delete) => {
+            Request::DeleteQueue { name: QueueName::new(delete.name)?, discard: delete.discard }
+        }
         Ask::PurgeQueue(purge) => {
             Request::Purge { name: QueueName::new(purge.name)?, to_dead_letter: purge.to_dead_letter }
         }
@@ -74,10 +82,9 @@ fn queue_request(ask: v1::request::Ask) -> Result<Result<manager::Request, v1::r
             producer: send.producer.map(ProducerSequence::try_from).transpose()?,
             messages: send.messages.into_iter().map(new_message).collect::<Result<_, _>>()?,
         },
-        Ask::StageBody(stage) => Request::StageBody {
-            body: (stage.body != 0).then_some(BodyId(stage.body)),
-            bytes: chunk(stage.bytes)?,
-        },
+        Ask::StageBody(stage) => {
+            Request::StageBody { body: (stage.body != 0).then_some(BodyId(stage.body)), bytes: chunk(stage.bytes)? }
+        }
         Ask::ShowProducer(show) => Request::ShowProducer { producer: ProducerName::new(show.producer)? },
         Ask::Receive(receive) => Request::Receive {
             xid: transaction(receive.transaction)?,
@@ -91,10 +98,9 @@ fn queue_request(ask: v1::request::Ask) -> Result<Result<manager::Request, v1::r
             body_bytes: (peek.body_bytes as usize).min(CHUNK_BYTES_MAX),
         },
         Ask::ReadBody(read) => Request::ReadBody { body: BodyId(read.body), part: read.part },
-        Ask::OpenExclusive(open) => Request::OpenExclusive {
-            queue: QueueName::new(open.queue)?,
-            wait: Duration::from_millis(open.wait_ms),
-        },
+        Ask::OpenExclusive(open) => {
+            Request::OpenExclusive { queue: QueueName::new(open.queue)?, wait: Duration::from_millis(open.wait_ms) }
+        }
         Ask::CloseExclusive(close) => Request::CloseExclusive { queue: QueueName::new(close.queue)? },
         Ask::BranchStart(start) => {
             Request::Start { xid: xid(start.xid)?, timeout: Duration::from_millis(start.timeout_ms) }
@@ -133,9 +139,7 @@ fn coordinator_request(ask: v1::request::Ask) -> Result<coordinator::Request, Ma
             id: report.gtrid.parse()?,
             report: if report.committed { coordinator::Report::Committed } else { coordinator::Report::Uncertain },
         },
-        Ask::AskOutcome(ask) => {
-            Request::Outcome { id: ask.gtrid.parse()?, wait: Duration::from_millis(ask.wait_ms) }
-        }
+        Ask::AskOutcome(ask) => Request::Outcome { id: ask.gtrid.parse()?, wait: Duration::from_millis(ask.wait_ms) },
         Ask::RemoveResource(remove) => Request::RemoveResource { name: resource(remove.name)? },
         Ask::ListResources(_) => Request::ListResources,
         Ask::AdoptResource(adopt) => Request::Adopt { name: resource(adopt.name)? },

@@ -24,15 +24,8 @@ struct Model {
 /// Does what `script` says on `store` and on a model, compares every answer, and after every crash asks that the store is
 /// what the model was after some batch: no batch is halved, none is lost before a later one, none that was flushed is lost.
 pub fn follow_model<S: Reopen>(store: S, script: &[u8]) {
-    let mut run = Run {
-        store,
-        flushed: Model::default(),
-        live: Model::default(),
-        unflushed: Vec::new(),
-    };
-    let mut script = Script {
-        bytes: script.iter(),
-    };
+    let mut run = Run { store, flushed: Model::default(), live: Model::default(), unflushed: Vec::new() };
+    let mut script = Script { bytes: script.iter() };
     while let Some(step) = script.bytes.next() {
         run = run.step(*step, &mut script);
     }
@@ -59,11 +52,7 @@ impl<S: Reopen> Run<S> {
             }
             8..=9 => {
                 let (family, key) = (script.family(), script.key());
-                assert_eq!(
-                    ok(self.store.get(family, &key)),
-                    self.live.get(family, &key),
-                    "{family:?} {key:?}"
-                );
+                assert_eq!(ok(self.store.get(family, &key)), self.live.get(family, &key), "{family:?} {key:?}");
             }
             10..=12 => self.scan(script),
             13..=14 => {
@@ -82,17 +71,10 @@ impl<S: Reopen> Run<S> {
         let mut visited = Vec::new();
         ok(self.store.scan(family, &start, &end, &mut |key, value| {
             visited.push((Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)));
-            if visited.len() == most {
-                ControlFlow::Break(())
-            } else {
-                ControlFlow::Continue(())
-            }
+            if visited.len() == most { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         }));
         let expected = self.live.range(family, &start, &end, most);
-        assert_eq!(
-            visited, expected,
-            "{family:?} from {start:?} to {end:?}, at most {most}"
-        );
+        assert_eq!(visited, expected, "{family:?} from {start:?} to {end:?}, at most {most}");
     }
 
     fn crash(self, chance: u8) -> Self {
@@ -109,12 +91,7 @@ impl<S: Reopen> Run<S> {
             }
         }
         // What a process finds when it starts is durable: the next crash does not take it away.
-        Run {
-            store,
-            flushed: found.clone(),
-            live: found,
-            unflushed: Vec::new(),
-        }
+        Run { store, flushed: found.clone(), live: found, unflushed: Vec::new() }
     }
 }
 
@@ -134,19 +111,13 @@ impl Model {
         for write in &batch.writes {
             match write {
                 Write::Put { family, key, value } => {
-                    self.families
-                        .entry(*family)
-                        .or_default()
-                        .insert(key.clone(), value.clone());
+                    self.families.entry(*family).or_default().insert(key.clone(), value.clone());
                 }
                 Write::Delete { family, key } => {
                     self.families.entry(*family).or_default().remove(key);
                 }
                 Write::DeleteRange { family, start, end } => {
-                    self.families
-                        .entry(*family)
-                        .or_default()
-                        .retain(|key, _| key < start || key >= end);
+                    self.families.entry(*family).or_default().retain(|key, _| key < start || key >= end);
                 }
             }
         }
@@ -161,10 +132,7 @@ impl Model {
     fn range(&self, family: Family, start: &Bytes, end: &Bytes, most: usize) -> Entries {
         let entries = self.families.get(&family).into_iter().flatten();
         let inside = entries.filter(|(key, _)| *key >= start && (end.is_empty() || *key < end));
-        inside
-            .take(most)
-            .map(|(key, value)| (key.clone(), value.clone()))
-            .collect()
+        inside.take(most).map(|(key, value)| (key.clone(), value.clone())).collect()
     }
 }
 
@@ -184,9 +152,7 @@ impl Script<'_> {
 
     fn key(&mut self) -> Bytes {
         let length = self.byte() % (KEY_BYTES_MAX + 1);
-        (0..length)
-            .map(|_| ALPHABET[usize::from(self.byte()) % ALPHABET.len()])
-            .collect()
+        (0..length).map(|_| ALPHABET[usize::from(self.byte()) % ALPHABET.len()]).collect()
     }
 
     fn batch(&mut self) -> WriteBatch {

@@ -1,15 +1,13 @@
 //! The stored form of the records in the store; their keys are in `state/keys.rs`.
 
 use bytes::Bytes;
-use handfast_protocol::{
-    CoordinatorId, GlobalId, Heuristic, Incarnation, Outcome, ResourceName, Timestamp,
-};
+use handfast_protocol::{CoordinatorId, GlobalId, Heuristic, Incarnation, Outcome, ResourceName, Timestamp};
 use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use super::{
-    IdForm, RecordUnreadable, decode, encode_whole, heuristic, heuristic_number, kind, kind_number,
-    name, outcome, outcome_number,
+    IdForm, RecordUnreadable, decode, encode_whole, heuristic, heuristic_number, kind, kind_number, name, outcome,
+    outcome_number,
 };
 use crate::state::{RecordedBranch, Transaction};
 use crate::{Identity, Resource, ResourceId};
@@ -107,10 +105,7 @@ pub(crate) fn encode_transaction(transaction: &Transaction) -> Bytes {
         heuristic: branch.heuristic.map(heuristic_number),
     };
     encode_whole(&TransactionForm {
-        delegated_to: transaction
-            .delegated_to
-            .as_ref()
-            .map(ResourceName::to_string),
+        delegated_to: transaction.delegated_to.as_ref().map(ResourceName::to_string),
         outcome: transaction.outcome.map(outcome_number),
         decision: transaction.decision,
         since: transaction.since.0,
@@ -118,10 +113,7 @@ pub(crate) fn encode_transaction(transaction: &Transaction) -> Bytes {
     })
 }
 
-pub(crate) fn decode_transaction(
-    id: GlobalId,
-    bytes: &[u8],
-) -> Result<Transaction, RecordUnreadable> {
+pub(crate) fn decode_transaction(id: GlobalId, bytes: &[u8]) -> Result<Transaction, RecordUnreadable> {
     let form: TransactionForm = decode(bytes)?;
     let branch = |form: BranchForm| {
         Ok(RecordedBranch {
@@ -136,11 +128,7 @@ pub(crate) fn decode_transaction(
         outcome: form.outcome.map(outcome).transpose()?,
         decision: form.decision,
         since: Timestamp(form.since),
-        branches: form
-            .branches
-            .into_iter()
-            .map(branch)
-            .collect::<Result<_, _>>()?,
+        branches: form.branches.into_iter().map(branch).collect::<Result<_, _>>()?,
     })
 }
 
@@ -196,18 +184,12 @@ struct OrderForm {
 }
 
 pub(crate) fn encode_order(record: &OrderRecord) -> Bytes {
-    encode_whole(&OrderForm {
-        ended_at: record.ended_at.0,
-        id: record.id.into(),
-    })
+    encode_whole(&OrderForm { ended_at: record.ended_at.0, id: record.id.into() })
 }
 
 pub(crate) fn decode_order(bytes: &[u8]) -> Result<OrderRecord, RecordUnreadable> {
     let form: OrderForm = decode(bytes)?;
-    Ok(OrderRecord {
-        ended_at: Timestamp(form.ended_at),
-        id: form.id.into(),
-    })
+    Ok(OrderRecord { ended_at: Timestamp(form.ended_at), id: form.id.into() })
 }
 
 /// What is left of forgotten outcomes (P20).
@@ -226,16 +208,10 @@ struct HorizonForm {
 }
 
 pub(crate) fn encode_horizon(record: &HorizonRecord) -> Bytes {
-    encode_whole(&HorizonForm {
-        highest: record.highest.map(IdForm::from),
-        oldest: record.oldest,
-    })
+    encode_whole(&HorizonForm { highest: record.highest.map(IdForm::from), oldest: record.oldest })
 }
 
 pub(crate) fn decode_horizon(bytes: &[u8]) -> Result<HorizonRecord, RecordUnreadable> {
     let form: HorizonForm = decode(bytes)?;
-    Ok(HorizonRecord {
-        highest: form.highest.map(GlobalId::from),
-        oldest: form.oldest,
-    })
+    Ok(HorizonRecord { highest: form.highest.map(GlobalId::from), oldest: form.oldest })
 }

@@ -12,13 +12,7 @@ impl Coordinator {
     /// The operator says that nobody else uses this database, whatever stands there (P3).
     pub(super) fn adopt(&mut self, cx: &mut Context<'_>, request: RequestId, name: &ResourceName) {
         match self.may_adopt(name) {
-            Ok(()) => self.call(
-                cx.out,
-                name,
-                Deed::Attach {
-                    adopt: Some(request),
-                },
-            ),
+            Ok(()) => self.call(cx.out, name, Deed::Attach { adopt: Some(request) }),
             Err(refused) => self.answer(cx, request, Err(refused)),
         }
     }
@@ -29,38 +23,25 @@ impl Coordinator {
         let Some(attachment) = self.attachments.get(name) else {
             return Err(RequestRefused::UnknownResource { name: name.clone() });
         };
-        let adopting = |(of, deed): &(ResourceName, Deed)| {
-            of == name && matches!(deed, Deed::Attach { adopt: Some(_) })
-        };
+        let adopting =
+            |(of, deed): &(ResourceName, Deed)| of == name && matches!(deed, Deed::Attach { adopt: Some(_) });
         if self.calls.values().any(adopting) {
             return Err(RequestRefused::BeingChanged { name: name.clone() });
         }
         match attachment.link {
             Link::Attaching => {
                 let problem = attachment.failure().to_string();
-                Err(RequestRefused::NotAttached {
-                    name: name.clone(),
-                    problem,
-                })
+                Err(RequestRefused::NotAttached { name: name.clone(), problem })
             }
-            Link::Barred { found: Some(found) }
-                if found.incarnation == self.identity.incarnation =>
-            {
-                Err(RequestRefused::Overtaken {
-                    name: name.clone(),
-                    found,
-                })
+            Link::Barred { found: Some(found) } if found.incarnation == self.identity.incarnation => {
+                Err(RequestRefused::Overtaken { name: name.clone(), found })
             }
             Link::Barred { .. } | Link::Attached => Ok(()),
         }
     }
 
     pub(super) fn attach_again(&mut self, cx: &mut Context<'_>, name: &ResourceName) {
-        if self
-            .attachments
-            .get(name)
-            .is_some_and(|attachment| attachment.link == Link::Attaching)
-        {
+        if self.attachments.get(name).is_some_and(|attachment| attachment.link == Link::Attaching) {
             self.call(cx.out, name, Deed::Attach { adopt: None });
         }
     }
@@ -74,10 +55,7 @@ impl Coordinator {
     ) {
         let attachment = self.attachments.get_mut(name).expect("the caller found it");
         let was_attached = attachment.link == Link::Attached;
-        let barred = |found| RequestRefused::Ahead {
-            name: name.clone(),
-            found,
-        };
+        let barred = |found| RequestRefused::Ahead { name: name.clone(), found };
         let answer = match result {
             Ok(Told::Attached { slots }) => {
                 attachment.slots = slots;
@@ -91,11 +69,7 @@ impl Coordinator {
             // Another question, asked before the operator's, came back after it.
             Ok(_) if was_attached && adopt.is_none() => Ok(Answer::Done),
             Ok(told) => {
-                let found = if let Told::Ahead { found } = told {
-                    Some(found)
-                } else {
-                    None
-                };
+                let found = if let Told::Ahead { found } = told { Some(found) } else { None };
                 attachment.link = Link::Barred { found };
                 Err(barred(found))
             }
@@ -105,19 +79,13 @@ impl Coordinator {
                     let again = cx.now.after(backoff(attachment.attach_attempts));
                     self.timers.set(again, Timer::Attach(name.clone()));
                 }
-                Err(RequestRefused::NotAttached {
-                    name: name.clone(),
-                    problem: failure.to_string(),
-                })
+                Err(RequestRefused::NotAttached { name: name.clone(), problem: failure.to_string() })
             }
         };
         if let Some(request) = adopt {
             self.answer(cx, request, answer);
         }
-        let attached = self
-            .attachments
-            .get(name)
-            .is_some_and(|attachment| attachment.link == Link::Attached);
+        let attached = self.attachments.get(name).is_some_and(|attachment| attachment.link == Link::Attached);
         if attached && !was_attached {
             self.scan(cx, name);
             self.clear_markers(cx, name);

@@ -105,18 +105,14 @@ impl Attachment {
 
     /// Whether one more branch may be in flight (P9). Branches that wait for the sweep hold slots as well.
     pub fn has_slot(&self) -> bool {
-        let limit = self
-            .slots
-            .map_or(IN_FLIGHT_MAX, |slots| slots - SLOTS_RESERVED.min(slots / 2));
+        let limit = self.slots.map_or(IN_FLIGHT_MAX, |slots| slots - SLOTS_RESERVED.min(slots / 2));
         let strays = self.sweep.seen.len() + self.sweep.foreign + self.sweep.later;
         self.users.len() + strays < usize::try_from(limit).unwrap_or(usize::MAX)
     }
 
     /// Another database stands at the address, or none can be reached (P16).
     pub fn failure(&self) -> CallFailed {
-        let unheard = || CallFailed::TimedOut {
-            resource: self.resource.name.clone(),
-        };
+        let unheard = || CallFailed::TimedOut { resource: self.resource.name.clone() };
         self.problem.clone().unwrap_or_else(unheard)
     }
 
@@ -133,15 +129,10 @@ impl Attachment {
                 "the database does not know this coordinator: it was restored, or this directory is a copy; if not, say: \
                  handfast resource adopt {name}"
             )),
-            Link::Attaching => Some(self.problem.as_ref().map_or_else(
-                || "it has not answered yet".to_owned(),
-                CallFailed::to_string,
-            )),
-            Link::Attached => self
-                .problem
-                .as_ref()
-                .map(CallFailed::to_string)
-                .or_else(|| self.strays_text()),
+            Link::Attaching => {
+                Some(self.problem.as_ref().map_or_else(|| "it has not answered yet".to_owned(), CallFailed::to_string))
+            }
+            Link::Attached => self.problem.as_ref().map(CallFailed::to_string).or_else(|| self.strays_text()),
         }
     }
 

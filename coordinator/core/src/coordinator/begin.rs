@@ -9,9 +9,7 @@ use super::attachment::{Link, Waiter};
 use super::timer::Timer;
 use super::transaction::{Branch, Phase, Place, Stage, Transaction};
 use super::{Context, Coordinator};
-use crate::limits::{
-    BRANCHES_MAX, OPEN_TRANSACTIONS_MAX, TIMEOUT_DEFAULT, TIMEOUT_MAX, WAITING_ENLISTS_MAX,
-};
+use crate::limits::{BRANCHES_MAX, OPEN_TRANSACTIONS_MAX, TIMEOUT_DEFAULT, TIMEOUT_MAX, WAITING_ENLISTS_MAX};
 use crate::{Answer, CallFailed, ConnectionId, Enlisted, RequestId, RequestRefused};
 
 impl Coordinator {
@@ -23,23 +21,14 @@ impl Coordinator {
         timeout: Duration,
     ) {
         if self.transactions.len() >= OPEN_TRANSACTIONS_MAX {
-            let refused = RequestRefused::TooManyTransactions {
-                limit: OPEN_TRANSACTIONS_MAX,
-            };
+            let refused = RequestRefused::TooManyTransactions { limit: OPEN_TRANSACTIONS_MAX };
             return self.answer(cx, request, Err(refused));
         }
         self.sequence += 1;
         let id = self.identity.id(self.sequence);
-        let timeout = if timeout.is_zero() {
-            TIMEOUT_DEFAULT
-        } else {
-            timeout.min(TIMEOUT_MAX)
-        };
+        let timeout = if timeout.is_zero() { TIMEOUT_DEFAULT } else { timeout.min(TIMEOUT_MAX) };
         let deadline = cx.now.after(timeout);
-        self.transactions.insert(
-            id,
-            Transaction::new(Some(connection), cx.now, deadline, Phase::Active),
-        );
+        self.transactions.insert(id, Transaction::new(Some(connection), cx.now, deadline, Phase::Active));
         self.unrecorded.insert(id);
         self.led.entry(connection).or_default().insert(id);
         self.timers.set(deadline, Timer::Deadline(id));
@@ -75,12 +64,7 @@ impl Coordinator {
         let Some(attachment) = self.attachments.get(name) else {
             return Err(RequestRefused::UnknownResource { name: name.clone() });
         };
-        let unusable = |problem: String| {
-            Err(RequestRefused::NotAttached {
-                name: name.clone(),
-                problem,
-            })
-        };
+        let unusable = |problem: String| Err(RequestRefused::NotAttached { name: name.clone(), problem });
         if transaction.resources().any(|joined| joined == name) {
             return Ok(Joining::Now);
         }
@@ -89,10 +73,7 @@ impl Coordinator {
         }
         match attachment.link {
             Link::Barred { found } => {
-                return Err(RequestRefused::Ahead {
-                    name: name.clone(),
-                    found,
-                });
+                return Err(RequestRefused::Ahead { name: name.clone(), found });
             }
             Link::Attaching => return unusable(attachment.failure().to_string()),
             Link::Attached => {}
@@ -101,18 +82,12 @@ impl Coordinator {
             return unusable(attachment.failure().to_string());
         }
         if transaction.resources().count() + transaction.waiting.len() >= BRANCHES_MAX {
-            return Err(RequestRefused::TooManyBranches {
-                id,
-                limit: BRANCHES_MAX,
-            });
+            return Err(RequestRefused::TooManyBranches { id, limit: BRANCHES_MAX });
         }
         if attachment.resource.kind.is_last_resource() {
             return match &transaction.last {
                 // The second could not be told to follow the first: both would decide (P11).
-                Some(other) => Err(RequestRefused::SecondLastResource {
-                    name: name.clone(),
-                    other: other.clone(),
-                }),
+                Some(other) => Err(RequestRefused::SecondLastResource { name: name.clone(), other: other.clone() }),
                 None => Ok(Joining::Now),
             };
         }
@@ -120,72 +95,37 @@ impl Coordinator {
             return Ok(Joining::Now);
         }
         if attachment.waiting.len() >= WAITING_ENLISTS_MAX {
-            return Err(RequestRefused::TooManyWaiting {
-                name: name.clone(),
-                limit: WAITING_ENLISTS_MAX,
-            });
+            return Err(RequestRefused::TooManyWaiting { name: name.clone(), limit: WAITING_ENLISTS_MAX });
         }
         Ok(Joining::WhenASlotIsFree)
     }
 
     /// Joins it, or leaves it joined.
     fn join(&mut self, id: GlobalId, name: &ResourceName) {
-        let attachment = self
-            .attachments
-            .get_mut(name)
-            .expect("only attached resources are joined");
-        let transaction = self
-            .transactions
-            .get_mut(&id)
-            .expect("only active transactions are joined");
+        let attachment = self.attachments.get_mut(name).expect("only attached resources are joined");
+        let transaction = self.transactions.get_mut(&id).expect("only active transactions are joined");
         let kind = attachment.resource.kind;
         attachment.users.insert(id);
         attachment.markers.unended.insert(id);
         if kind.is_last_resource() {
             transaction.last = Some(name.clone());
         } else {
-            transaction
-                .branches
-                .entry(name.clone())
-                .or_insert_with(|| Branch::new(kind, Stage::Enlisted));
+            transaction.branches.entry(name.clone()).or_insert_with(|| Branch::new(kind, Stage::Enlisted));
         }
     }
 
-    fn answer_enlisted(
-        &mut self,
-        cx: &mut Context<'_>,
-        request: RequestId,
-        id: GlobalId,
-        name: &ResourceName,
-    ) {
+    fn answer_enlisted(&mut self, cx: &mut Context<'_>, request: RequestId, id: GlobalId, name: &ResourceName) {
         let resource = self.attachments[name].resource.clone();
-        self.answer(
-            cx,
-            request,
-            Ok(Answer::Enlisted(Enlisted {
-                xid: id.branch(name.bqual()),
-                resource,
-            })),
-        );
+        self.answer(cx, request, Ok(Answer::Enlisted(Enlisted { xid: id.branch(name.bqual()), resource })));
     }
 
     fn wait_for_slot(&mut self, request: RequestId, id: GlobalId, name: &ResourceName) {
         self.last_ticket += 1;
         let ticket = self.last_ticket;
-        let attachment = self
-            .attachments
-            .get_mut(name)
-            .expect("only attached resources are waited for");
+        let attachment = self.attachments.get_mut(name).expect("only attached resources are waited for");
         attachment.waiting.insert(ticket, Waiter { id, request });
-        let transaction = self
-            .transactions
-            .get_mut(&id)
-            .expect("only active transactions wait");
-        transaction.waiting.push(Place {
-            resource: name.clone(),
-            ticket,
-            request,
-        });
+        let transaction = self.transactions.get_mut(&id).expect("only active transactions wait");
+        transaction.waiting.push(Place { resource: name.clone(), ticket, request });
     }
 
     /// Lets in those who wait for a slot, first come first served (P9).
@@ -200,10 +140,7 @@ impl Coordinator {
             let Some((ticket, Waiter { id, request })) = attachment.waiting.pop_first() else {
                 return;
             };
-            let transaction = self
-                .transactions
-                .get_mut(&id)
-                .expect("who leaves a transaction leaves its places");
+            let transaction = self.transactions.get_mut(&id).expect("who leaves a transaction leaves its places");
             transaction.waiting.retain(|place| place.ticket != ticket);
             self.join(id, name);
             self.answer_enlisted(cx, request, id, name);

@@ -76,39 +76,22 @@ impl Coordinator {
             let Some(deed) = self.still_due(name, deed) else {
                 continue;
             };
-            self.attachments
-                .get_mut(name)
-                .expect("it was there above")
-                .running += 1;
+            self.attachments.get_mut(name).expect("it was there above").running += 1;
             self.call(cx.out, name, deed);
         }
     }
 
     /// Sends a call at once. The caller keeps to the bounds.
     pub(super) fn call(&mut self, out: &mut Vec<Action>, name: &ResourceName, deed: Deed) {
-        let attachment = self
-            .attachments
-            .get_mut(name)
-            .expect("only attached resources are called");
+        let attachment = self.attachments.get_mut(name).expect("only attached resources are called");
         let xid = |id: GlobalId| id.branch(name.bqual());
         let identity = self.identity;
         let ask = match &deed {
-            Deed::Attach { adopt } => Ask::Attach {
-                identity,
-                adopt: adopt.is_some(),
-            },
-            Deed::Scan => Ask::Scan {
-                coordinator: identity.coordinator,
-            },
+            Deed::Attach { adopt } => Ask::Attach { identity, adopt: adopt.is_some() },
+            Deed::Scan => Ask::Scan { coordinator: identity.coordinator },
             Deed::Prepare { id } => Ask::Prepare { xid: xid(*id) },
-            Deed::Tell { id } => match self
-                .transactions
-                .get(id)
-                .map(|transaction| transaction.phase)
-            {
-                Some(Phase::Ending {
-                    outcome: Outcome::Committed,
-                }) => Ask::Commit { xid: xid(*id) },
+            Deed::Tell { id } => match self.transactions.get(id).map(|transaction| transaction.phase) {
+                Some(Phase::Ending { outcome: Outcome::Committed }) => Ask::Commit { xid: xid(*id) },
                 _ => Ask::Rollback { xid: xid(*id) },
             },
             Deed::Fence { id } => {
@@ -116,27 +99,14 @@ impl Coordinator {
                 Ask::Fence { id: *id }
             }
             Deed::Undo { id } => Ask::Rollback { xid: xid(*id) },
-            Deed::Sweep {
-                xid,
-                outcome: Outcome::Committed,
-            } => Ask::Commit { xid: xid.clone() },
-            Deed::Sweep {
-                xid,
-                outcome: Outcome::RolledBack,
-            } => Ask::Rollback { xid: xid.clone() },
-            Deed::Clear { from, through } => Ask::ClearMarkers {
-                from: *from,
-                through: *through,
-            },
+            Deed::Sweep { xid, outcome: Outcome::Committed } => Ask::Commit { xid: xid.clone() },
+            Deed::Sweep { xid, outcome: Outcome::RolledBack } => Ask::Rollback { xid: xid.clone() },
+            Deed::Clear { from, through } => Ask::ClearMarkers { from: *from, through: *through },
             Deed::Forget { xid } => Ask::Forget { xid: xid.clone() },
         };
         self.last_call += 1;
         let call = CallId(self.last_call);
-        out.push(Action::Call {
-            call,
-            resource: attachment.resource.clone(),
-            ask,
-        });
+        out.push(Action::Call { call, resource: attachment.resource.clone(), ask });
         self.calls.insert(call, (name.clone(), deed));
     }
 
@@ -202,9 +172,7 @@ impl Coordinator {
 
     /// Whether branches of this resource are told in the order of the decisions (P19).
     pub(super) fn is_ordered(&self, name: &ResourceName) -> bool {
-        self.attachments
-            .get(name)
-            .is_some_and(|attachment| attachment.resource.kind == ResourceKind::Service)
+        self.attachments.get(name).is_some_and(|attachment| attachment.resource.kind == ResourceKind::Service)
     }
 }
 
@@ -212,10 +180,7 @@ impl Coordinator {
 fn fitting(name: &ResourceName, deed: &Deed, told: Told) -> Result<Told, CallFailed> {
     let fits = match deed {
         Deed::Attach { .. } => {
-            matches!(
-                told,
-                Told::Attached { .. } | Told::Ahead { .. } | Told::UnknownCoordinator
-            )
+            matches!(told, Told::Attached { .. } | Told::Ahead { .. } | Told::UnknownCoordinator)
         }
         Deed::Scan => matches!(told, Told::Scanned(_)),
         Deed::Prepare { .. } => matches!(told, Told::Voted(_)),

@@ -1,4 +1,7 @@
 //! The way to a decision: the services vote, then the log decides, or delegates to the last resource.
+//!
+//! One-phase commit is not used: a service that is alone in the transaction beside the host cannot be told from one that is
+//! alone altogether, for the host's own branch is not known here.
 
 use handfast_protocol::{GlobalId, PrepareVote, ResourceKind, ResourceName, RollbackReason};
 use handfast_store::StoreError;
@@ -54,10 +57,7 @@ impl Coordinator {
     fn votes_fit(&self, id: GlobalId, prepared: &[ResourceName]) -> Result<(), RequestRefused> {
         let branches = &self.transactions[&id].branches;
         if let Some(name) = prepared.iter().find(|name| !branches.contains_key(name)) {
-            return Err(RequestRefused::NotEnlisted {
-                id,
-                name: (*name).clone(),
-            });
+            return Err(RequestRefused::NotEnlisted { id, name: (*name).clone() });
         }
         let missing = |(name, branch): &(&ResourceName, &super::transaction::Branch)| {
             branch.kind != ResourceKind::Service && !prepared.contains(name)
@@ -76,24 +76,16 @@ impl Coordinator {
         name: &ResourceName,
         result: Result<Told, CallFailed>,
     ) -> Result<(), StoreError> {
-        let preparing = self
-            .transactions
-            .get_mut(&id)
-            .filter(|found| found.phase == Phase::Preparing);
+        let preparing = self.transactions.get_mut(&id).filter(|found| found.phase == Phase::Preparing);
         let Some(transaction) = preparing else {
             match result {
-                Ok(Told::Voted(PrepareVote::ReadOnly | PrepareVote::Rollback)) => {
-                    self.leave(cx, id, name)
-                }
+                Ok(Told::Voted(PrepareVote::ReadOnly | PrepareVote::Rollback)) => self.leave(cx, id, name),
                 // Prepared, or maybe so.
                 _ => self.enqueue(cx, name, Deed::Undo { id }),
             }
             return Ok(());
         };
-        let branch = transaction
-            .branches
-            .get_mut(name)
-            .expect("only branches of the transaction are prepared");
+        let branch = transaction.branches.get_mut(name).expect("only branches of the transaction are prepared");
         let participant = name.to_string();
         match result {
             Ok(Told::Voted(PrepareVote::Commit)) => branch.stage = Stage::Prepared,
@@ -104,28 +96,14 @@ impl Coordinator {
             Ok(_) => {
                 branch.stage = Stage::Refused;
                 let reason = "it voted to roll back".to_owned();
-                self.rollback(
-                    cx,
-                    id,
-                    RollbackReason::Refused {
-                        participant,
-                        reason,
-                    },
-                );
+                self.rollback(cx, id, RollbackReason::Refused { participant, reason });
                 return Ok(());
             }
             Err(failure) => {
                 // Nobody knows whether it is prepared: it is undone as if it were.
                 branch.stage = Stage::Prepared;
                 let reason = failure.to_string();
-                self.rollback(
-                    cx,
-                    id,
-                    RollbackReason::Refused {
-                        participant,
-                        reason,
-                    },
-                );
+                self.rollback(cx, id, RollbackReason::Refused { participant, reason });
                 return Ok(());
             }
         }
@@ -134,32 +112,17 @@ impl Coordinator {
     }
 
     fn decide_if_prepared(&mut self, cx: &mut Context<'_>, id: GlobalId) {
-        let transaction = self
-            .transactions
-            .get_mut(&id)
-            .expect("it is being prepared");
+        let transaction = self.transactions.get_mut(&id).expect("it is being prepared");
         if !transaction.is_prepared() {
             return;
         }
-        let voted = transaction
-            .branches
-            .iter()
-            .filter(|(_, branch)| branch.stage == Stage::Prepared);
-        let branches: Vec<Branch> = voted
-            .map(|(name, _)| Branch {
-                resource: name.clone(),
-            })
-            .collect();
-        self.timers
-            .cancel(transaction.deadline, Timer::Deadline(id));
+        let voted = transaction.branches.iter().filter(|(_, branch)| branch.stage == Stage::Prepared);
+        let branches: Vec<Branch> = voted.map(|(name, _)| Branch { resource: name.clone() }).collect();
+        self.timers.cancel(transaction.deadline, Timer::Deadline(id));
         let command = match transaction.last.clone() {
             Some(resource) => {
                 transaction.phase = Phase::Delegating;
-                Command::Delegate {
-                    id,
-                    resource,
-                    branches,
-                }
+                Command::Delegate { id, resource, branches }
             }
             None => {
                 transaction.phase = Phase::Deciding;
@@ -170,12 +133,7 @@ impl Coordinator {
     }
 
     /// The first record of a transaction was applied, or refused: then it leaves no record at all.
-    pub(super) fn record_applied(
-        &mut self,
-        cx: &mut Context<'_>,
-        id: GlobalId,
-        result: &Result<Done, Refused>,
-    ) {
+    pub(super) fn record_applied(&mut self, cx: &mut Context<'_>, id: GlobalId, result: &Result<Done, Refused>) {
         match result {
             Ok(Done::Recorded) => self.delegated(cx, id),
             Ok(Done::Decided(outcome) | Done::Ended(outcome)) => self.decided(cx, id, *outcome),

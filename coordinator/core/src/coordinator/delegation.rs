@@ -16,10 +16,7 @@ impl Coordinator {
     /// The delegation is durable: from here on only a durable row ends the transaction.
     pub(super) fn delegated(&mut self, cx: &mut Context<'_>, id: GlobalId) {
         self.unrecorded.remove(&id);
-        let transaction = self
-            .transactions
-            .get_mut(&id)
-            .expect("a proposed transaction stays live");
+        let transaction = self.transactions.get_mut(&id).expect("a proposed transaction stays live");
         transaction.phase = Phase::Delegated;
         if transaction.connection.is_none() {
             // Nobody is there to be told to go; whoever asked for commit hears of the outcome.
@@ -58,21 +55,17 @@ impl Coordinator {
                     Report::Uncertain => self.doubt(cx, id),
                 }
             }
-            Phase::Concluding { outcome } | Phase::Ending { outcome } => {
-                match (&transaction.last, report) {
-                    (None, _) => self.answer(cx, request, Err(RequestRefused::NotDelegated { id })),
-                    (Some(last), Report::Committed) if outcome == Outcome::RolledBack => {
-                        let last = last.clone();
-                        self.contradict(cx, id, last, Some(request));
-                    }
-                    (Some(_), _) if transaction.phase == (Phase::Concluding { outcome }) => {
-                        transaction.committers.push(request);
-                    }
-                    (Some(_), _) => {
-                        self.outcome_asked(cx, request, id, std::time::Duration::ZERO)?
-                    }
+            Phase::Concluding { outcome } | Phase::Ending { outcome } => match (&transaction.last, report) {
+                (None, _) => self.answer(cx, request, Err(RequestRefused::NotDelegated { id })),
+                (Some(last), Report::Committed) if outcome == Outcome::RolledBack => {
+                    let last = last.clone();
+                    self.contradict(cx, id, last, Some(request));
                 }
-            }
+                (Some(_), _) if transaction.phase == (Phase::Concluding { outcome }) => {
+                    transaction.committers.push(request);
+                }
+                (Some(_), _) => self.outcome_asked(cx, request, id, std::time::Duration::ZERO)?,
+            },
         }
         Ok(())
     }
@@ -84,10 +77,7 @@ impl Coordinator {
         id: GlobalId,
         report: Report,
     ) -> Result<(), StoreError> {
-        let kept = cx
-            .state
-            .transaction(id)
-            .and_then(|kept| Some((kept.outcome?, kept.delegated_to.clone())));
+        let kept = cx.state.transaction(id).and_then(|kept| Some((kept.outcome?, kept.delegated_to.clone())));
         let decided = match kept {
             Some(decided) => Some(decided),
             None => cx.state.decided_by(cx.store, id)?,
@@ -108,11 +98,7 @@ impl Coordinator {
     }
 
     pub(super) fn silence_passed(&mut self, cx: &mut Context<'_>, id: GlobalId) {
-        if self
-            .transactions
-            .get(&id)
-            .is_some_and(|transaction| transaction.phase == Phase::Delegated)
-        {
+        if self.transactions.get(&id).is_some_and(|transaction| transaction.phase == Phase::Delegated) {
             self.doubt(cx, id);
         }
     }
@@ -135,10 +121,7 @@ impl Coordinator {
             return;
         }
         transaction.fence.asked = true;
-        let last = transaction
-            .last
-            .clone()
-            .expect("only a transaction with a last resource is delegated");
+        let last = transaction.last.clone().expect("only a transaction with a last resource is delegated");
         self.enqueue(cx, &last, Deed::Fence { id });
     }
 
@@ -153,34 +136,22 @@ impl Coordinator {
         if let Some(attachment) = self.attachments.get_mut(name) {
             attachment.fencing.remove(&id);
         }
-        let phase = self
-            .transactions
-            .get(&id)
-            .map(|transaction| transaction.phase);
+        let phase = self.transactions.get(&id).map(|transaction| transaction.phase);
         match (result, phase) {
-            (Ok(Told::Fenced(outcome)), Some(Phase::InDoubt)) => {
-                self.conclude(cx, id, outcome, false)
-            }
-            (
-                Ok(Told::Fenced(told)),
-                Some(Phase::Concluding { outcome } | Phase::Ending { outcome }),
-            ) => {
+            (Ok(Told::Fenced(outcome)), Some(Phase::InDoubt)) => self.conclude(cx, id, outcome, false),
+            (Ok(Told::Fenced(told)), Some(Phase::Concluding { outcome } | Phase::Ending { outcome })) => {
                 if told != outcome {
                     self.contradict(cx, id, name.clone(), None);
                 }
             }
             (Ok(Told::Fenced(told)), None) => {
                 let recorded = cx.state.outcome(cx.store, id)?;
-                if matches!(recorded, Recorded::Decided { outcome, heuristic: None } if outcome != told)
-                {
+                if matches!(recorded, Recorded::Decided { outcome, heuristic: None } if outcome != told) {
                     self.contradict(cx, id, name.clone(), None);
                 }
             }
             (Err(failure), Some(Phase::InDoubt)) => {
-                let transaction = self
-                    .transactions
-                    .get_mut(&id)
-                    .expect("its phase was read above");
+                let transaction = self.transactions.get_mut(&id).expect("its phase was read above");
                 transaction.fence.asked = false;
                 transaction.fence.attempts += 1;
                 transaction.fence.failure = Some(failure.clone());
@@ -193,24 +164,10 @@ impl Coordinator {
         Ok(())
     }
 
-    pub(super) fn conclude(
-        &mut self,
-        cx: &mut Context<'_>,
-        id: GlobalId,
-        outcome: Outcome,
-        forced: bool,
-    ) {
+    pub(super) fn conclude(&mut self, cx: &mut Context<'_>, id: GlobalId, outcome: Outcome, forced: bool) {
         let transaction = self.transactions.get_mut(&id).expect("the caller found it");
         transaction.phase = Phase::Concluding { outcome };
-        self.propose(
-            cx.out,
-            Command::Conclude {
-                id,
-                outcome,
-                forced,
-            },
-            Pending::Conclude { id, outcome },
-        );
+        self.propose(cx.out, Command::Conclude { id, outcome, forced }, Pending::Conclude { id, outcome });
     }
 
     pub(super) fn concluded(
@@ -224,35 +181,19 @@ impl Coordinator {
             Ok(_) => self.decided(cx, id, outcome),
             Err(Refused::OtherwiseDecided { outcome, .. }) => self.decided(cx, id, *outcome),
             Err(_) => {
-                let transaction = self
-                    .transactions
-                    .get_mut(&id)
-                    .expect("a proposed transaction stays live");
+                let transaction = self.transactions.get_mut(&id).expect("a proposed transaction stays live");
                 transaction.phase = Phase::InDoubt;
                 transaction.fence.asked = false;
                 transaction.fence.attempts += 1;
-                self.timers.set(
-                    cx.now.after(backoff(transaction.fence.attempts)),
-                    Timer::Fence(id),
-                );
+                self.timers.set(cx.now.after(backoff(transaction.fence.attempts)), Timer::Fence(id));
             }
         }
     }
 
     /// The row and the report say opposite things, which P12 excludes: somebody changed the row, or a client lied. It is
     /// recorded as a hazard at the last resource, never passed over (G6).
-    fn contradict(
-        &mut self,
-        cx: &mut Context<'_>,
-        id: GlobalId,
-        last: ResourceName,
-        request: Option<RequestId>,
-    ) {
-        let command = Command::Acknowledge {
-            id,
-            resource: last,
-            heuristic: Some(Heuristic::Hazard),
-        };
+    fn contradict(&mut self, cx: &mut Context<'_>, id: GlobalId, last: ResourceName, request: Option<RequestId>) {
+        let command = Command::Acknowledge { id, resource: last, heuristic: Some(Heuristic::Hazard) };
         self.propose(cx.out, command, Pending::Contradiction { id, request });
     }
 }

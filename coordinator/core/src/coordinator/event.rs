@@ -3,8 +3,8 @@
 use handfast_protocol::{GlobalId, RollbackReason};
 
 use crate::{
-    Answer, Ask, CallFailed, CallId, Command, ConnectionId, Done, Refused, Request, RequestId,
-    RequestRefused, Resource, Told,
+    Answer, Ask, CallFailed, CallId, Command, ConnectionId, Done, Refused, Request, RequestId, RequestRefused,
+    Resource, Told,
 };
 
 /// A command in flight. Its result comes back once, unless the leadership ends first.
@@ -59,5 +59,7 @@ pub enum Action {
         reason: RollbackReason,
     },
     /// The host passes [`Event::BarrierPassed`] when everything committed to the log before this is applied (P8).
-    Barrier { barrier: u64 },
+    Barrier {
+        barrier: u64,
+    },
 }

@@ -24,15 +24,10 @@ impl Coordinator {
         if attachment.resource.kind == ResourceKind::Service || attachment.link != Link::Attached {
             return;
         }
-        self.timers
-            .set(cx.now.after(MARKERS_PERIOD), Timer::Markers(name.clone()));
+        self.timers.set(cx.now.after(MARKERS_PERIOD), Timer::Markers(name.clone()));
         let from = self.uncleared(cx, name);
         let (drawn, newest) = (self.unneeded(cx, name), self.identity.id(self.sequence));
-        let markers = &mut self
-            .attachments
-            .get_mut(name)
-            .expect("it was there above")
-            .markers;
+        let markers = &mut self.attachments.get_mut(name).expect("it was there above").markers;
         if markers.clearing {
             return;
         }
@@ -50,10 +45,7 @@ impl Coordinator {
 
     /// The lowest id whose row may be there still.
     fn uncleared(&self, cx: &Context<'_>, name: &ResourceName) -> GlobalId {
-        let cleared = cx
-            .state
-            .markers_cleared(name)
-            .filter(|cleared| self.identity.made(*cleared));
+        let cleared = cx.state.markers_cleared(name).filter(|cleared| self.identity.made(*cleared));
         cleared.map_or(self.lowest(), following)
     }
 
@@ -61,22 +53,10 @@ impl Coordinator {
     /// that may still join, or whose row is being asked for.
     fn unneeded(&self, cx: &Context<'_>, name: &ResourceName) -> Option<GlobalId> {
         let attachment = self.attachments.get(name)?;
-        let needed = [
-            &self.unrecorded,
-            &attachment.markers.unended,
-            &attachment.fencing,
-        ];
-        let ours = |ids: &&BTreeSet<GlobalId>| {
-            ids.range(self.lowest()..)
-                .find(|id| self.identity.made(**id))
-                .copied()
-        };
+        let needed = [&self.unrecorded, &attachment.markers.unended, &attachment.fencing];
+        let ours = |ids: &&BTreeSet<GlobalId>| ids.range(self.lowest()..).find(|id| self.identity.made(**id)).copied();
         let needed = needed.iter().filter_map(ours).chain(self.forced(cx, name));
-        Some(
-            needed
-                .min()
-                .map_or(self.identity.id(self.sequence), preceding),
-        )
+        Some(needed.min().map_or(self.identity.id(self.sequence), preceding))
     }
 
     /// The lowest transaction with a heuristic outcome that waits for the operator, who may want to see its row.
@@ -84,18 +64,13 @@ impl Coordinator {
         if cx.state.in_doubt_of(name) == 0 {
             return None;
         }
-        let waits = |record: &&crate::state::Transaction| {
-            self.identity.made(record.id) && record.waits_for(name)
-        };
+        let waits = |record: &&crate::state::Transaction| self.identity.made(record.id) && record.waits_for(name);
         cx.state.transactions().find(waits).map(|record| record.id)
     }
 
     /// Below every id of this incarnation.
     fn lowest(&self) -> GlobalId {
-        GlobalId {
-            epoch: 0,
-            ..self.identity.id(0)
-        }
+        GlobalId { epoch: 0, ..self.identity.id(0) }
     }
 
     pub(super) fn markers_answered(
@@ -109,18 +84,10 @@ impl Coordinator {
         match result {
             Ok(_) => {
                 let pending = Pending::MarkersCleared { name: name.clone() };
-                self.propose(
-                    cx.out,
-                    Command::MarkersCleared { resource, through },
-                    pending,
-                );
+                self.propose(cx.out, Command::MarkersCleared { resource, through }, pending);
             }
             Err(_) => {
-                let markers = &mut self
-                    .attachments
-                    .get_mut(name)
-                    .expect("the caller found it")
-                    .markers;
+                let markers = &mut self.attachments.get_mut(name).expect("the caller found it").markers;
                 markers.clearing = false;
                 // A range that was drawn meanwhile holds this one.
                 markers.drawn.get_or_insert(through);
@@ -139,11 +106,7 @@ impl Coordinator {
 fn following(id: GlobalId) -> GlobalId {
     match id.sequence.checked_add(1) {
         Some(sequence) => GlobalId { sequence, ..id },
-        None => GlobalId {
-            epoch: id.epoch.saturating_add(1),
-            sequence: 0,
-            ..id
-        },
+        None => GlobalId { epoch: id.epoch.saturating_add(1), sequence: 0, ..id },
     }
 }
 
@@ -151,10 +114,6 @@ fn following(id: GlobalId) -> GlobalId {
 fn preceding(id: GlobalId) -> GlobalId {
     match id.sequence.checked_sub(1) {
         Some(sequence) => GlobalId { sequence, ..id },
-        None => GlobalId {
-            epoch: id.epoch.saturating_sub(1),
-            sequence: u64::MAX,
-            ..id
-        },
+        None => GlobalId { epoch: id.epoch.saturating_sub(1), sequence: u64::MAX, ..id },
     }
 }

@@ -105,14 +105,9 @@ impl Coordinator {
 
     /// Leadership begins: every resource is attached, and what earlier leaderships left undone is driven on (D9).
     pub fn start(&mut self, state: &State, now: Timestamp, out: &mut Vec<Action>) {
-        assert_eq!(
-            state.identity(),
-            Some(self.identity),
-            "BeginEpoch is applied first (P2)"
-        );
+        assert_eq!(state.identity(), Some(self.identity), "BeginEpoch is applied first (P2)");
         for resource in state.resources() {
-            self.attachments
-                .insert(resource.name.clone(), Attachment::new(resource.clone()));
+            self.attachments.insert(resource.name.clone(), Attachment::new(resource.clone()));
             self.call(out, &resource.name, Deed::Attach { adopt: None });
         }
         for transaction in state.transactions() {
@@ -130,18 +125,9 @@ impl Coordinator {
         event: Event,
         out: &mut Vec<Action>,
     ) -> Result<(), StoreError> {
-        let mut cx = Context {
-            state,
-            store,
-            now,
-            out,
-        };
+        let mut cx = Context { state, store, now, out };
         match event {
-            Event::Request {
-                request,
-                connection,
-                ask,
-            } => self.request(&mut cx, request, connection, ask),
+            Event::Request { request, connection, ask } => self.request(&mut cx, request, connection, ask),
             Event::Applied { proposal, result } => self.applied(&mut cx, proposal, result),
             Event::Called { call, result } => self.called(&mut cx, call, result),
             Event::Disconnected { connection } => {
@@ -160,18 +146,13 @@ impl Coordinator {
 
     /// Whether work may still join this transaction.
     pub fn is_active(&self, id: GlobalId) -> bool {
-        self.transactions
-            .get(&id)
-            .is_some_and(|transaction| transaction.phase == Phase::Active)
+        self.transactions.get(&id).is_some_and(|transaction| transaction.phase == Phase::Active)
     }
 
     /// Leadership has ended, or the process stops: nobody here can say any more how open requests end.
     pub fn settle(&mut self, out: &mut Vec<Action>) {
         for request in std::mem::take(&mut self.open) {
-            out.push(Action::Answer {
-                request,
-                answer: Err(RequestRefused::Unknown),
-            });
+            out.push(Action::Answer { request, answer: Err(RequestRefused::Unknown) });
         }
     }
 
@@ -194,17 +175,11 @@ impl Coordinator {
             Request::RemoveResource { name } => self.remove_resource(cx, request, name),
             Request::ListResources => self.list_resources(cx, request),
             Request::Adopt { name } => self.adopt(cx, request, &name),
-            Request::ListTransactions {
-                in_doubt,
-                after,
-                limit,
-            } => {
+            Request::ListTransactions { in_doubt, after, limit } => {
                 self.list_transactions(cx, request, in_doubt, after, limit);
             }
             Request::ShowTransaction { id } => self.show_transaction(cx, request, id)?,
-            Request::Resolve { id, outcome, force } => {
-                self.resolve(cx, request, id, outcome, force)?
-            }
+            Request::Resolve { id, outcome, force } => self.resolve(cx, request, id, outcome, force)?,
             Request::Forget { id } => self.forget(cx, request, id),
         }
         Ok(())
@@ -229,22 +204,12 @@ impl Coordinator {
     }
 
     /// Answers once and for all.
-    fn answer(
-        &mut self,
-        cx: &mut Context<'_>,
-        request: RequestId,
-        answer: Result<Answer, RequestRefused>,
-    ) {
+    fn answer(&mut self, cx: &mut Context<'_>, request: RequestId, answer: Result<Answer, RequestRefused>) {
         assert!(self.open.remove(&request), "every request is answered once");
         cx.out.push(Action::Answer { request, answer });
     }
 
-    fn answer_all(
-        &mut self,
-        cx: &mut Context<'_>,
-        requests: Vec<RequestId>,
-        answer: &Result<Answer, RequestRefused>,
-    ) {
+    fn answer_all(&mut self, cx: &mut Context<'_>, requests: Vec<RequestId>, answer: &Result<Answer, RequestRefused>) {
         for request in requests {
             self.answer(cx, request, answer.clone());
         }

@@ -15,12 +15,7 @@ use crate::{Answer, Command, KnownOutcome, RequestId, RequestRefused};
 
 /// The outcome of a decided transaction, with what the state knows of its branches.
 pub(super) fn ended_as(state: &State, id: GlobalId, outcome: Outcome) -> KnownOutcome {
-    match (
-        state
-            .transaction(id)
-            .and_then(crate::state::Transaction::heuristic),
-        outcome,
-    ) {
+    match (state.transaction(id).and_then(crate::state::Transaction::heuristic), outcome) {
         (Some(heuristic), _) => KnownOutcome::Heuristic(heuristic),
         (None, Outcome::Committed) => KnownOutcome::Committed,
         // Only a delegated transaction is decided so; all others are rolled back without a record.
@@ -43,10 +38,7 @@ impl Coordinator {
             && transaction.watchers.len() < WAITING_FOR_ONE_MAX
         {
             transaction.watchers.push(request);
-            self.timers.set(
-                cx.now.after(wait.min(OUTCOME_WAIT_MAX)),
-                Timer::Watch(id, request),
-            );
+            self.timers.set(cx.now.after(wait.min(OUTCOME_WAIT_MAX)), Timer::Watch(id, request));
             return Ok(());
         }
         self.answer(cx, request, known.map(Answer::Outcome));
@@ -61,11 +53,7 @@ impl Coordinator {
         let before = transaction.watchers.len();
         transaction.watchers.retain(|watcher| *watcher != request);
         if transaction.watchers.len() < before {
-            self.answer(
-                cx,
-                request,
-                Ok(Answer::Outcome(KnownOutcome::Undecided(state))),
-            );
+            self.answer(cx, request, Ok(Answer::Outcome(KnownOutcome::Undecided(state))));
         }
     }
 
@@ -89,18 +77,11 @@ impl Coordinator {
         }
         let begun = (id.epoch, id.sequence) <= (self.identity.epoch, self.sequence);
         Ok(match cx.state.outcome(cx.store, id)? {
-            Recorded::Decided {
-                heuristic: Some(heuristic),
-                ..
-            } => Ok(KnownOutcome::Heuristic(heuristic)),
-            Recorded::Decided {
-                outcome: Outcome::Committed,
-                ..
-            } => Ok(KnownOutcome::Committed),
-            Recorded::Decided {
-                outcome: Outcome::RolledBack,
-                ..
-            } => Ok(KnownOutcome::RolledBack(RollbackReason::Fenced)),
+            Recorded::Decided { heuristic: Some(heuristic), .. } => Ok(KnownOutcome::Heuristic(heuristic)),
+            Recorded::Decided { outcome: Outcome::Committed, .. } => Ok(KnownOutcome::Committed),
+            Recorded::Decided { outcome: Outcome::RolledBack, .. } => {
+                Ok(KnownOutcome::RolledBack(RollbackReason::Fenced))
+            }
             Recorded::Delegated => Ok(KnownOutcome::Undecided(crate::TransactionState::InDoubt)),
             Recorded::Forgotten => Ok(KnownOutcome::Forgotten),
             Recorded::Unknown if !begun => Err(RequestRefused::NotActive { id }),
@@ -112,11 +93,7 @@ impl Coordinator {
     }
 
     /// Why a transaction that is not active cannot do what only an active one can (P5).
-    pub(super) fn not_active(
-        &self,
-        cx: &Context<'_>,
-        id: GlobalId,
-    ) -> Result<RequestRefused, StoreError> {
+    pub(super) fn not_active(&self, cx: &Context<'_>, id: GlobalId) -> Result<RequestRefused, StoreError> {
         if self.transactions.contains_key(&id) {
             return Ok(RequestRefused::CommitUnderWay { id });
         }
@@ -135,14 +112,8 @@ impl Coordinator {
     /// Forgets what is due, one bounded command after the other.
     pub(super) fn forget_outcomes(&mut self, cx: &mut Context<'_>) -> Result<(), StoreError> {
         match cx.state.forgetting_due(cx.store, cx.now)? {
-            Some(before) => self.propose(
-                cx.out,
-                Command::ForgetOutcomes { before },
-                Pending::ForgetOutcomes,
-            ),
-            None => self
-                .timers
-                .set(cx.now.after(FORGETTING_PERIOD), Timer::Forgetting),
+            Some(before) => self.propose(cx.out, Command::ForgetOutcomes { before }, Pending::ForgetOutcomes),
+            None => self.timers.set(cx.now.after(FORGETTING_PERIOD), Timer::Forgetting),
         }
         Ok(())
     }

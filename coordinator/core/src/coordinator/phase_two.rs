@@ -8,10 +8,7 @@ use super::timer::{Timer, backoff};
 use super::transaction::{Branch, Phase, Stage, Transaction};
 use super::{Context, Coordinator};
 use crate::limits::PHASE_TWO_ANSWER_MAX;
-use crate::{
-    Answer, CallFailed, Command, Done, KnownOutcome, Refused, RequestId, RequestRefused, Told,
-    state,
-};
+use crate::{Answer, CallFailed, Command, Done, KnownOutcome, Refused, RequestId, RequestRefused, Told, state};
 
 /// Whether a branch that ended on its own did as was decided (XA+ 2.3.3): that is no damage.
 pub(super) fn agrees(outcome: Outcome, heuristic: Heuristic) -> bool {
@@ -26,29 +23,16 @@ impl Coordinator {
     /// The decision is applied. Who asked is told, at once or when the services have done as decided (P19).
     pub(super) fn decided(&mut self, cx: &mut Context<'_>, id: GlobalId, outcome: Outcome) {
         self.unrecorded.remove(&id);
-        let record = cx
-            .state
-            .transaction(id)
-            .filter(|record| record.ended().is_none());
+        let record = cx.state.transaction(id).filter(|record| record.ended().is_none());
         let open: Vec<ResourceName> = record.map(open_branches).unwrap_or_default();
-        let answer = Ok(Answer::Outcome(super::outcomes::ended_as(
-            cx.state, id, outcome,
-        )));
-        let transaction = self
-            .transactions
-            .get_mut(&id)
-            .expect("a proposed transaction stays live");
+        let answer = Ok(Answer::Outcome(super::outcomes::ended_as(cx.state, id, outcome)));
+        let transaction = self.transactions.get_mut(&id).expect("a proposed transaction stays live");
         self.timers.cancel(transaction.deadline, Timer::Silence(id));
         transaction.phase = Phase::Ending { outcome };
-        let (watchers, resolvers) = (
-            std::mem::take(&mut transaction.watchers),
-            std::mem::take(&mut transaction.resolvers),
-        );
+        let (watchers, resolvers) =
+            (std::mem::take(&mut transaction.watchers), std::mem::take(&mut transaction.resolvers));
         for name in &open {
-            let branch = transaction
-                .branches
-                .get_mut(name)
-                .expect("a recorded branch was one of the transaction's");
+            let branch = transaction.branches.get_mut(name).expect("a recorded branch was one of the transaction's");
             branch.stage = Stage::Telling;
         }
         self.answer_all(cx, watchers, &answer);
@@ -86,10 +70,7 @@ impl Coordinator {
     }
 
     pub(super) fn tell_again(&mut self, cx: &mut Context<'_>, id: GlobalId, name: &ResourceName) {
-        let found = self
-            .transactions
-            .get_mut(&id)
-            .and_then(|transaction| transaction.branches.get_mut(name));
+        let found = self.transactions.get_mut(&id).and_then(|transaction| transaction.branches.get_mut(name));
         if let Some(branch) = found.filter(|branch| branch.stage == Stage::Silent) {
             branch.stage = Stage::Telling;
             self.enqueue(cx, name, Deed::Tell { id });
@@ -107,25 +88,15 @@ impl Coordinator {
     ) {
         if !matches!(
             result,
-            Err(CallFailed::Unreachable { .. }
-                | CallFailed::TimedOut { .. }
-                | CallFailed::WrongResource { .. })
+            Err(CallFailed::Unreachable { .. } | CallFailed::TimedOut { .. } | CallFailed::WrongResource { .. })
         ) {
             self.unorder(cx, id, name);
         }
-        let Some(Phase::Ending { outcome }) = self.transactions.get(&id).map(|found| found.phase)
-        else {
+        let Some(Phase::Ending { outcome }) = self.transactions.get(&id).map(|found| found.phase) else {
             return;
         };
-        let transaction = self
-            .transactions
-            .get_mut(&id)
-            .expect("its phase was read above");
-        let Some(branch) = transaction
-            .branches
-            .get_mut(name)
-            .filter(|branch| branch.stage == Stage::Telling)
-        else {
+        let transaction = self.transactions.get_mut(&id).expect("its phase was read above");
+        let Some(branch) = transaction.branches.get_mut(name).filter(|branch| branch.stage == Stage::Telling) else {
             return;
         };
         let heuristic = match result {
@@ -144,13 +115,7 @@ impl Coordinator {
         let damage = heuristic.filter(|heuristic| !agrees(outcome, *heuristic));
         self.acknowledge(cx, id, name, damage, None);
         if heuristic.is_some() && damage.is_none() {
-            self.enqueue(
-                cx,
-                name,
-                Deed::Forget {
-                    xid: id.branch(name.bqual()),
-                },
-            );
+            self.enqueue(cx, name, Deed::Forget { xid: id.branch(name.bqual()) });
         }
         if damage.is_none() {
             self.answer_if_heard(cx, id, outcome);
@@ -165,20 +130,8 @@ impl Coordinator {
         heuristic: Option<Heuristic>,
         request: Option<RequestId>,
     ) {
-        let command = Command::Acknowledge {
-            id,
-            resource: name.clone(),
-            heuristic,
-        };
-        self.propose(
-            cx.out,
-            command,
-            Pending::Acknowledge {
-                id,
-                resource: name.clone(),
-                request,
-            },
-        );
+        let command = Command::Acknowledge { id, resource: name.clone(), heuristic };
+        self.propose(cx.out, command, Pending::Acknowledge { id, resource: name.clone(), request });
     }
 
     pub(super) fn acknowledged(
@@ -190,24 +143,14 @@ impl Coordinator {
         result: &Result<Done, Refused>,
     ) {
         if let Some(request) = request {
-            let answer = result
-                .clone()
-                .map(|_| Answer::Done)
-                .map_err(RequestRefused::from);
+            let answer = result.clone().map(|_| Answer::Done).map_err(RequestRefused::from);
             self.answer(cx, request, answer);
         }
-        let Some(Phase::Ending { outcome }) = self.transactions.get(&id).map(|found| found.phase)
-        else {
+        let Some(Phase::Ending { outcome }) = self.transactions.get(&id).map(|found| found.phase) else {
             return;
         };
-        let transaction = self
-            .transactions
-            .get_mut(&id)
-            .expect("its phase was read above");
-        let branch = transaction
-            .branches
-            .get_mut(name)
-            .expect("an acknowledged branch is one of the transaction's");
+        let transaction = self.transactions.get_mut(&id).expect("its phase was read above");
+        let branch = transaction.branches.get_mut(name).expect("an acknowledged branch is one of the transaction's");
         if result.is_err() {
             // Nothing that is known of refuses it; a branch may be told twice.
             branch.stage = Stage::Silent;
@@ -217,11 +160,7 @@ impl Coordinator {
         }
         branch.stage = Stage::Acknowledged;
         self.leave(cx, id, name);
-        if cx
-            .state
-            .transaction(id)
-            .is_none_or(|record| record.ended().is_some())
-        {
+        if cx.state.transaction(id).is_none_or(|record| record.ended().is_some()) {
             self.retire(cx, id, outcome);
         } else {
             self.answer_if_heard(cx, id, outcome);
@@ -232,9 +171,7 @@ impl Coordinator {
         let transaction = self.transactions.get_mut(&id).expect("the caller found it");
         if !transaction.waits_for_services() {
             let committers = std::mem::take(&mut transaction.committers);
-            let answer = Ok(Answer::Outcome(super::outcomes::ended_as(
-                cx.state, id, outcome,
-            )));
+            let answer = Ok(Answer::Outcome(super::outcomes::ended_as(cx.state, id, outcome)));
             self.answer_all(cx, committers, &answer);
         }
     }
@@ -244,18 +181,14 @@ impl Coordinator {
         let Some(transaction) = self.transactions.get_mut(&id) else {
             return;
         };
-        let answer = Ok(Answer::Outcome(KnownOutcome::Undecided(
-            transaction.state(),
-        )));
+        let answer = Ok(Answer::Outcome(KnownOutcome::Undecided(transaction.state())));
         let committers = std::mem::take(&mut transaction.committers);
         self.answer_all(cx, committers, &answer);
     }
 
     /// Every branch has ended. What is left of the transaction is its outcome, or a heuristic one for the operator.
     fn retire(&mut self, cx: &mut Context<'_>, id: GlobalId, outcome: Outcome) {
-        let answer = Ok(Answer::Outcome(super::outcomes::ended_as(
-            cx.state, id, outcome,
-        )));
+        let answer = Ok(Answer::Outcome(super::outcomes::ended_as(cx.state, id, outcome)));
         let transaction = self.take(id);
         for name in transaction.resources() {
             if let Some(attachment) = self.attachments.get_mut(name) {
@@ -287,9 +220,7 @@ impl Coordinator {
             return;
         }
         let id = record.id;
-        let phase = record
-            .outcome
-            .map_or(Phase::InDoubt, |outcome| Phase::Ending { outcome });
+        let phase = record.outcome.map_or(Phase::InDoubt, |outcome| Phase::Ending { outcome });
         let mut transaction = Transaction::new(None, record.since, now, phase);
         transaction.last = record.delegated_to.clone();
         if let (Phase::InDoubt, Some(last)) = (phase, &record.delegated_to)
@@ -298,11 +229,7 @@ impl Coordinator {
             transaction.fence.asked = true;
             attachment.queue.push_back(Deed::Fence { id });
         }
-        if let Some(attachment) = record
-            .delegated_to
-            .as_ref()
-            .and_then(|last| self.attachments.get_mut(last))
-        {
+        if let Some(attachment) = record.delegated_to.as_ref().and_then(|last| self.attachments.get_mut(last)) {
             attachment.users.insert(id);
             attachment.markers.unended.insert(id);
         }
@@ -327,9 +254,7 @@ impl Coordinator {
             if stage != Stage::Acknowledged {
                 attachment.users.insert(id);
             }
-            transaction
-                .branches
-                .insert(recorded.resource.clone(), Branch::new(kind, stage));
+            transaction.branches.insert(recorded.resource.clone(), Branch::new(kind, stage));
         }
         self.transactions.insert(id, transaction);
     }

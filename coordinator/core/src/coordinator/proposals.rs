@@ -60,27 +60,16 @@ impl Coordinator {
         proposal: Proposal,
         result: Result<Done, Refused>,
     ) -> Result<(), StoreError> {
-        let pending = self
-            .proposals
-            .remove(&proposal)
-            .expect("only this coordinator's proposals come back, each once");
+        let pending = self.proposals.remove(&proposal).expect("only this coordinator's proposals come back, each once");
         match pending {
             Pending::Record { id } => self.record_applied(cx, id, &result),
             Pending::Conclude { id, outcome } => self.concluded(cx, id, outcome, &result),
-            Pending::Acknowledge {
-                id,
-                resource,
-                request,
-            } => self.acknowledged(cx, id, &resource, request, &result),
+            Pending::Acknowledge { id, resource, request } => self.acknowledged(cx, id, &resource, request, &result),
             Pending::Contradiction { id, request } => self.contradicted(cx, id, request, result),
             Pending::Forget { request, services } => self.forgotten(cx, request, services, result),
             Pending::ForgetOutcomes => self.forget_outcomes(cx)?,
-            Pending::AddResource { name, request } => {
-                self.resource_added(cx, request, &name, result)
-            }
-            Pending::RemoveResource { name, request } => {
-                self.resource_removed(cx, request, &name, result)
-            }
+            Pending::AddResource { name, request } => self.resource_added(cx, request, &name, result),
+            Pending::RemoveResource { name, request } => self.resource_removed(cx, request, &name, result),
             Pending::MarkersCleared { name } => self.markers_cleared(&name),
         }
         Ok(())
@@ -95,14 +84,9 @@ impl Coordinator {
         result: Result<Done, Refused>,
     ) {
         let Some(request) = request else { return };
-        let recorded = cx
-            .state
-            .transaction(id)
-            .and_then(crate::state::Transaction::heuristic);
+        let recorded = cx.state.transaction(id).and_then(crate::state::Transaction::heuristic);
         let answer = match result {
-            Ok(_) => Ok(Answer::Outcome(KnownOutcome::Heuristic(
-                recorded.unwrap_or(Heuristic::Hazard),
-            ))),
+            Ok(_) => Ok(Answer::Outcome(KnownOutcome::Heuristic(recorded.unwrap_or(Heuristic::Hazard)))),
             Err(refused) => Err(refused.into()),
         };
         self.answer(cx, request, answer);

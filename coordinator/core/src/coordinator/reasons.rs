@@ -29,9 +29,6 @@ impl Reasons {
     }
 
     pub fn of(&self, id: GlobalId) -> RollbackReason {
-        self.by_id
-            .get(&id)
-            .cloned()
-            .unwrap_or(RollbackReason::Requested)
+        self.by_id.get(&id).cloned().unwrap_or(RollbackReason::Requested)
     }
 }

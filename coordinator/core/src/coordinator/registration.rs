@@ -10,42 +10,21 @@ use crate::limits::TEXT_BYTES_MAX;
 use crate::{Answer, Command, Done, Refused, RequestId, RequestRefused, Resource};
 
 impl Coordinator {
-    pub(super) fn add_resource(
-        &mut self,
-        cx: &mut Context<'_>,
-        request: RequestId,
-        resource: Resource,
-    ) {
+    pub(super) fn add_resource(&mut self, cx: &mut Context<'_>, request: RequestId, resource: Resource) {
         let name = resource.name.clone();
         if resource.address.len() > TEXT_BYTES_MAX || resource.schema.len() > TEXT_BYTES_MAX {
-            return self.answer(
-                cx,
-                request,
-                Err(RequestRefused::TextTooLong {
-                    name,
-                    limit: TEXT_BYTES_MAX,
-                }),
-            );
+            return self.answer(cx, request, Err(RequestRefused::TextTooLong { name, limit: TEXT_BYTES_MAX }));
         }
         match self.may_change(&name) {
             Err(refused) => self.answer(cx, request, Err(refused)),
             Ok(()) => {
                 self.changing.insert(name.clone());
-                self.propose(
-                    cx.out,
-                    Command::AddResource { resource },
-                    Pending::AddResource { name, request },
-                );
+                self.propose(cx.out, Command::AddResource { resource }, Pending::AddResource { name, request });
             }
         }
     }
 
-    pub(super) fn remove_resource(
-        &mut self,
-        cx: &mut Context<'_>,
-        request: RequestId,
-        name: ResourceName,
-    ) {
+    pub(super) fn remove_resource(&mut self, cx: &mut Context<'_>, request: RequestId, name: ResourceName) {
         match self.may_change(&name) {
             Err(refused) => self.answer(cx, request, Err(refused)),
             Ok(()) => {
@@ -67,11 +46,7 @@ impl Coordinator {
         let count = attachment.users.len() + attachment.sweep.seen.len() + attachment.waiting.len();
         match u64::try_from(count).unwrap_or(u64::MAX) {
             0 => Ok(()),
-            count => Err(Refused::ResourceInDoubt {
-                name: name.clone(),
-                count,
-            }
-            .into()),
+            count => Err(Refused::ResourceInDoubt { name: name.clone(), count }.into()),
         }
     }
 
@@ -88,8 +63,7 @@ impl Coordinator {
         }
         self.detach(cx, name);
         if let Some(resource) = cx.state.resource(name) {
-            self.attachments
-                .insert(name.clone(), Attachment::new(resource.clone()));
+            self.attachments.insert(name.clone(), Attachment::new(resource.clone()));
             self.call(cx.out, name, Deed::Attach { adopt: None });
         }
         self.answer(cx, request, Ok(Answer::Done));
@@ -106,35 +80,16 @@ impl Coordinator {
         if result.is_ok() {
             self.detach(cx, name);
         }
-        self.answer(
-            cx,
-            request,
-            result.map(|_| Answer::Done).map_err(RequestRefused::from),
-        );
+        self.answer(cx, request, result.map(|_| Answer::Done).map_err(RequestRefused::from));
     }
 
     /// Forgets the old registration; what was asked of it is answered to nobody.
     fn detach(&mut self, cx: &mut Context<'_>, name: &ResourceName) {
         self.attachments.remove(name);
-        let asked: Vec<_> = self
-            .calls
-            .iter()
-            .filter(|(_, (of, _))| of == name)
-            .map(|(call, _)| *call)
-            .collect();
+        let asked: Vec<_> = self.calls.iter().filter(|(_, (of, _))| of == name).map(|(call, _)| *call).collect();
         for call in asked {
-            if let Some((
-                _,
-                Deed::Attach {
-                    adopt: Some(request),
-                },
-            )) = self.calls.remove(&call)
-            {
-                self.answer(
-                    cx,
-                    request,
-                    Err(RequestRefused::UnknownResource { name: name.clone() }),
-                );
+            if let Some((_, Deed::Attach { adopt: Some(request) })) = self.calls.remove(&call) {
+                self.answer(cx, request, Err(RequestRefused::UnknownResource { name: name.clone() }));
             }
         }
         self.barriers.retain(|_, (of, _)| of != name);

@@ -25,9 +25,7 @@ impl Coordinator {
         }
         let answer = match self.not_active(cx, id)? {
             // Asked again, or it has ended by itself in the same way.
-            RequestRefused::RolledBack { reason, .. } => {
-                Ok(Answer::Outcome(KnownOutcome::RolledBack(reason)))
-            }
+            RequestRefused::RolledBack { reason, .. } => Ok(Answer::Outcome(KnownOutcome::RolledBack(reason))),
             refused => Err(refused),
         };
         self.answer(cx, request, answer);
@@ -36,10 +34,7 @@ impl Coordinator {
 
     /// An active transaction has had its time; one that is being prepared may end as well, for nothing is decided (D6).
     pub(super) fn deadline_passed(&mut self, cx: &mut Context<'_>, id: GlobalId) {
-        let phase = self
-            .transactions
-            .get(&id)
-            .map(|transaction| transaction.phase);
+        let phase = self.transactions.get(&id).map(|transaction| transaction.phase);
         if let Some(Phase::Active | Phase::Preparing) = phase {
             self.rollback(cx, id, RollbackReason::TimedOut);
         }
@@ -49,16 +44,11 @@ impl Coordinator {
     /// prepared everything and asked for commit is not needed any more.
     pub(super) fn disconnected(&mut self, cx: &mut Context<'_>, connection: ConnectionId) {
         for id in self.led.remove(&connection).unwrap_or_default() {
-            let transaction = self
-                .transactions
-                .get_mut(&id)
-                .expect("who leaves is taken out of the led ones");
+            let transaction = self.transactions.get_mut(&id).expect("who leaves is taken out of the led ones");
             transaction.connection = None;
             match transaction.phase {
                 Phase::Active => self.rollback(cx, id, RollbackReason::Disconnected),
-                Phase::Preparing if transaction.last.is_some() => {
-                    self.rollback(cx, id, RollbackReason::Disconnected)
-                }
+                Phase::Preparing if transaction.last.is_some() => self.rollback(cx, id, RollbackReason::Disconnected),
                 Phase::Delegated => self.doubt(cx, id),
                 Phase::Preparing
                 | Phase::Deciding
@@ -72,23 +62,10 @@ impl Coordinator {
 
     /// Ends a transaction of which the log knows nothing, or whose first record was refused.
     pub(super) fn rollback(&mut self, cx: &mut Context<'_>, id: GlobalId, reason: RollbackReason) {
-        assert!(
-            self.unrecorded.contains(&id),
-            "what the log knows is not rolled back without it (P11)"
-        );
-        cx.out.push(Action::RollbackLocal {
-            id,
-            reason: reason.clone(),
-        });
+        assert!(self.unrecorded.contains(&id), "what the log knows is not rolled back without it (P11)");
+        cx.out.push(Action::RollbackLocal { id, reason: reason.clone() });
         for waiting in self.leave_queues(id) {
-            self.answer(
-                cx,
-                waiting,
-                Err(RequestRefused::RolledBack {
-                    id,
-                    reason: reason.clone(),
-                }),
-            );
+            self.answer(cx, waiting, Err(RequestRefused::RolledBack { id, reason: reason.clone() }));
         }
         let transaction = self.take(id);
         let outcome = Ok(Answer::Outcome(KnownOutcome::RolledBack(reason.clone())));
@@ -116,10 +93,7 @@ impl Coordinator {
 
     /// Takes a transaction out of all that is kept of live ones, except the slots that it holds.
     pub(super) fn take(&mut self, id: GlobalId) -> super::Transaction {
-        let transaction = self
-            .transactions
-            .remove(&id)
-            .expect("only live transactions end");
+        let transaction = self.transactions.remove(&id).expect("only live transactions end");
         for timer in [Timer::Deadline(id), Timer::PhaseTwo(id)] {
             self.timers.cancel(transaction.deadline, timer);
         }
@@ -165,25 +139,11 @@ impl Coordinator {
         heuristic: Heuristic,
     ) {
         if super::phase_two::agrees(outcome, heuristic) {
-            self.enqueue(
-                cx,
-                name,
-                Deed::Forget {
-                    xid: id.branch(name.bqual()),
-                },
-            );
+            self.enqueue(cx, name, Deed::Forget { xid: id.branch(name.bqual()) });
         } else {
             let resource = name.clone();
-            let command = crate::Command::Acknowledge {
-                id,
-                resource,
-                heuristic: Some(heuristic),
-            };
-            self.propose(
-                cx.out,
-                command,
-                super::Pending::Contradiction { id, request: None },
-            );
+            let command = crate::Command::Acknowledge { id, resource, heuristic: Some(heuristic) };
+            self.propose(cx.out, command, super::Pending::Contradiction { id, request: None });
         }
     }
 }

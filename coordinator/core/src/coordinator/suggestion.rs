@@ -17,8 +17,7 @@ pub(super) fn suggestion(view: &TransactionView, barred: Option<&ResourceName>) 
     let silent = view.branches.iter().find(|branch| branch.error.is_some());
     match (view.state, silent) {
         (TransactionState::InDoubt, None) => {
-            "Wait: the database is asked by itself and decides; nothing is lost meanwhile."
-                .to_owned()
+            "Wait: the database is asked by itself and decides; nothing is lost meanwhile.".to_owned()
         }
         (TransactionState::InDoubt, Some(branch)) => format!(
             "Bring {name} back ({error}): it is asked again by itself, and what it says decides. Until then what the \
@@ -34,9 +33,7 @@ pub(super) fn suggestion(view: &TransactionView, barred: Option<&ResourceName>) 
              did there is unknown from then on.",
             name = branch.resource,
             error = error(branch),
-            outcome = view
-                .outcome
-                .map_or_else(|| "undecided".to_owned(), |outcome| outcome.to_string()),
+            outcome = view.outcome.map_or_else(|| "undecided".to_owned(), |outcome| outcome.to_string()),
             verb = verb(view.outcome),
         ),
         (TransactionState::Forced, _) => forced(view),
@@ -58,9 +55,7 @@ fn forced(view: &TransactionView) -> String {
     format!(
         "Compare the data by hand: the transaction is {outcome}, but not everywhere ({branches}). When that is put right: \
          handfast transaction resolve {id} forget; only this notice goes away, no data changes.",
-        outcome = view
-            .outcome
-            .map_or_else(|| "undecided".to_owned(), |outcome| outcome.to_string()),
+        outcome = view.outcome.map_or_else(|| "undecided".to_owned(), |outcome| outcome.to_string()),
         branches = branches.join(", "),
         id = view.id,
     )

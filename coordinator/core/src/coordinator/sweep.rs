@@ -44,20 +44,10 @@ impl Coordinator {
         }
     }
 
-    pub(super) fn scanned(
-        &mut self,
-        cx: &mut Context<'_>,
-        name: &ResourceName,
-        result: Result<Told, CallFailed>,
-    ) {
-        let sweep = &mut self
-            .attachments
-            .get_mut(name)
-            .expect("the caller found it")
-            .sweep;
+    pub(super) fn scanned(&mut self, cx: &mut Context<'_>, name: &ResourceName, result: Result<Told, CallFailed>) {
+        let sweep = &mut self.attachments.get_mut(name).expect("the caller found it").sweep;
         let asked_at = sweep.scanning_since.take().unwrap_or(cx.now);
-        self.timers
-            .set(cx.now.after(SCAN_PERIOD), Timer::Scan(name.clone()));
+        self.timers.set(cx.now.after(SCAN_PERIOD), Timer::Scan(name.clone()));
         let Ok(Told::Scanned(xids)) = result else {
             return;
         };
@@ -74,11 +64,7 @@ impl Coordinator {
                 Owner::Attended | Owner::Foreign => {}
             }
         }
-        let sweep = &mut self
-            .attachments
-            .get_mut(name)
-            .expect("the caller found it")
-            .sweep;
+        let sweep = &mut self.attachments.get_mut(name).expect("the caller found it").sweep;
         (sweep.seen, sweep.foreign, sweep.later) = (seen, foreign, later);
         self.await_barrier(cx, name, asked_at);
         self.admit(cx, name);
@@ -86,39 +72,21 @@ impl Coordinator {
 
     /// What was seen twice, far enough apart, may be ended when the log has no older decision of it that is not applied here.
     fn await_barrier(&mut self, cx: &mut Context<'_>, name: &ResourceName, asked_at: Timestamp) {
-        let sweep = &mut self
-            .attachments
-            .get_mut(name)
-            .expect("the caller found it")
-            .sweep;
+        let sweep = &mut self.attachments.get_mut(name).expect("the caller found it").sweep;
         let ripe = |(xid, first): &(&Xid, &Timestamp)| {
-            **first < asked_at
-                && asked_at.since(**first) >= SWEEP_AGE
-                && !sweep.ending.contains(*xid)
+            **first < asked_at && asked_at.since(**first) >= SWEEP_AGE && !sweep.ending.contains(*xid)
         };
-        let ripe: Vec<Xid> = sweep
-            .seen
-            .iter()
-            .filter(ripe)
-            .map(|(xid, _)| xid.clone())
-            .collect();
+        let ripe: Vec<Xid> = sweep.seen.iter().filter(ripe).map(|(xid, _)| xid.clone()).collect();
         if ripe.is_empty() || sweep.at_barrier {
             return;
         }
         sweep.at_barrier = true;
         self.last_barrier += 1;
-        self.barriers
-            .insert(self.last_barrier, (name.clone(), ripe));
-        cx.out.push(Action::Barrier {
-            barrier: self.last_barrier,
-        });
+        self.barriers.insert(self.last_barrier, (name.clone(), ripe));
+        cx.out.push(Action::Barrier { barrier: self.last_barrier });
     }
 
-    pub(super) fn barrier_passed(
-        &mut self,
-        cx: &mut Context<'_>,
-        barrier: u64,
-    ) -> Result<(), StoreError> {
+    pub(super) fn barrier_passed(&mut self, cx: &mut Context<'_>, barrier: u64) -> Result<(), StoreError> {
         // The resource may have been removed, or registered anew, since.
         let Some((name, ripe)) = self.barriers.remove(&barrier) else {
             return Ok(());
@@ -134,18 +102,10 @@ impl Coordinator {
             let deed = match cx.state.outcome(cx.store, id)? {
                 Recorded::Delegated => continue,
                 // The operator has seen that it ended on its own, and has said forget.
-                Recorded::Decided {
-                    heuristic: Some(_), ..
-                } => Deed::Forget { xid },
-                Recorded::Decided {
-                    outcome,
-                    heuristic: None,
-                } => Deed::Sweep { xid, outcome },
+                Recorded::Decided { heuristic: Some(_), .. } => Deed::Forget { xid },
+                Recorded::Decided { outcome, heuristic: None } => Deed::Sweep { xid, outcome },
                 // Presumed abort. A committed transaction is not forgotten before its branches have acknowledged.
-                Recorded::Unknown | Recorded::Forgotten => Deed::Sweep {
-                    xid,
-                    outcome: Outcome::RolledBack,
-                },
+                Recorded::Unknown | Recorded::Forgotten => Deed::Sweep { xid, outcome: Outcome::RolledBack },
             };
             if let (Deed::Sweep { xid, .. } | Deed::Forget { xid }, Some(attachment)) =
                 (&deed, self.attachments.get_mut(&name))
@@ -165,11 +125,7 @@ impl Coordinator {
         outcome: Outcome,
         result: &Result<Told, CallFailed>,
     ) {
-        let sweep = &mut self
-            .attachments
-            .get_mut(name)
-            .expect("the caller found it")
-            .sweep;
+        let sweep = &mut self.attachments.get_mut(name).expect("the caller found it").sweep;
         sweep.ending.remove(xid);
         // What failed is still seen by the next scan.
         let Ok(told) = result else { return };
@@ -191,15 +147,8 @@ impl Coordinator {
             return Owner::Attended;
         }
         if id.incarnation != self.identity.incarnation {
-            let adopted = self
-                .attachments
-                .get(name)
-                .is_some_and(|attachment| attachment.adopted);
-            return if adopted {
-                Owner::Nobody
-            } else {
-                Owner::OtherIncarnation
-            };
+            let adopted = self.attachments.get(name).is_some_and(|attachment| attachment.adopted);
+            return if adopted { Owner::Nobody } else { Owner::OtherIncarnation };
         }
         let begun = (id.epoch, id.sequence) <= (self.identity.epoch, self.sequence);
         if begun { Owner::Nobody } else { Owner::Later }

@@ -50,11 +50,7 @@ impl Timers {
 
     pub fn pop_due(&mut self, now: Timestamp) -> Option<Timer> {
         let due = self.next().is_some_and(|at| at <= now);
-        if due {
-            self.set.pop_first().map(|(_, timer)| timer)
-        } else {
-            None
-        }
+        if due { self.set.pop_first().map(|(_, timer)| timer) } else { None }
     }
 }
 

@@ -133,23 +133,15 @@ impl Transaction {
 
     /// The state as MSDTC shows it.
     pub fn state(&self) -> TransactionState {
-        let silent = self
-            .branches
-            .values()
-            .any(|branch| branch.failure.is_some() && branch.stage != Stage::Acknowledged);
+        let silent =
+            self.branches.values().any(|branch| branch.failure.is_some() && branch.stage != Stage::Acknowledged);
         match self.phase {
             Phase::Active => TransactionState::Active,
             Phase::Preparing | Phase::Deciding | Phase::Delegating => TransactionState::Preparing,
-            Phase::Delegated | Phase::InDoubt | Phase::Concluding { .. } => {
-                TransactionState::InDoubt
-            }
+            Phase::Delegated | Phase::InDoubt | Phase::Concluding { .. } => TransactionState::InDoubt,
             Phase::Ending { .. } if silent => TransactionState::CannotNotify,
-            Phase::Ending {
-                outcome: Outcome::Committed,
-            } => TransactionState::Committing,
-            Phase::Ending {
-                outcome: Outcome::RolledBack,
-            } => TransactionState::Aborting,
+            Phase::Ending { outcome: Outcome::Committed } => TransactionState::Committing,
+            Phase::Ending { outcome: Outcome::RolledBack } => TransactionState::Aborting,
         }
     }
 
@@ -160,31 +152,19 @@ impl Transaction {
 
     /// Every two-phase branch has voted to commit, or is over by a read-only vote.
     pub fn is_prepared(&self) -> bool {
-        self.branches
-            .values()
-            .all(|branch| matches!(branch.stage, Stage::Prepared | Stage::ReadOnly))
+        self.branches.values().all(|branch| matches!(branch.stage, Stage::Prepared | Stage::ReadOnly))
     }
 
     /// A service, maybe a queue manager, has not done as decided yet: reads there would not see the transaction (P19).
     pub fn waits_for_services(&self) -> bool {
-        let unheard =
-            |branch: &Branch| branch.kind == ResourceKind::Service && branch.stage.is_open();
-        self.phase
-            == Phase::Ending {
-                outcome: Outcome::Committed,
-            }
-            && self.branches.values().any(unheard)
+        let unheard = |branch: &Branch| branch.kind == ResourceKind::Service && branch.stage.is_open();
+        self.phase == Phase::Ending { outcome: Outcome::Committed } && self.branches.values().any(unheard)
     }
 }
 
 impl Branch {
     pub fn new(kind: ResourceKind, stage: Stage) -> Branch {
-        Branch {
-            kind,
-            stage,
-            attempts: 0,
-            failure: None,
-        }
+        Branch { kind, stage, attempts: 0, failure: None }
     }
 }
 

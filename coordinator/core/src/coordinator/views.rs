@@ -38,10 +38,7 @@ impl Coordinator {
         // Those in doubt are the recorded ones; all others are in memory alone.
         let recorded = cx.state.transactions_after(after).map(|record| record.id);
         let start = after.map_or(std::ops::Bound::Unbounded, std::ops::Bound::Excluded);
-        let live = self
-            .transactions
-            .range((start, std::ops::Bound::Unbounded))
-            .map(|(id, _)| *id);
+        let live = self.transactions.range((start, std::ops::Bound::Unbounded)).map(|(id, _)| *id);
         let mut ids: Vec<GlobalId> = recorded.take(limit).collect();
         if !in_doubt {
             ids.extend(live.take(limit));
@@ -62,12 +59,8 @@ impl Coordinator {
         let answer = match self.view(cx, id) {
             Some(view) => Ok(Answer::Transaction(view)),
             None => match cx.state.outcome(cx.store, id)? {
-                Recorded::Decided { outcome, .. } => {
-                    Ok(Answer::Transaction(ended_view(cx.now, id, outcome)))
-                }
-                Recorded::Unknown | Recorded::Delegated | Recorded::Forgotten => {
-                    Err(self.not_active(cx, id)?)
-                }
+                Recorded::Decided { outcome, .. } => Ok(Answer::Transaction(ended_view(cx.now, id, outcome))),
+                Recorded::Unknown | Recorded::Delegated | Recorded::Forgotten => Err(self.not_active(cx, id)?),
             },
         };
         self.answer(cx, request, answer);
@@ -94,11 +87,7 @@ impl Coordinator {
         let two_phase = live.branches.iter().map(|(name, branch)| BranchView {
             resource: name.clone(),
             state: branch_state(live.phase, branch).to_owned(),
-            error: branch
-                .failure
-                .as_ref()
-                .map(ToString::to_string)
-                .or_else(|| self.link_problem(name, branch.stage)),
+            error: branch.failure.as_ref().map(ToString::to_string).or_else(|| self.link_problem(name, branch.stage)),
             heuristic: heuristic(name),
         });
         let last = live.last.iter().map(|name| BranchView {
@@ -133,17 +122,10 @@ impl Coordinator {
 
     /// A resource that the transaction waits for and that may not be used (P3).
     fn barring<'a>(&'a self, live: &'a Transaction) -> Option<&'a ResourceName> {
-        let open = live
-            .branches
-            .iter()
-            .filter(|(_, branch)| branch.stage.is_open())
-            .map(|(name, _)| name);
+        let open = live.branches.iter().filter(|(_, branch)| branch.stage.is_open()).map(|(name, _)| name);
         let asked = live.last.iter().filter(|_| live.phase == Phase::InDoubt);
         let barred = |name: &&ResourceName| {
-            let link = self
-                .attachments
-                .get(*name)
-                .map(|attachment| attachment.link);
+            let link = self.attachments.get(*name).map(|attachment| attachment.link);
             matches!(link, Some(Link::Barred { .. }))
         };
         open.chain(asked).find(barred)
@@ -151,21 +133,13 @@ impl Coordinator {
 
     fn link_problem(&self, name: &ResourceName, stage: Stage) -> Option<String> {
         let attachment = self.attachments.get(name)?;
-        if stage.is_open() && attachment.link != Link::Attached {
-            attachment.problem_text()
-        } else {
-            None
-        }
+        if stage.is_open() && attachment.link != Link::Attached { attachment.problem_text() } else { None }
     }
 
     fn fence_problem(&self, name: &ResourceName, phase: Phase) -> Option<String> {
         let attachment = self.attachments.get(name)?;
         let asked = phase == Phase::InDoubt && attachment.link != Link::Attached;
-        if asked {
-            attachment.problem_text()
-        } else {
-            None
-        }
+        if asked { attachment.problem_text() } else { None }
     }
 }
 
@@ -210,10 +184,7 @@ fn ended_view(now: Timestamp, id: GlobalId, outcome: Outcome) -> TransactionView
 }
 
 fn branch_state(phase: Phase, branch: &Branch) -> &'static str {
-    let rolled_back = phase
-        == (Phase::Ending {
-            outcome: Outcome::RolledBack,
-        });
+    let rolled_back = phase == (Phase::Ending { outcome: Outcome::RolledBack });
     match branch.stage {
         Stage::Enlisted => "enlisted",
         Stage::Preparing => "preparing",
@@ -232,17 +203,11 @@ fn last_state(phase: Phase) -> &'static str {
         Phase::Active | Phase::Preparing | Phase::Deciding | Phase::Delegating => "enlisted",
         Phase::Delegated => "decides: its client is committing",
         Phase::InDoubt => "decides: it is being asked",
-        Phase::Concluding {
-            outcome: Outcome::Committed,
+        Phase::Concluding { outcome: Outcome::Committed } | Phase::Ending { outcome: Outcome::Committed } => {
+            "committed"
         }
-        | Phase::Ending {
-            outcome: Outcome::Committed,
-        } => "committed",
-        Phase::Concluding {
-            outcome: Outcome::RolledBack,
+        Phase::Concluding { outcome: Outcome::RolledBack } | Phase::Ending { outcome: Outcome::RolledBack } => {
+            "rolled back"
         }
-        | Phase::Ending {
-            outcome: Outcome::RolledBack,
-        } => "rolled back",
     }
 }

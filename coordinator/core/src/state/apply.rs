@@ -9,24 +9,13 @@ use crate::{Branch, Command, Done, Identity, Refused, codec};
 
 impl State {
     /// A leadership begins (P2): from here on only commands about its own transactions may make new records.
-    pub fn begin_epoch(
-        &mut self,
-        overlay: &mut Overlay<'_>,
-        identity: Identity,
-    ) -> Result<(), StoreError> {
+    pub fn begin_epoch(&mut self, overlay: &mut Overlay<'_>, identity: Identity) -> Result<(), StoreError> {
         let goes_on = |before: Identity| {
             (before.coordinator, before.incarnation) != (identity.coordinator, identity.incarnation)
                 || before.epoch < identity.epoch
         };
-        assert!(
-            self.identity.is_none_or(goes_on),
-            "an epoch is never begun twice (P2)"
-        );
-        overlay.put(
-            Family::State,
-            keys::identity(),
-            codec::encode_identity(&identity),
-        );
+        assert!(self.identity.is_none_or(goes_on), "an epoch is never begun twice (P2)");
+        overlay.put(Family::State, keys::identity(), codec::encode_identity(&identity));
         self.identity = Some(identity);
         Ok(())
     }
@@ -43,18 +32,8 @@ impl State {
         }
         let done = match command {
             Command::AddResource { resource } => {
-                overlay.put(
-                    Family::State,
-                    keys::resource(&resource.name),
-                    codec::encode_resource(&resource, None),
-                );
-                self.resources.insert(
-                    resource.name.clone(),
-                    Registered {
-                        resource,
-                        cleared: None,
-                    },
-                );
+                overlay.put(Family::State, keys::resource(&resource.name), codec::encode_resource(&resource, None));
+                self.resources.insert(resource.name.clone(), Registered { resource, cleared: None });
                 Done::Recorded
             }
             Command::RemoveResource { name } => {
@@ -62,30 +41,18 @@ impl State {
                 self.resources.remove(&name);
                 Done::Recorded
             }
-            Command::Delegate {
-                id,
-                resource,
-                branches,
-            } => self.delegate(overlay, now, id, resource, &branches),
+            Command::Delegate { id, resource, branches } => self.delegate(overlay, now, id, resource, &branches),
             Command::Decide { id, branches } => self.decide(overlay, now, id, &branches)?,
-            Command::Conclude {
-                id,
-                outcome,
-                forced,
-            } => self.conclude(overlay, now, id, outcome, forced),
-            Command::Acknowledge {
-                id,
-                resource,
-                heuristic,
-            } => self.acknowledge(overlay, now, id, resource, heuristic)?,
+            Command::Conclude { id, outcome, forced } => self.conclude(overlay, now, id, outcome, forced),
+            Command::Acknowledge { id, resource, heuristic } => {
+                self.acknowledge(overlay, now, id, resource, heuristic)?
+            }
             Command::Forget { id } => self.forget(overlay, now, id),
             Command::ForgetOutcomes { before } => {
                 self.outcomes.forget(overlay, before)?;
                 Done::Recorded
             }
-            Command::MarkersCleared { resource, through } => {
-                self.markers_are_cleared(overlay, &resource, through)
-            }
+            Command::MarkersCleared { resource, through } => self.markers_are_cleared(overlay, &resource, through),
         };
         Ok(Ok(done))
     }
@@ -141,12 +108,7 @@ impl State {
         outcome: Outcome,
         forced: bool,
     ) -> Done {
-        let Some(mut transaction) = self
-            .transactions
-            .get(&id)
-            .filter(|found| found.is_undecided())
-            .cloned()
-        else {
+        let Some(mut transaction) = self.transactions.get(&id).filter(|found| found.is_undecided()).cloned() else {
             return Done::Decided(outcome);
         };
         transaction.outcome = Some(outcome);
@@ -154,11 +116,7 @@ impl State {
         // An operator decided without the database: nobody knows what it did or will do (P16).
         if let Some(resource) = transaction.delegated_to.clone().filter(|_| forced) {
             let heuristic = Some(Heuristic::Hazard);
-            transaction.branches.push(RecordedBranch {
-                resource,
-                acknowledged: true,
-                heuristic,
-            });
+            transaction.branches.push(RecordedBranch { resource, acknowledged: true, heuristic });
         }
         self.settle(overlay, now, transaction);
         Done::Decided(outcome)
@@ -177,20 +135,12 @@ impl State {
             None if heuristic.is_some() => (self.reopened(overlay, now, id)?, false),
             None => return Ok(Done::Recorded),
         };
-        match transaction
-            .branches
-            .iter_mut()
-            .find(|branch| branch.resource == resource)
-        {
+        match transaction.branches.iter_mut().find(|branch| branch.resource == resource) {
             Some(branch) => {
                 branch.acknowledged = true;
                 branch.heuristic = branch.heuristic.or(heuristic);
             }
-            None => transaction.branches.push(RecordedBranch {
-                resource,
-                acknowledged: true,
-                heuristic,
-            }),
+            None => transaction.branches.push(RecordedBranch { resource, acknowledged: true, heuristic }),
         }
         let ended = transaction.ended().filter(|_| was_open);
         self.settle(overlay, now, transaction);
@@ -199,20 +149,11 @@ impl State {
 
     /// The record of an ended transaction of which a branch turned out to have ended otherwise. Without a remembered outcome
     /// it was rolled back: a committed one is not forgotten before all its branches have acknowledged.
-    fn reopened(
-        &self,
-        overlay: &Overlay<'_>,
-        now: Timestamp,
-        id: GlobalId,
-    ) -> Result<Transaction, StoreError> {
+    fn reopened(&self, overlay: &Overlay<'_>, now: Timestamp, id: GlobalId) -> Result<Transaction, StoreError> {
         let remembered = outcomes::read(overlay, id)?;
         Ok(Transaction {
             id,
-            outcome: Some(
-                remembered
-                    .as_ref()
-                    .map_or(Outcome::RolledBack, |record| record.outcome),
-            ),
+            outcome: Some(remembered.as_ref().map_or(Outcome::RolledBack, |record| record.outcome)),
             delegated_to: remembered.and_then(|record| record.delegated_to),
             decision: self.next_decision(),
             since: now,
@@ -221,31 +162,15 @@ impl State {
     }
 
     fn forget(&mut self, overlay: &mut Overlay<'_>, now: Timestamp, id: GlobalId) -> Done {
-        let transaction = self
-            .transactions
-            .get(&id)
-            .expect("a forced transaction was found by the check")
-            .clone();
+        let transaction = self.transactions.get(&id).expect("a forced transaction was found by the check").clone();
         self.end(overlay, now, &transaction);
         Done::Recorded
     }
 
-    fn markers_are_cleared(
-        &mut self,
-        overlay: &mut Overlay<'_>,
-        name: &ResourceName,
-        through: GlobalId,
-    ) -> Done {
-        let registered = self
-            .resources
-            .get_mut(name)
-            .expect("the check found the resource");
+    fn markers_are_cleared(&mut self, overlay: &mut Overlay<'_>, name: &ResourceName, through: GlobalId) -> Done {
+        let registered = self.resources.get_mut(name).expect("the check found the resource");
         registered.cleared = Some(through);
-        overlay.put(
-            Family::State,
-            keys::resource(name),
-            codec::encode_resource(&registered.resource, Some(through)),
-        );
+        overlay.put(Family::State, keys::resource(name), codec::encode_resource(&registered.resource, Some(through)));
         Done::Recorded
     }
 
@@ -259,18 +184,12 @@ impl State {
     }
 
     fn keep(&mut self, overlay: &mut Overlay<'_>, transaction: Transaction) {
-        overlay.put(
-            Family::State,
-            keys::transaction(transaction.id),
-            codec::encode_transaction(&transaction),
-        );
+        overlay.put(Family::State, keys::transaction(transaction.id), codec::encode_transaction(&transaction));
         self.mirror(transaction.id, Some(transaction));
     }
 
     fn end(&mut self, overlay: &mut Overlay<'_>, now: Timestamp, transaction: &Transaction) {
-        let outcome = transaction
-            .ended()
-            .expect("only a decided transaction without open branches ends");
+        let outcome = transaction.ended().expect("only a decided transaction without open branches ends");
         let end = End {
             id: transaction.id,
             outcome,
@@ -292,17 +211,12 @@ impl State {
 
     /// Follows from the records alone, so that a member that restarted counts like one that did not.
     fn next_decision(&self) -> u64 {
-        self.decisions
-            .last_key_value()
-            .map_or(1, |(last, _)| last + 1)
+        self.decisions.last_key_value().map_or(1, |(last, _)| last + 1)
     }
 }
 
 fn recorded(branches: &[Branch]) -> Vec<RecordedBranch> {
-    let recorded = |branch: &Branch| RecordedBranch {
-        resource: branch.resource.clone(),
-        acknowledged: false,
-        heuristic: None,
-    };
+    let recorded =
+        |branch: &Branch| RecordedBranch { resource: branch.resource.clone(), acknowledged: false, heuristic: None };
     branches.iter().map(recorded).collect()
 }

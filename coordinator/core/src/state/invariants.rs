@@ -17,10 +17,7 @@ pub struct InvariantBroken {
 }
 
 fn broken(number: &'static str, what: impl Into<String>) -> Result<(), InvariantBroken> {
-    Err(InvariantBroken {
-        number,
-        what: what.into(),
-    })
+    Err(InvariantBroken { number, what: what.into() })
 }
 
 impl State {
@@ -30,35 +27,18 @@ impl State {
     /// - C4: decisions have different numbers (P19).
     /// - C5: no resource is missing that a transaction waits for (P3).
     /// - C6: an outcome that was remembered once is the one of the transaction's record (A3).
-    pub fn check_invariants(
-        &self,
-        store: &dyn Store,
-    ) -> Result<Result<(), InvariantBroken>, StoreError> {
+    pub fn check_invariants(&self, store: &dyn Store) -> Result<Result<(), InvariantBroken>, StoreError> {
         if State::open(store)? != *self {
-            return Ok(broken(
-                "C1",
-                "the state in memory differs from the state in the store",
-            ));
+            return Ok(broken("C1", "the state in memory differs from the state in the store"));
         }
         let orders = self.check_outcomes(store)?;
-        let each = || {
-            self.transactions
-                .values()
-                .try_for_each(|transaction| self.check_transaction(transaction))
-        };
+        let each = || self.transactions.values().try_for_each(|transaction| self.check_transaction(transaction));
         if let Err(violation) = orders.and_then(|()| each()) {
             return Ok(Err(violation));
         }
-        let decided = self
-            .transactions
-            .values()
-            .filter(|transaction| transaction.outcome.is_some())
-            .count();
+        let decided = self.transactions.values().filter(|transaction| transaction.outcome.is_some()).count();
         if decided != self.decisions.len() {
-            return Ok(broken(
-                "C4",
-                format!("{decided} decided, {} decisions", self.decisions.len()),
-            ));
+            return Ok(broken("C4", format!("{decided} decided, {} decisions", self.decisions.len())));
         }
         self.check_stable(store)
     }
@@ -66,12 +46,8 @@ impl State {
     fn check_outcomes(&self, store: &dyn Store) -> Result<Result<(), InvariantBroken>, StoreError> {
         let mut places = BTreeMap::new();
         for (key, value) in entries(store, keys::KeyKind::Order)? {
-            let record =
-                codec::decode_order(&value).map_err(unreadable("order of outcomes", &key))?;
-            let ordinal = key
-                .get(1..)
-                .and_then(|bytes| bytes.try_into().ok())
-                .map(u64::from_be_bytes);
+            let record = codec::decode_order(&value).map_err(unreadable("order of outcomes", &key))?;
+            let ordinal = key.get(1..).and_then(|bytes| bytes.try_into().ok()).map(u64::from_be_bytes);
             places.insert(ordinal, record.id);
         }
         let expected = (self.outcomes.horizon.oldest..self.outcomes.next).map(Some);
@@ -86,13 +62,7 @@ impl State {
             let record = codec::decode_outcome(&value).map_err(unreadable("outcome", &key))?;
             let id = keys::read_id(&key);
             if id.and_then(|id| latest.remove(&id)) != Some(Some(record.ordinal)) {
-                return Ok(broken(
-                    "C2",
-                    format!(
-                        "the outcome of {id:?} has another place than {}",
-                        record.ordinal
-                    ),
-                ));
+                return Ok(broken("C2", format!("the outcome of {id:?} has another place than {}", record.ordinal)));
             }
         }
         Ok(match latest.first_key_value() {
@@ -109,20 +79,13 @@ impl State {
             return broken("C3", format!("{id} is neither open nor forced"));
         }
         if transaction.outcome.is_some() && self.decisions.get(&transaction.decision) != Some(&id) {
-            return broken(
-                "C4",
-                format!("{id} has not decision {} of its own", transaction.decision),
-            );
+            return broken("C4", format!("{id} has not decision {} of its own", transaction.decision));
         }
-        let missing = |name: &&handfast_protocol::ResourceName| {
-            transaction.waits_for(name) && self.resource(name).is_none()
-        };
+        let missing =
+            |name: &&handfast_protocol::ResourceName| transaction.waits_for(name) && self.resource(name).is_none();
         match transaction.resources().find(missing) {
             None => Ok(()),
-            Some(name) => broken(
-                "C5",
-                format!("{id} waits for {name}, which is not registered"),
-            ),
+            Some(name) => broken("C5", format!("{id} waits for {name}, which is not registered")),
         }
     }
 
@@ -131,10 +94,7 @@ impl State {
         for transaction in self.transactions.values() {
             let remembered = outcomes::read(&overlay, transaction.id)?.map(|record| record.outcome);
             if remembered.is_some() && remembered != transaction.outcome {
-                return Ok(broken(
-                    "C6",
-                    format!("{} was {remembered:?} before", transaction.id),
-                ));
+                return Ok(broken("C6", format!("{} was {remembered:?} before", transaction.id)));
             }
         }
         Ok(Ok(()))

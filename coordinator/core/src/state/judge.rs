@@ -15,28 +15,15 @@ impl State {
         match command {
             Command::AddResource { resource } => Ok(self.judge_add(&resource.name)),
             Command::RemoveResource { name } => Ok(self.judge_remove(name)),
-            Command::Delegate {
-                id,
-                resource,
-                branches,
-            } => self.judge_delegate(overlay, *id, resource, branches),
+            Command::Delegate { id, resource, branches } => self.judge_delegate(overlay, *id, resource, branches),
             Command::Decide { id, branches } => self.judge_decide(overlay, *id, branches),
-            Command::Conclude {
-                id,
-                outcome,
-                forced: _,
-            } => self.judge_conclude(overlay, *id, *outcome),
-            Command::Acknowledge {
-                id,
-                resource,
-                heuristic,
-            } => self.judge_acknowledge(overlay, *id, resource, heuristic.is_some()),
+            Command::Conclude { id, outcome, forced: _ } => self.judge_conclude(overlay, *id, *outcome),
+            Command::Acknowledge { id, resource, heuristic } => {
+                self.judge_acknowledge(overlay, *id, resource, heuristic.is_some())
+            }
             Command::Forget { id } => Ok(self.judge_forget(*id)),
             Command::ForgetOutcomes { before: _ } => Ok(Ok(())),
-            Command::MarkersCleared {
-                resource,
-                through: _,
-            } => Ok(self.known(resource)),
+            Command::MarkersCleared { resource, through: _ } => Ok(self.known(resource)),
         }
     }
 
@@ -62,10 +49,7 @@ impl State {
         resource: &ResourceName,
         branches: &[Branch],
     ) -> Judgement {
-        if let Err(refused) = self
-            .judge_new(id, branches)
-            .and_then(|()| self.known(resource))
-        {
+        if let Err(refused) = self.judge_new(id, branches).and_then(|()| self.known(resource)) {
             return Ok(Err(refused));
         }
         if let Some(outcome) = self.decided(overlay, id)? {
@@ -88,10 +72,7 @@ impl State {
     fn judge_conclude(&self, overlay: &Overlay<'_>, id: GlobalId, outcome: Outcome) -> Judgement {
         Ok(match self.decided(overlay, id)? {
             Some(decided) if decided == outcome => Ok(()),
-            Some(decided) => Err(Refused::OtherwiseDecided {
-                id,
-                outcome: decided,
-            }),
+            Some(decided) => Err(Refused::OtherwiseDecided { id, outcome: decided }),
             None if self.transactions.contains_key(&id) => Ok(()),
             None => Err(Refused::UnknownTransaction { id }),
         })
@@ -111,28 +92,20 @@ impl State {
         }
         let Some(transaction) = self.transactions.get(&id) else {
             let remembered = outcomes::read(overlay, id)?.is_some();
-            return Ok(if remembered || otherwise {
-                Ok(())
-            } else {
-                Err(Refused::UnknownTransaction { id })
-            });
+            return Ok(if remembered || otherwise { Ok(()) } else { Err(Refused::UnknownTransaction { id }) });
         };
         Ok(if transaction.is_undecided() {
             Err(Refused::Undecided { id })
         } else if otherwise || transaction.branch(resource).is_some() {
             Ok(())
         } else {
-            Err(Refused::UnknownBranch {
-                id,
-                resource: resource.clone(),
-            })
+            Err(Refused::UnknownBranch { id, resource: resource.clone() })
         })
     }
 
     fn judge_forget(&self, id: GlobalId) -> Result<(), Refused> {
-        let forced = |transaction: &super::Transaction| {
-            transaction.ended().is_some() && transaction.heuristic().is_some()
-        };
+        let forced =
+            |transaction: &super::Transaction| transaction.ended().is_some() && transaction.heuristic().is_some();
         match self.transactions.get(&id) {
             Some(transaction) if forced(transaction) => Ok(()),
             Some(_) | None => Err(Refused::NothingToForget { id }),
@@ -143,21 +116,13 @@ impl State {
     /// have been swept (P2).
     fn judge_new(&self, id: GlobalId, branches: &[Branch]) -> Result<(), Refused> {
         let epoch = self.identity.map_or(0, |identity| identity.epoch);
-        if !self
-            .identity
-            .is_some_and(|identity| identity.made(id) && id.epoch == identity.epoch)
-        {
+        if !self.identity.is_some_and(|identity| identity.made(id) && id.epoch == identity.epoch) {
             return Err(Refused::EpochEnded { id, epoch });
         }
         if branches.len() > BRANCHES_MAX {
-            return Err(Refused::TooManyBranches {
-                id,
-                count: branches.len(),
-            });
+            return Err(Refused::TooManyBranches { id, count: branches.len() });
         }
-        branches
-            .iter()
-            .try_for_each(|branch| self.known(&branch.resource))
+        branches.iter().try_for_each(|branch| self.known(&branch.resource))
     }
 
     fn known(&self, name: &ResourceName) -> Result<(), Refused> {
@@ -170,10 +135,7 @@ impl State {
     fn none_in_doubt(&self, name: &ResourceName) -> Result<(), Refused> {
         match self.in_doubt_of(name) {
             0 => Ok(()),
-            count => Err(Refused::ResourceInDoubt {
-                name: name.clone(),
-                count,
-            }),
+            count => Err(Refused::ResourceInDoubt { name: name.clone(), count }),
         }
     }
 

@@ -53,10 +53,7 @@ impl State {
     /// The state as the store holds it.
     pub fn open(store: &dyn Store) -> Result<State, StoreError> {
         let identity = match store.get(Family::State, &keys::identity())? {
-            Some(bytes) => Some(
-                codec::decode_identity(&bytes)
-                    .map_err(unreadable("identity", &keys::identity()))?,
-            ),
+            Some(bytes) => Some(codec::decode_identity(&bytes).map_err(unreadable("identity", &keys::identity()))?),
             None => None,
         };
         let mut state = State {
@@ -75,10 +72,9 @@ impl State {
     fn read_resources(&mut self, store: &dyn Store) -> Result<(), StoreError> {
         for (key, value) in entries(store, keys::KeyKind::Resource)? {
             let name = keys::read_name(&key).ok_or_else(|| foreign_key("resource", &key))?;
-            let (resource, cleared) = codec::decode_resource(name.clone(), &value)
-                .map_err(unreadable("resource", &key))?;
-            self.resources
-                .insert(name, Registered { resource, cleared });
+            let (resource, cleared) =
+                codec::decode_resource(name.clone(), &value).map_err(unreadable("resource", &key))?;
+            self.resources.insert(name, Registered { resource, cleared });
         }
         Ok(())
     }
@@ -86,8 +82,7 @@ impl State {
     fn read_transactions(&mut self, store: &dyn Store) -> Result<(), StoreError> {
         for (key, value) in entries(store, keys::KeyKind::Transaction)? {
             let id = keys::read_id(&key).ok_or_else(|| foreign_key("transaction", &key))?;
-            let transaction =
-                codec::decode_transaction(id, &value).map_err(unreadable("transaction", &key))?;
+            let transaction = codec::decode_transaction(id, &value).map_err(unreadable("transaction", &key))?;
             self.mirror(id, Some(transaction));
         }
         Ok(())
@@ -99,22 +94,16 @@ impl State {
     }
 
     pub fn resource(&self, name: &ResourceName) -> Option<&Resource> {
-        self.resources
-            .get(name)
-            .map(|registered| &registered.resource)
+        self.resources.get(name).map(|registered| &registered.resource)
     }
 
     pub fn resources(&self) -> impl Iterator<Item = &Resource> {
-        self.resources
-            .values()
-            .map(|registered| &registered.resource)
+        self.resources.values().map(|registered| &registered.resource)
     }
 
     /// Up to which id this resource's marker rows are cleared (P14).
     pub fn markers_cleared(&self, name: &ResourceName) -> Option<GlobalId> {
-        self.resources
-            .get(name)
-            .and_then(|registered| registered.cleared)
+        self.resources.get(name).and_then(|registered| registered.cleared)
     }
 
     /// A transaction between its delegation or decision and its end.
@@ -127,14 +116,9 @@ impl State {
     }
 
     /// Those with a higher id, in order.
-    pub fn transactions_after(
-        &self,
-        after: Option<GlobalId>,
-    ) -> impl Iterator<Item = &Transaction> {
+    pub fn transactions_after(&self, after: Option<GlobalId>) -> impl Iterator<Item = &Transaction> {
         let start = after.map_or(Bound::Unbounded, Bound::Excluded);
-        self.transactions
-            .range((start, Bound::Unbounded))
-            .map(|(_, transaction)| transaction)
+        self.transactions.range((start, Bound::Unbounded)).map(|(_, transaction)| transaction)
     }
 
     /// How many transactions wait for this resource: delegated to it, not acknowledged, or with a heuristic outcome there.
@@ -144,12 +128,9 @@ impl State {
 
     /// Whether a branch of this transaction has not acknowledged the decision: what was sent beside it stays locked (P10).
     pub fn has_open_branches(&self, id: GlobalId) -> bool {
-        self.transactions.get(&id).is_some_and(|transaction| {
-            transaction
-                .branches
-                .iter()
-                .any(|branch| !branch.acknowledged)
-        })
+        self.transactions
+            .get(&id)
+            .is_some_and(|transaction| transaction.branches.iter().any(|branch| !branch.acknowledged))
     }
 
     /// How a transaction ended, as far as the log knows (P20).
@@ -168,16 +149,11 @@ impl State {
     }
 
     /// The time before which outcomes are due to be forgotten; `None` while none are (P20).
-    pub(crate) fn forgetting_due(
-        &self,
-        store: &dyn Store,
-        now: Timestamp,
-    ) -> Result<Option<Timestamp>, StoreError> {
+    pub(crate) fn forgetting_due(&self, store: &dyn Store, now: Timestamp) -> Result<Option<Timestamp>, StoreError> {
         let kept_for = u64::try_from(OUTCOMES_KEPT_FOR.as_millis()).unwrap_or(u64::MAX);
         let before = Timestamp(now.0.saturating_sub(kept_for));
         let oldest = self.outcomes.oldest(&Overlay::new(store))?;
-        let due = self.outcomes.count() > OUTCOMES_KEPT_MAX
-            || oldest.is_some_and(|oldest| oldest.ended_at < before);
+        let due = self.outcomes.count() > OUTCOMES_KEPT_MAX || oldest.is_some_and(|oldest| oldest.ended_at < before);
         Ok(due.then_some(before))
     }
 
@@ -185,30 +161,16 @@ impl State {
         if let Some(transaction) = self.transactions.get(&id) {
             return Ok(match transaction.outcome {
                 None => Recorded::Delegated,
-                Some(outcome) => Recorded::Decided {
-                    outcome,
-                    heuristic: transaction.heuristic(),
-                },
+                Some(outcome) => Recorded::Decided { outcome, heuristic: transaction.heuristic() },
             });
         }
         if let Some(record) = outcomes::read(overlay, id)? {
-            return Ok(Recorded::Decided {
-                outcome: record.outcome,
-                heuristic: record.heuristic,
-            });
+            return Ok(Recorded::Decided { outcome: record.outcome, heuristic: record.heuristic });
         }
         let ours = self.identity.is_some_and(|identity| identity.made(id));
-        let below = self
-            .outcomes
-            .horizon
-            .highest
-            .is_some_and(|highest| id <= highest && same_maker(id, highest));
+        let below = self.outcomes.horizon.highest.is_some_and(|highest| id <= highest && same_maker(id, highest));
         // Another incarnation shared our past up to some point; what it did since, nobody here knows (P3).
-        Ok(if ours && !below {
-            Recorded::Unknown
-        } else {
-            Recorded::Forgotten
-        })
+        Ok(if ours && !below { Recorded::Unknown } else { Recorded::Forgotten })
     }
 
     /// Keeps the mirror, its indexes and its counts together; `None` takes the transaction out.
@@ -216,10 +178,7 @@ impl State {
         if let Some(before) = self.transactions.remove(&id) {
             self.decisions.remove(&before.decision);
             for name in before.resources().filter(|name| before.waits_for(name)) {
-                let count = self
-                    .in_doubt
-                    .get_mut(name)
-                    .expect("it was counted when the transaction came in");
+                let count = self.in_doubt.get_mut(name).expect("it was counted when the transaction came in");
                 *count -= 1;
                 if *count == 0 {
                     self.in_doubt.remove(name);
@@ -244,12 +203,7 @@ impl Identity {
     }
 
     pub(crate) fn id(&self, sequence: u64) -> GlobalId {
-        GlobalId {
-            coordinator: self.coordinator,
-            incarnation: self.incarnation,
-            epoch: self.epoch,
-            sequence,
-        }
+        GlobalId { coordinator: self.coordinator, incarnation: self.incarnation, epoch: self.epoch, sequence }
     }
 }
 
@@ -261,33 +215,20 @@ fn same_maker(one: GlobalId, other: GlobalId) -> bool {
 /// Every record of a kind whose number is bounded.
 fn entries(store: &dyn Store, kind: keys::KeyKind) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
     let mut found = Vec::new();
-    store.scan(
-        Family::State,
-        &kind.start(),
-        &kind.end(),
-        &mut |key, value| {
-            found.push((Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)));
-            ControlFlow::Continue(())
-        },
-    )?;
+    store.scan(Family::State, &kind.start(), &kind.end(), &mut |key, value| {
+        found.push((Bytes::copy_from_slice(key), Bytes::copy_from_slice(value)));
+        ControlFlow::Continue(())
+    })?;
     Ok(found)
 }
 
 fn unreadable(what: &'static str, key: &[u8]) -> impl FnOnce(RecordUnreadable) -> StoreError {
     let key = hexadecimal(key);
-    move |cause| StoreError::Unreadable {
-        what,
-        key,
-        cause: cause.to_string(),
-    }
+    move |cause| StoreError::Unreadable { what, key, cause: cause.to_string() }
 }
 
 fn foreign_key(what: &'static str, key: &[u8]) -> StoreError {
-    StoreError::Unreadable {
-        what,
-        key: hexadecimal(key),
-        cause: "the key is malformed".to_owned(),
-    }
+    StoreError::Unreadable { what, key: hexadecimal(key), cause: "the key is malformed".to_owned() }
 }
 
 fn hexadecimal(key: &[u8]) -> String {

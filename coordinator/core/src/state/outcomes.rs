@@ -30,9 +30,7 @@ pub(super) struct End<'a> {
 impl Outcomes {
     pub fn open(store: &dyn Store) -> Result<Outcomes, StoreError> {
         let horizon = match store.get(Family::State, &keys::horizon())? {
-            Some(bytes) => {
-                codec::decode_horizon(&bytes).map_err(unreadable("horizon", &keys::horizon()))?
-            }
+            Some(bytes) => codec::decode_horizon(&bytes).map_err(unreadable("horizon", &keys::horizon()))?,
             None => HorizonRecord::default(),
         };
         let next = first_free(store, horizon.oldest)?;
@@ -55,9 +53,7 @@ impl Outcomes {
             cause: "the record is missing".to_owned(),
         };
         let bytes = overlay.get(Family::State, &key)?.ok_or_else(missing)?;
-        codec::decode_order(&bytes)
-            .map(Some)
-            .map_err(unreadable("order of outcomes", &key))
+        codec::decode_order(&bytes).map(Some).map_err(unreadable("order of outcomes", &key))
     }
 
     pub fn remember(&mut self, overlay: &mut Overlay<'_>, end: &End<'_>) {
@@ -67,29 +63,14 @@ impl Outcomes {
             delegated_to: end.delegated_to.cloned(),
             ordinal: self.next,
         };
-        let order = OrderRecord {
-            ended_at: end.at,
-            id: end.id,
-        };
-        overlay.put(
-            Family::State,
-            keys::outcome(end.id),
-            codec::encode_outcome(&record),
-        );
-        overlay.put(
-            Family::State,
-            keys::order(self.next),
-            codec::encode_order(&order),
-        );
+        let order = OrderRecord { ended_at: end.at, id: end.id };
+        overlay.put(Family::State, keys::outcome(end.id), codec::encode_outcome(&record));
+        overlay.put(Family::State, keys::order(self.next), codec::encode_order(&order));
         self.next += 1;
     }
 
     /// Forgets what ended before `before` or is beyond the kept number, a bounded number at a time.
-    pub fn forget(
-        &mut self,
-        overlay: &mut Overlay<'_>,
-        before: Timestamp,
-    ) -> Result<(), StoreError> {
+    pub fn forget(&mut self, overlay: &mut Overlay<'_>, before: Timestamp) -> Result<(), StoreError> {
         for _ in 0..OUTCOMES_FORGOTTEN_AT_ONCE_MAX {
             let Some(oldest) = self.oldest(overlay)? else {
                 break;
@@ -99,18 +80,13 @@ impl Outcomes {
             }
             overlay.delete(Family::State, keys::order(self.horizon.oldest));
             // A transaction that was opened again by a late heuristic ended twice: its later end stays.
-            if read(overlay, oldest.id)?.is_some_and(|record| record.ordinal == self.horizon.oldest)
-            {
+            if read(overlay, oldest.id)?.is_some_and(|record| record.ordinal == self.horizon.oldest) {
                 overlay.delete(Family::State, keys::outcome(oldest.id));
                 self.raise(oldest.id);
             }
             self.horizon.oldest += 1;
         }
-        overlay.put(
-            Family::State,
-            keys::horizon(),
-            codec::encode_horizon(&self.horizon),
-        );
+        overlay.put(Family::State, keys::horizon(), codec::encode_horizon(&self.horizon));
         Ok(())
     }
 
@@ -123,24 +99,17 @@ impl Outcomes {
     }
 }
 
-pub(super) fn read(
-    overlay: &Overlay<'_>,
-    id: GlobalId,
-) -> Result<Option<OutcomeRecord>, StoreError> {
+pub(super) fn read(overlay: &Overlay<'_>, id: GlobalId) -> Result<Option<OutcomeRecord>, StoreError> {
     let key = keys::outcome(id);
     let Some(bytes) = overlay.get(Family::State, &key)? else {
         return Ok(None);
     };
-    codec::decode_outcome(&bytes)
-        .map(Some)
-        .map_err(unreadable("outcome", &key))
+    codec::decode_outcome(&bytes).map(Some).map_err(unreadable("outcome", &key))
 }
 
 /// The lowest ordinal from `oldest` on that has no record: in a few dozen reads, for there are no gaps.
 fn first_free(store: &dyn Store, oldest: u64) -> Result<u64, StoreError> {
-    let used = |ordinal: u64| {
-        Ok::<bool, StoreError>(store.get(Family::State, &keys::order(ordinal))?.is_some())
-    };
+    let used = |ordinal: u64| Ok::<bool, StoreError>(store.get(Family::State, &keys::order(ordinal))?.is_some());
     let mut step = 1;
     while used(oldest + step - 1)? {
         step *= 2;

@@ -1,21 +1,19 @@
-//! Refusals, the rules that the state keeps, outcomes and their horizon.
+//! The rules that the state keeps; in the folder: refusals, the forgetting of outcomes, random commands.
 
+mod forgetting;
 mod properties;
+mod refusals;
 
 use handfast_protocol::{CoordinatorId, Heuristic, Incarnation, ResourceKind};
 use handfast_store::MemStore;
 use uuid::Uuid;
 
 use super::*;
-use crate::limits::{OUTCOMES_FORGOTTEN_AT_ONCE_MAX, RESOURCES_MAX};
+use crate::limits::RESOURCES_MAX;
 use crate::{Branch, Command, Done, Refused, ResourceId};
 
 fn identity(epoch: u64) -> Identity {
-    Identity {
-        coordinator: CoordinatorId(Uuid::from_u128(0xC0)),
-        incarnation: Incarnation(1),
-        epoch,
-    }
+    Identity { coordinator: CoordinatorId(Uuid::from_u128(0xC0)), incarnation: Incarnation(1), epoch }
 }
 
 fn name(text: &str) -> ResourceName {
@@ -33,12 +31,7 @@ fn resource(text: &str) -> Resource {
 }
 
 fn branches(names: &[&str]) -> Vec<Branch> {
-    names
-        .iter()
-        .map(|text| Branch {
-            resource: name(text),
-        })
-        .collect()
+    names.iter().map(|text| Branch { resource: name(text) }).collect()
 }
 
 /// A state over a store in memory, in epoch 1, with the resources `ledger` and `stock`.
@@ -54,39 +47,23 @@ impl Kept {
         let mut kept = Kept { store, state };
         kept.begin(1);
         for text in ["ledger", "stock"] {
-            assert_eq!(
-                kept.apply(
-                    0,
-                    Command::AddResource {
-                        resource: resource(text)
-                    }
-                ),
-                Ok(Done::Recorded)
-            );
+            assert_eq!(kept.apply(0, Command::AddResource { resource: resource(text) }), Ok(Done::Recorded));
         }
         kept
     }
 
     fn begin(&mut self, epoch: u64) {
         let mut overlay = Overlay::new(&self.store);
-        self.state
-            .begin_epoch(&mut overlay, identity(epoch))
-            .unwrap();
+        self.state.begin_epoch(&mut overlay, identity(epoch)).unwrap();
         let batch = overlay.into_batch();
         self.store.write(batch).unwrap();
     }
 
     fn apply(&mut self, now: u64, command: Command) -> Result<Done, Refused> {
         let mut overlay = Overlay::new(&self.store);
-        let result = self
-            .state
-            .apply(&mut overlay, Timestamp(now), command)
-            .unwrap();
+        let result = self.state.apply(&mut overlay, Timestamp(now), command).unwrap();
         let batch = overlay.into_batch();
-        assert!(
-            result.is_ok() || batch.is_empty(),
-            "a refused command changes nothing"
-        );
+        assert!(result.is_ok() || batch.is_empty(), "a refused command changes nothing");
         self.store.write(batch).unwrap();
         result
     }
@@ -101,204 +78,36 @@ impl Kept {
 }
 
 fn decided(outcome: Outcome) -> Recorded {
-    Recorded::Decided {
-        outcome,
-        heuristic: None,
-    }
+    Recorded::Decided { outcome, heuristic: None }
 }
 
 fn decide(id: GlobalId, names: &[&str]) -> Command {
-    Command::Decide {
-        id,
-        branches: branches(names),
-    }
+    Command::Decide { id, branches: branches(names) }
 }
 
 fn delegate(id: GlobalId, to: &str, names: &[&str]) -> Command {
-    Command::Delegate {
-        id,
-        resource: name(to),
-        branches: branches(names),
-    }
+    Command::Delegate { id, resource: name(to), branches: branches(names) }
 }
 
 fn conclude(id: GlobalId, outcome: Outcome) -> Command {
-    Command::Conclude {
-        id,
-        outcome,
-        forced: false,
-    }
+    Command::Conclude { id, outcome, forced: false }
 }
 
 fn acknowledge(id: GlobalId, at: &str, heuristic: Option<Heuristic>) -> Command {
-    Command::Acknowledge {
-        id,
-        resource: name(at),
-        heuristic,
-    }
-}
-
-#[test]
-fn refuses_what_contradicts_the_log() {
-    use Outcome::{Committed, RolledBack};
-    let mut kept = Kept::new();
-    let [delegated, committed, ended, rolled_back, new] =
-        [1, 2, 3, 4, 5].map(|sequence| identity(1).id(sequence));
-    let before = identity(0).id(1);
-    let unknown = name("nowhere");
-    for command in [
-        delegate(delegated, "ledger", &[]),
-        decide(committed, &["stock"]),
-        decide(ended, &[]),
-        delegate(rolled_back, "ledger", &[]),
-        conclude(rolled_back, RolledBack),
-    ] {
-        assert!(kept.apply(1, command).is_ok());
-    }
-    let in_doubt = |text: &str| Refused::ResourceInDoubt {
-        name: name(text),
-        count: 1,
-    };
-    let nowhere = Refused::UnknownResource {
-        name: unknown.clone(),
-    };
-    let otherwise = |id, outcome| Refused::OtherwiseDecided { id, outcome };
-    let too_many = vec![
-        Branch {
-            resource: name("stock")
-        };
-        17
-    ];
-    let table = [
-        (
-            Command::AddResource {
-                resource: resource("ledger"),
-            },
-            in_doubt("ledger"),
-        ),
-        (
-            Command::RemoveResource {
-                name: name("stock"),
-            },
-            in_doubt("stock"),
-        ),
-        (
-            Command::RemoveResource {
-                name: unknown.clone(),
-            },
-            nowhere.clone(),
-        ),
-        (
-            delegate(before, "ledger", &[]),
-            Refused::EpochEnded {
-                id: before,
-                epoch: 1,
-            },
-        ),
-        (
-            decide(before, &[]),
-            Refused::EpochEnded {
-                id: before,
-                epoch: 1,
-            },
-        ),
-        (delegate(new, "nowhere", &[]), nowhere.clone()),
-        (delegate(new, "ledger", &["nowhere"]), nowhere.clone()),
-        (decide(new, &["nowhere"]), nowhere.clone()),
-        (
-            Command::Decide {
-                id: new,
-                branches: too_many,
-            },
-            Refused::TooManyBranches { id: new, count: 17 },
-        ),
-        (
-            delegate(delegated, "ledger", &[]),
-            Refused::Undecided { id: delegated },
-        ),
-        (decide(delegated, &[]), Refused::Undecided { id: delegated }),
-        (delegate(ended, "ledger", &[]), otherwise(ended, Committed)),
-        (decide(rolled_back, &[]), otherwise(rolled_back, RolledBack)),
-        (
-            conclude(committed, RolledBack),
-            otherwise(committed, Committed),
-        ),
-        (conclude(ended, RolledBack), otherwise(ended, Committed)),
-        (
-            conclude(new, Committed),
-            Refused::UnknownTransaction { id: new },
-        ),
-        (
-            acknowledge(new, "stock", None),
-            Refused::UnknownTransaction { id: new },
-        ),
-        (
-            acknowledge(delegated, "ledger", None),
-            Refused::Undecided { id: delegated },
-        ),
-        (
-            acknowledge(committed, "ledger", None),
-            Refused::UnknownBranch {
-                id: committed,
-                resource: name("ledger"),
-            },
-        ),
-        (acknowledge(committed, "nowhere", None), nowhere.clone()),
-        (
-            Command::Forget { id: committed },
-            Refused::NothingToForget { id: committed },
-        ),
-        (
-            Command::Forget { id: ended },
-            Refused::NothingToForget { id: ended },
-        ),
-        (
-            Command::MarkersCleared {
-                resource: unknown,
-                through: new,
-            },
-            nowhere,
-        ),
-    ];
-    let state = kept.state.clone();
-    for (command, refused) in table {
-        assert_eq!(kept.apply(2, command.clone()), Err(refused), "{command:?}");
-        assert_eq!(kept.state, state, "{command:?}");
-    }
-    kept.check();
+    Command::Acknowledge { id, resource: name(at), heuristic }
 }
 
 #[test]
 fn p3_resources_are_bounded_and_replaced_when_nothing_is_in_doubt() {
     let mut kept = Kept::new();
     for number in 2..RESOURCES_MAX {
-        let command = Command::AddResource {
-            resource: resource(&format!("r{number}")),
-        };
+        let command = Command::AddResource { resource: resource(&format!("r{number}")) };
         assert_eq!(kept.apply(1, command), Ok(Done::Recorded));
     }
-    let one_more = Command::AddResource {
-        resource: resource("one-more"),
-    };
-    assert_eq!(
-        kept.apply(1, one_more),
-        Err(Refused::TooManyResources {
-            count: RESOURCES_MAX
-        })
-    );
-    let replaced = Resource {
-        kind: ResourceKind::PostgresTwoPhase,
-        ..resource("ledger")
-    };
-    assert_eq!(
-        kept.apply(
-            1,
-            Command::AddResource {
-                resource: replaced.clone()
-            }
-        ),
-        Ok(Done::Recorded)
-    );
+    let one_more = Command::AddResource { resource: resource("one-more") };
+    assert_eq!(kept.apply(1, one_more), Err(Refused::TooManyResources { count: RESOURCES_MAX }));
+    let replaced = Resource { kind: ResourceKind::PostgresTwoPhase, ..resource("ledger") };
+    assert_eq!(kept.apply(1, Command::AddResource { resource: replaced.clone() }), Ok(Done::Recorded));
     assert_eq!(kept.state.resource(&name("ledger")), Some(&replaced));
     kept.check();
 }
@@ -309,10 +118,7 @@ fn p2_an_epoch_that_has_ended_decides_nothing() {
     let mut kept = Kept::new();
     let id = identity(1).id(1);
     kept.begin(2);
-    assert_eq!(
-        kept.apply(1, decide(id, &[])),
-        Err(Refused::EpochEnded { id, epoch: 2 })
-    );
+    assert_eq!(kept.apply(1, decide(id, &[])), Err(Refused::EpochEnded { id, epoch: 2 }));
     assert_eq!(kept.outcome(id), Recorded::Unknown);
 }
 
@@ -321,31 +127,14 @@ fn p2_an_epoch_that_has_ended_decides_nothing() {
 fn p10_the_last_acknowledgment_ends_the_transaction() {
     let mut kept = Kept::new();
     let id = identity(1).id(1);
-    assert_eq!(
-        kept.apply(1, decide(id, &["ledger", "stock"])),
-        Ok(Done::Decided(Outcome::Committed))
-    );
+    assert_eq!(kept.apply(1, decide(id, &["ledger", "stock"])), Ok(Done::Decided(Outcome::Committed)));
     assert!(kept.state.has_open_branches(id));
-    assert_eq!(
-        kept.apply(2, acknowledge(id, "stock", None)),
-        Ok(Done::Recorded)
-    );
-    assert_eq!(
-        kept.apply(2, acknowledge(id, "stock", None)),
-        Ok(Done::Recorded),
-        "asked twice"
-    );
+    assert_eq!(kept.apply(2, acknowledge(id, "stock", None)), Ok(Done::Recorded));
+    assert_eq!(kept.apply(2, acknowledge(id, "stock", None)), Ok(Done::Recorded), "asked twice");
     assert!(kept.state.has_open_branches(id));
-    assert_eq!(
-        kept.apply(3, acknowledge(id, "ledger", None)),
-        Ok(Done::Ended(Outcome::Committed))
-    );
+    assert_eq!(kept.apply(3, acknowledge(id, "ledger", None)), Ok(Done::Ended(Outcome::Committed)));
     assert!(!kept.state.has_open_branches(id));
-    assert_eq!(
-        kept.apply(4, acknowledge(id, "ledger", None)),
-        Ok(Done::Recorded),
-        "asked again after the end"
-    );
+    assert_eq!(kept.apply(4, acknowledge(id, "ledger", None)), Ok(Done::Recorded), "asked again after the end");
     assert_eq!(kept.outcome(id), decided(Outcome::Committed));
     kept.check();
 }
@@ -355,25 +144,12 @@ fn p10_the_last_acknowledgment_ends_the_transaction() {
 fn p11_delegated_is_not_presumed() {
     let mut kept = Kept::new();
     let id = identity(1).id(1);
-    assert_eq!(
-        kept.apply(1, delegate(id, "ledger", &["stock"])),
-        Ok(Done::Recorded)
-    );
+    assert_eq!(kept.apply(1, delegate(id, "ledger", &["stock"])), Ok(Done::Recorded));
     kept.begin(2);
     assert_eq!(kept.outcome(id), Recorded::Delegated);
-    assert_eq!(
-        kept.apply(2, conclude(id, Outcome::RolledBack)),
-        Ok(Done::Decided(Outcome::RolledBack))
-    );
-    assert_eq!(
-        kept.apply(2, conclude(id, Outcome::RolledBack)),
-        Ok(Done::Decided(Outcome::RolledBack)),
-        "asked twice"
-    );
-    assert_eq!(
-        kept.apply(3, acknowledge(id, "stock", None)),
-        Ok(Done::Ended(Outcome::RolledBack))
-    );
+    assert_eq!(kept.apply(2, conclude(id, Outcome::RolledBack)), Ok(Done::Decided(Outcome::RolledBack)));
+    assert_eq!(kept.apply(2, conclude(id, Outcome::RolledBack)), Ok(Done::Decided(Outcome::RolledBack)), "asked twice");
+    assert_eq!(kept.apply(3, acknowledge(id, "stock", None)), Ok(Done::Ended(Outcome::RolledBack)));
     assert_eq!(kept.outcome(id), decided(Outcome::RolledBack));
     kept.check();
 }
@@ -384,65 +160,25 @@ fn p11_delegated_is_not_presumed() {
 fn p16_heuristic_outcomes_are_kept_until_forgotten() {
     let mut kept = Kept::new();
     let [forced, reopened, undone] = [1, 2, 3].map(|sequence| identity(1).id(sequence));
-    let hazard = |outcome| Recorded::Decided {
-        outcome,
-        heuristic: Some(Heuristic::Hazard),
-    };
-    assert_eq!(
-        kept.apply(1, delegate(forced, "ledger", &[])),
-        Ok(Done::Recorded)
-    );
-    let by_force = Command::Conclude {
-        id: forced,
-        outcome: Outcome::Committed,
-        forced: true,
-    };
-    assert_eq!(
-        kept.apply(1, by_force),
-        Ok(Done::Decided(Outcome::Committed))
-    );
-    assert_eq!(
-        kept.apply(1, decide(reopened, &[])),
-        Ok(Done::Decided(Outcome::Committed))
-    );
-    for (id, outcome) in [
-        (reopened, Outcome::Committed),
-        (undone, Outcome::RolledBack),
-    ] {
-        assert_eq!(
-            kept.apply(2, acknowledge(id, "stock", Some(Heuristic::Hazard))),
-            Ok(Done::Recorded)
-        );
+    let hazard = |outcome| Recorded::Decided { outcome, heuristic: Some(Heuristic::Hazard) };
+    assert_eq!(kept.apply(1, delegate(forced, "ledger", &[])), Ok(Done::Recorded));
+    let by_force = Command::Conclude { id: forced, outcome: Outcome::Committed, forced: true };
+    assert_eq!(kept.apply(1, by_force), Ok(Done::Decided(Outcome::Committed)));
+    assert_eq!(kept.apply(1, decide(reopened, &[])), Ok(Done::Decided(Outcome::Committed)));
+    for (id, outcome) in [(reopened, Outcome::Committed), (undone, Outcome::RolledBack)] {
+        assert_eq!(kept.apply(2, acknowledge(id, "stock", Some(Heuristic::Hazard))), Ok(Done::Recorded));
         assert_eq!(kept.outcome(id), hazard(outcome));
     }
-    assert_eq!(
-        (
-            kept.state.in_doubt_of(&name("ledger")),
-            kept.state.in_doubt_of(&name("stock"))
-        ),
-        (1, 2)
-    );
+    assert_eq!((kept.state.in_doubt_of(&name("ledger")), kept.state.in_doubt_of(&name("stock"))), (1, 2));
     kept.check();
-    for (id, outcome) in [
-        (forced, Outcome::Committed),
-        (reopened, Outcome::Committed),
-        (undone, Outcome::RolledBack),
-    ] {
+    for (id, outcome) in [(forced, Outcome::Committed), (reopened, Outcome::Committed), (undone, Outcome::RolledBack)] {
         assert_eq!(kept.apply(3, Command::Forget { id }), Ok(Done::Recorded));
         assert_eq!(kept.outcome(id), hazard(outcome));
     }
     assert_eq!(kept.state.transactions().count(), 0);
     kept.check();
     // The older end of the one that ended twice is forgotten first, and takes nothing of the later one with it.
-    assert_eq!(
-        kept.apply(
-            4,
-            Command::ForgetOutcomes {
-                before: Timestamp(3)
-            }
-        ),
-        Ok(Done::Recorded)
-    );
+    assert_eq!(kept.apply(4, Command::ForgetOutcomes { before: Timestamp(3) }), Ok(Done::Recorded));
     assert_eq!(kept.outcome(reopened), hazard(Outcome::Committed));
     kept.check();
 }
@@ -479,87 +215,11 @@ fn the_heuristic_outcome_of_the_whole() {
     }
 }
 
-/// P20: forgetting is bounded, goes by age, and raises the horizon to the highest id that was forgotten.
-#[test]
-fn p20_outcomes_are_forgotten_by_age_in_bounded_steps() {
-    let mut kept = Kept::new();
-    let many = OUTCOMES_FORGOTTEN_AT_ONCE_MAX as u64 + 10;
-    // An odd one is decided, an even one leaves no record.
-    for sequence in 0..many {
-        assert!(
-            kept.apply(
-                1_000 + sequence,
-                decide(identity(1).id(2 * sequence + 1), &[])
-            )
-            .is_ok()
-        );
-    }
-    let day = u64::try_from(OUTCOMES_KEPT_FOR.as_millis()).unwrap();
-    let due = |kept: &Kept, now| {
-        kept.state
-            .forgetting_due(&kept.store, Timestamp(now))
-            .unwrap()
-    };
-    assert_eq!(due(&kept, day + 1_000), None);
-    let last = day + 1_000 + many;
-    assert_eq!(due(&kept, last), Some(Timestamp(1_000 + many)));
-
-    let forget = Command::ForgetOutcomes {
-        before: Timestamp(1_000 + many),
-    };
-    assert_eq!(kept.apply(last, forget.clone()), Ok(Done::Recorded));
-    kept.check();
-    let first_kept = identity(1).id(2 * OUTCOMES_FORGOTTEN_AT_ONCE_MAX as u64 + 1);
-    let highest_forgotten = identity(1).id(first_kept.sequence - 2);
-    assert_eq!(kept.outcome(highest_forgotten), Recorded::Forgotten);
-    assert_eq!(
-        kept.outcome(identity(1).id(2)),
-        Recorded::Forgotten,
-        "below the horizon nobody can tell"
-    );
-    assert_eq!(
-        kept.outcome(identity(1).id(first_kept.sequence - 1)),
-        Recorded::Unknown,
-        "above it: presumed abort"
-    );
-    assert_eq!(kept.outcome(first_kept), decided(Outcome::Committed));
-
-    assert_eq!(kept.apply(last, forget), Ok(Done::Recorded));
-    assert_eq!(kept.outcome(first_kept), Recorded::Forgotten);
-    assert_eq!(due(&kept, last), None);
-    kept.check();
-}
-
-/// P20 and P3: what another incarnation or coordinator did, nobody here knows.
-#[test]
-fn p20_ids_of_others_are_forgotten_not_rolled_back() {
-    let kept = Kept::new();
-    let ours = identity(1).id(1);
-    assert_eq!(kept.outcome(ours), Recorded::Unknown);
-    assert_eq!(
-        kept.outcome(GlobalId {
-            incarnation: Incarnation(2),
-            ..ours
-        }),
-        Recorded::Forgotten
-    );
-    assert_eq!(
-        kept.outcome(GlobalId {
-            coordinator: CoordinatorId(Uuid::nil()),
-            ..ours
-        }),
-        Recorded::Forgotten
-    );
-}
-
 #[test]
 fn p14_what_is_cleared_survives() {
     let mut kept = Kept::new();
     let through = identity(1).id(9);
-    let cleared = Command::MarkersCleared {
-        resource: name("ledger"),
-        through,
-    };
+    let cleared = Command::MarkersCleared { resource: name("ledger"), through };
     assert_eq!(kept.apply(1, cleared), Ok(Done::Recorded));
     let reopened = State::open(&kept.store).unwrap();
     assert_eq!(reopened.markers_cleared(&name("ledger")), Some(through));
@@ -577,22 +237,13 @@ fn every_key_is_of_its_kind_and_below_its_end() {
         (keys::order(u64::MAX), keys::KeyKind::Order),
         (keys::horizon(), keys::KeyKind::Horizon),
     ];
-    assert_eq!(
-        keys.iter().map(|(_, kind)| *kind).collect::<Vec<_>>(),
-        keys::KeyKind::ALL
-    );
+    assert_eq!(keys.iter().map(|(_, kind)| *kind).collect::<Vec<_>>(), keys::KeyKind::ALL);
     for (key, kind) in keys {
         assert!(kind.start() <= key && key < kind.end());
-        assert!(
-            (0xC0..=0xCF).contains(&key[0]),
-            "the host and the queues use other first bytes"
-        );
+        assert!((0xC0..=0xCF).contains(&key[0]), "the host and the queues use other first bytes");
     }
     assert_eq!(keys::read_id(&keys::outcome(id)), Some(id));
-    assert_eq!(
-        keys::read_name(&keys::resource(&name("ledger"))),
-        Some(name("ledger"))
-    );
+    assert_eq!(keys::read_name(&keys::resource(&name("ledger"))), Some(name("ledger")));
 }
 
 /// A corrupt record stops the start with its key (P29).
@@ -600,15 +251,9 @@ fn every_key_is_of_its_kind_and_below_its_end() {
 fn p29_an_unreadable_record_is_named() {
     let mut kept = Kept::new();
     let mut overlay = Overlay::new(&kept.store);
-    overlay.put(
-        Family::State,
-        keys::resource(&name("ledger")),
-        vec![1, 2, 3],
-    );
+    overlay.put(Family::State, keys::resource(&name("ledger")), vec![1, 2, 3]);
     let batch = overlay.into_batch();
     kept.store.write(batch).unwrap();
-    let Err(StoreError::Unreadable { what, key, .. }) = State::open(&kept.store) else {
-        panic!("it was read")
-    };
+    let Err(StoreError::Unreadable { what, key, .. }) = State::open(&kept.store) else { panic!("it was read") };
     assert_eq!((what, key.as_str()), ("resource", "c16c6564676572"));
 }

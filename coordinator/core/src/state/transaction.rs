@@ -33,9 +33,7 @@ pub struct RecordedBranch {
 
 impl Transaction {
     pub fn branch(&self, resource: &ResourceName) -> Option<&RecordedBranch> {
-        self.branches
-            .iter()
-            .find(|branch| branch.resource == *resource)
+        self.branches.iter().find(|branch| branch.resource == *resource)
     }
 
     /// Delegated, and its last resource has not told: nothing but a durable row ends that (P11).
@@ -45,50 +43,32 @@ impl Transaction {
 
     /// The outcome, once every branch has ended, as decided or otherwise.
     pub fn ended(&self) -> Option<Outcome> {
-        self.outcome
-            .filter(|_| self.branches.iter().all(|branch| branch.acknowledged))
+        self.outcome.filter(|_| self.branches.iter().all(|branch| branch.acknowledged))
     }
 
     /// The heuristic outcome of the whole (XA+ 2.3.3): a hazard outweighs everything; branches that ended otherwise beside
     /// branches that did as decided make a mixed one.
     pub fn heuristic(&self) -> Option<Heuristic> {
-        let found: Vec<Heuristic> = self
-            .branches
-            .iter()
-            .filter_map(|branch| branch.heuristic)
-            .collect();
+        let found: Vec<Heuristic> = self.branches.iter().filter_map(|branch| branch.heuristic).collect();
         let first = *found.first()?;
         if found.contains(&Heuristic::Hazard) {
             return Some(Heuristic::Hazard);
         }
         let alike = found.iter().all(|heuristic| *heuristic == first);
         let alone = found.len() == self.branches.len() && self.delegated_to.is_none();
-        Some(if alike && alone {
-            first
-        } else {
-            Heuristic::Mixed
-        })
+        Some(if alike && alone { first } else { Heuristic::Mixed })
     }
 
     /// Whether this resource is one of those that the transaction still waits for.
     pub fn waits_for(&self, resource: &ResourceName) -> bool {
         let delegated = self.is_undecided() && self.delegated_to.as_ref() == Some(resource);
-        delegated
-            || self
-                .branch(resource)
-                .is_some_and(|branch| !branch.acknowledged || branch.heuristic.is_some())
+        delegated || self.branch(resource).is_some_and(|branch| !branch.acknowledged || branch.heuristic.is_some())
     }
 
     /// Every resource that it names, each once.
     pub fn resources(&self) -> impl Iterator<Item = &ResourceName> {
-        let last = self
-            .delegated_to
-            .iter()
-            .filter(|last| self.branch(last).is_none());
-        self.branches
-            .iter()
-            .map(|branch| &branch.resource)
-            .chain(last)
+        let last = self.delegated_to.iter().filter(|last| self.branch(last).is_none());
+        self.branches.iter().map(|branch| &branch.resource).chain(last)
     }
 }
 

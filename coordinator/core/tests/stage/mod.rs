@@ -8,12 +8,10 @@ use std::time::Duration;
 
 use handfast_coordinator_core::state::State;
 use handfast_coordinator_core::{
-    Action, Ask, CallFailed, CallId, Command, ConnectionId, Coordinator, Done, Event, Identity,
-    Proposal, Refused, Report, Request, RequestId, Resource, ResourceId, Told,
+    Action, Ask, CallFailed, CallId, Command, ConnectionId, Coordinator, Done, Event, Identity, Proposal, Refused,
+    Report, Request, RequestId, Resource, ResourceId, Told,
 };
-use handfast_protocol::{
-    CoordinatorId, GlobalId, Incarnation, Outcome, ResourceKind, ResourceName, Timestamp, Xid,
-};
+use handfast_protocol::{CoordinatorId, GlobalId, Incarnation, Outcome, ResourceKind, ResourceName, Timestamp, Xid};
 use handfast_store::{MemStore, Overlay, Store};
 use uuid::Uuid;
 
@@ -62,11 +60,7 @@ impl Default for Stage {
 }
 
 fn lead(store: &mut MemStore, state: &mut State, epoch: u64) -> Coordinator {
-    let identity = Identity {
-        coordinator: COORDINATOR,
-        incarnation: INCARNATION,
-        epoch,
-    };
+    let identity = Identity { coordinator: COORDINATOR, incarnation: INCARNATION, epoch };
     let mut overlay = Overlay::new(store);
     state.begin_epoch(&mut overlay, identity).unwrap();
     let batch = overlay.into_batch();
@@ -84,9 +78,7 @@ impl Stage {
         let words: Vec<&str> = line.split_whitespace().collect();
         match words.as_slice() {
             ["resource", name, kind] => self.register(name, kind, None),
-            ["resource", name, kind, "slots", slots] => {
-                self.register(name, kind, Some(slots.parse().unwrap()))
-            }
+            ["resource", name, kind, "slots", slots] => self.register(name, kind, Some(slots.parse().unwrap())),
             ["after", span] => self.pass(said::span(span)),
             ["apply"] => self.apply_next(),
             ["apply", "all"] => {
@@ -95,9 +87,7 @@ impl Stage {
                 }
             }
             ["apply", "refused", why] => self.refuse_next(why),
-            ["called", resource, transaction, answer @ ..]
-                if transaction.starts_with(['T', 'F']) =>
-            {
+            ["called", resource, transaction, answer @ ..] if transaction.starts_with(['T', 'F']) => {
                 self.call_back(resource, Some(transaction), answer);
             }
             ["called", resource, answer @ ..] => self.call_back(resource, None, answer),
@@ -105,9 +95,7 @@ impl Stage {
                 let barrier = self.barriers.pop_front().expect("a barrier is awaited");
                 self.event(Event::BarrierPassed { barrier });
             }
-            ["disconnect", connection] => self.event(Event::Disconnected {
-                connection: said::connection(connection),
-            }),
+            ["disconnect", connection] => self.event(Event::Disconnected { connection: said::connection(connection) }),
             ["crash"] => self.crash(0),
             ["crash", "keeping", kept] => self.crash(kept.parse().unwrap()),
             ["settle"] => {
@@ -128,18 +116,12 @@ impl Stage {
         self.last_request += 1;
         let request = RequestId(self.last_request);
         self.requests.insert(request, line.to_owned());
-        self.event(Event::Request {
-            request,
-            connection,
-            ask,
-        });
+        self.event(Event::Request { request, connection, ask });
     }
 
     fn event(&mut self, event: Event) {
         let mut out = Vec::new();
-        self.coordinator
-            .step(&self.state, &self.store, self.now, event, &mut out)
-            .unwrap();
+        self.coordinator.step(&self.state, &self.store, self.now, event, &mut out).unwrap();
         self.take(out);
     }
 
@@ -147,24 +129,15 @@ impl Stage {
         for action in actions {
             let shown = match &action {
                 Action::Answer { request, answer } => {
-                    let line = self
-                        .requests
-                        .remove(request)
-                        .expect("every request is answered once");
+                    let line = self.requests.remove(request).expect("every request is answered once");
                     format!("<{line}> {}", shown::answer(answer))
                 }
                 action => shown::action(action),
             };
             self.shown.push(shown);
             match action {
-                Action::Propose { proposal, command } => {
-                    self.proposals.push_back((proposal, command))
-                }
-                Action::Call {
-                    call,
-                    resource,
-                    ask,
-                } => {
+                Action::Propose { proposal, command } => self.proposals.push_back((proposal, command)),
+                Action::Call { call, resource, ask } => {
                     self.calls.insert(call, (resource, ask));
                 }
                 Action::Barrier { barrier } => self.barriers.push_back(barrier),
@@ -185,10 +158,7 @@ impl Stage {
         let result = self.state.apply(&mut overlay, self.now, command).unwrap();
         assert_eq!(judged.is_ok(), result.is_ok(), "check says what apply does");
         let batch = overlay.into_batch();
-        assert!(
-            result.is_ok() || batch.is_empty(),
-            "a refused command changes nothing"
-        );
+        assert!(result.is_ok() || batch.is_empty(), "a refused command changes nothing");
         self.store.write(batch).unwrap();
         self.state.check_invariants(&self.store).unwrap().unwrap();
         result
@@ -205,10 +175,7 @@ impl Stage {
             "no-space" => Refused::NoSpace { id },
             other => panic!("no such refusal: {other}"),
         };
-        self.event(Event::Applied {
-            proposal,
-            result: Err(refused),
-        });
+        self.event(Event::Applied { proposal, result: Err(refused) });
     }
 
     /// Answers the oldest call to this resource, about this transaction if one is named, to which the answer fits.
@@ -219,9 +186,7 @@ impl Stage {
                 && transaction.is_none_or(|transaction| said::is_about(ask, transaction))
         };
         let found = self.calls.iter().find(fits);
-        let call = *found
-            .unwrap_or_else(|| panic!("no call to {resource} awaits {answer:?}: {:?}", self.calls))
-            .0;
+        let call = *found.unwrap_or_else(|| panic!("no call to {resource} awaits {answer:?}: {:?}", self.calls)).0;
         let (resource, _) = self.calls.remove(&call).expect("it was found above");
         let result = said::told(&resource.name, answer);
         self.event(Event::Called { call, result });
@@ -241,10 +206,7 @@ impl Stage {
     /// their answers reach nobody.
     fn crash(&mut self, kept: usize) {
         for _ in 0..kept {
-            let (_, command) = self
-                .proposals
-                .pop_front()
-                .expect("so many commands are proposed");
+            let (_, command) = self.proposals.pop_front().expect("so many commands are proposed");
             // Whether it was refused, nobody is there to hear.
             self.apply(command).ok();
         }
@@ -274,10 +236,7 @@ impl Stage {
                 Ask::ClearMarkers { .. } => Told::Done,
                 ask => panic!("not expected of a new resource: {ask:?}"),
             };
-            self.event(Event::Called {
-                call,
-                result: Ok(told),
-            });
+            self.event(Event::Called { call, result: Ok(told) });
         }
         while !self.proposals.is_empty() {
             self.apply_next();

@@ -5,90 +5,40 @@ use handfast_protocol::{Heuristic, PrepareVote};
 
 pub fn request(words: &[&str]) -> Option<Request> {
     Some(match words {
-        ["begin"] => Request::Begin {
-            timeout: Duration::ZERO,
-        },
-        ["begin", timeout] => Request::Begin {
-            timeout: span(timeout),
-        },
-        ["enlist", transaction, resource] => Request::Enlist {
-            id: id(transaction),
-            resource: name(resource),
-        },
-        ["commit", transaction] => Request::Commit {
-            id: id(transaction),
-            prepared: Vec::new(),
-        },
-        ["commit", transaction, "prepared", names @ ..] => Request::Commit {
-            id: id(transaction),
-            prepared: names.iter().map(|text| name(text)).collect(),
-        },
-        ["report", transaction, "committed"] => Request::Report {
-            id: id(transaction),
-            report: Report::Committed,
-        },
-        ["report", transaction, "uncertain"] => Request::Report {
-            id: id(transaction),
-            report: Report::Uncertain,
-        },
-        ["rollback", transaction] => Request::Rollback {
-            id: id(transaction),
-        },
-        ["outcome", transaction] => Request::Outcome {
-            id: id(transaction),
-            wait: Duration::ZERO,
-        },
-        ["outcome", transaction, "wait", wait] => Request::Outcome {
-            id: id(transaction),
-            wait: span(wait),
-        },
-        ["add", resource, kind] => Request::AddResource {
-            resource: resource_of(resource, kind),
-        },
-        ["remove", resource] => Request::RemoveResource {
-            name: name(resource),
-        },
+        ["begin"] => Request::Begin { timeout: Duration::ZERO },
+        ["begin", timeout] => Request::Begin { timeout: span(timeout) },
+        ["enlist", transaction, resource] => Request::Enlist { id: id(transaction), resource: name(resource) },
+        ["commit", transaction] => Request::Commit { id: id(transaction), prepared: Vec::new() },
+        ["commit", transaction, "prepared", names @ ..] => {
+            Request::Commit { id: id(transaction), prepared: names.iter().map(|text| name(text)).collect() }
+        }
+        ["report", transaction, "committed"] => Request::Report { id: id(transaction), report: Report::Committed },
+        ["report", transaction, "uncertain"] => Request::Report { id: id(transaction), report: Report::Uncertain },
+        ["rollback", transaction] => Request::Rollback { id: id(transaction) },
+        ["outcome", transaction] => Request::Outcome { id: id(transaction), wait: Duration::ZERO },
+        ["outcome", transaction, "wait", wait] => Request::Outcome { id: id(transaction), wait: span(wait) },
+        ["add", resource, kind] => Request::AddResource { resource: resource_of(resource, kind) },
+        ["remove", resource] => Request::RemoveResource { name: name(resource) },
         ["resources"] => Request::ListResources,
-        ["adopt", resource] => Request::Adopt {
-            name: name(resource),
-        },
-        ["list"] => Request::ListTransactions {
-            in_doubt: false,
-            after: None,
-            limit: 10,
-        },
-        ["list", "in-doubt"] => Request::ListTransactions {
-            in_doubt: true,
-            after: None,
-            limit: 10,
-        },
-        ["show", transaction] => Request::ShowTransaction {
-            id: id(transaction),
-        },
+        ["adopt", resource] => Request::Adopt { name: name(resource) },
+        ["list"] => Request::ListTransactions { in_doubt: false, after: None, limit: 10 },
+        ["list", "in-doubt"] => Request::ListTransactions { in_doubt: true, after: None, limit: 10 },
+        ["show", transaction] => Request::ShowTransaction { id: id(transaction) },
         ["resolve", transaction, to] => resolve(transaction, to, false),
         ["resolve", transaction, to, "force"] => resolve(transaction, to, true),
-        ["forget", transaction] => Request::Forget {
-            id: id(transaction),
-        },
+        ["forget", transaction] => Request::Forget { id: id(transaction) },
         _ => return None,
     })
 }
 
 fn resolve(transaction: &str, to: &str, force: bool) -> Request {
-    Request::Resolve {
-        id: id(transaction),
-        outcome: outcome(to),
-        force,
-    }
+    Request::Resolve { id: id(transaction), outcome: outcome(to), force }
 }
 
 fn resource_of(text: &str, kind: &str) -> Resource {
     Resource {
         name: name(text),
-        kind: ResourceKind::ALL
-            .into_iter()
-            .find(|found| found.as_str() == kind)
-            .expect("a kind of resource"),
+        kind: ResourceKind::ALL.into_iter().find(|found| found.as_str() == kind).expect("a kind of resource"),
         address: format!("at {text}"),
         resource_id: ResourceId(Uuid::from_u128(7)),
         schema: String::new(),
@@ -98,22 +48,15 @@ fn resource_of(text: &str, kind: &str) -> Resource {
 /// Whether a call awaits such an answer.
 pub fn fits(ask: &Ask, answer: &str) -> bool {
     match ask {
-        Ask::Attach { .. } => matches!(
-            answer,
-            "attached" | "ahead" | "unknown-coordinator" | "unreachable" | "wrong-resource"
-        ),
+        Ask::Attach { .. } => {
+            matches!(answer, "attached" | "ahead" | "unknown-coordinator" | "unreachable" | "wrong-resource")
+        }
         Ask::Scan { .. } => answer == "scanned",
         Ask::Prepare { .. } => matches!(answer, "voted" | "unreachable" | "timed-out" | "refused"),
         Ask::Commit { .. } | Ask::Rollback { .. } => {
-            matches!(
-                answer,
-                "done" | "heuristic" | "unreachable" | "timed-out" | "refused"
-            )
+            matches!(answer, "done" | "heuristic" | "unreachable" | "timed-out" | "refused")
         }
-        Ask::Fence { .. } => matches!(
-            answer,
-            "fenced" | "unreachable" | "timed-out" | "refused" | "wrong-resource"
-        ),
+        Ask::Fence { .. } => matches!(answer, "fenced" | "unreachable" | "timed-out" | "refused" | "wrong-resource"),
         Ask::ClearMarkers { .. } | Ask::Forget { .. } => matches!(answer, "done" | "unreachable"),
     }
 }
@@ -121,10 +64,7 @@ pub fn fits(ask: &Ask, answer: &str) -> bool {
 pub fn is_about(ask: &Ask, transaction: &str) -> bool {
     let of = |xid: &Xid| GlobalId::try_from(xid) == Ok(id(transaction));
     match ask {
-        Ask::Prepare { xid }
-        | Ask::Commit { xid }
-        | Ask::Rollback { xid }
-        | Ask::Forget { xid } => of(xid),
+        Ask::Prepare { xid } | Ask::Commit { xid } | Ask::Rollback { xid } | Ask::Forget { xid } => of(xid),
         Ask::Fence { id: fenced } => *fenced == id(transaction),
         Ask::Attach { .. } | Ask::Scan { .. } | Ask::ClearMarkers { .. } => false,
     }
@@ -134,26 +74,14 @@ pub fn told(resource: &ResourceName, words: &[&str]) -> Result<Told, CallFailed>
     let resource = resource.clone();
     Ok(match words {
         ["attached"] => Told::Attached { slots: None },
-        ["attached", "slots", slots] => Told::Attached {
-            slots: Some(slots.parse().unwrap()),
-        },
+        ["attached", "slots", slots] => Told::Attached { slots: Some(slots.parse().unwrap()) },
         ["ahead", "epoch", epoch] => {
             let epoch = epoch.parse().unwrap();
-            Told::Ahead {
-                found: Identity {
-                    coordinator: COORDINATOR,
-                    incarnation: INCARNATION,
-                    epoch,
-                },
-            }
+            Told::Ahead { found: Identity { coordinator: COORDINATOR, incarnation: INCARNATION, epoch } }
         }
-        ["ahead", "incarnation"] => Told::Ahead {
-            found: Identity {
-                coordinator: COORDINATOR,
-                incarnation: OTHER_INCARNATION,
-                epoch: 1,
-            },
-        },
+        ["ahead", "incarnation"] => {
+            Told::Ahead { found: Identity { coordinator: COORDINATOR, incarnation: OTHER_INCARNATION, epoch: 1 } }
+        }
         ["unknown-coordinator"] => Told::UnknownCoordinator,
         ["scanned", xids @ ..] => Told::Scanned(xids.iter().map(|text| xid(text)).collect()),
         ["voted", "commit"] => Told::Voted(PrepareVote::Commit),
@@ -165,25 +93,15 @@ pub fn told(resource: &ResourceName, words: &[&str]) -> Result<Told, CallFailed>
         ["heuristic", "rollback"] => Told::Heuristic(Heuristic::Rollback),
         ["heuristic", "hazard"] => Told::Heuristic(Heuristic::Hazard),
         ["unreachable"] => {
-            return Err(CallFailed::Unreachable {
-                resource,
-                cause: "it is down".to_owned(),
-            });
+            return Err(CallFailed::Unreachable { resource, cause: "it is down".to_owned() });
         }
         ["timed-out"] => return Err(CallFailed::TimedOut { resource }),
         ["refused"] => {
-            return Err(CallFailed::Refused {
-                resource,
-                cause: "permission denied".to_owned(),
-            });
+            return Err(CallFailed::Refused { resource, cause: "permission denied".to_owned() });
         }
         ["wrong-resource"] => {
             let expected = ResourceId(Uuid::from_u128(7));
-            return Err(CallFailed::WrongResource {
-                resource,
-                expected,
-                found: None,
-            });
+            return Err(CallFailed::WrongResource { resource, expected, found: None });
         }
         other => panic!("no such answer: {other:?}"),
     })
@@ -206,12 +124,7 @@ fn id(text: &str) -> GlobalId {
     };
     let (epoch, sequence) = rest.split_once('.').expect("epoch and sequence");
     let (epoch, sequence) = (epoch.parse().unwrap(), sequence.parse().unwrap());
-    GlobalId {
-        coordinator: COORDINATOR,
-        incarnation,
-        epoch,
-        sequence,
-    }
+    GlobalId { coordinator: COORDINATOR, incarnation, epoch, sequence }
 }
 
 fn xid(text: &str) -> Xid {
@@ -228,11 +141,7 @@ pub fn connection(text: &str) -> ConnectionId {
 }
 
 pub fn span(text: &str) -> Duration {
-    match (
-        text.strip_suffix("ms"),
-        text.strip_suffix('s'),
-        text.strip_suffix('h'),
-    ) {
+    match (text.strip_suffix("ms"), text.strip_suffix('s'), text.strip_suffix('h')) {
         (Some(millis), _, _) => Duration::from_millis(millis.parse().unwrap()),
         (None, Some(seconds), _) => Duration::from_secs(seconds.parse().unwrap()),
         (None, None, Some(hours)) => Duration::from_secs(3600 * hours.parse::<u64>().unwrap()),

@@ -52,10 +52,7 @@ impl Database {
     pub fn execute(&mut self, ask: &Ask) -> Result<Told, CallFailed> {
         if !self.up {
             let resource = self.resource.name.clone();
-            return Err(CallFailed::Unreachable {
-                resource,
-                cause: "it is down".to_owned(),
-            });
+            return Err(CallFailed::Unreachable { resource, cause: "it is down".to_owned() });
         }
         Ok(match ask {
             Ask::Attach { identity, .. } => self.attach(*identity),
@@ -78,15 +75,8 @@ impl Database {
                 Told::Fenced(outcome)
             }
             Ask::ClearMarkers { from, through } => {
-                let within: Vec<GlobalId> = self
-                    .rows
-                    .range(*from..=*through)
-                    .map(|(id, _)| *id)
-                    .collect();
-                self.cleared = within
-                    .into_iter()
-                    .filter(|id| self.rows[id] == Outcome::Committed)
-                    .collect();
+                let within: Vec<GlobalId> = self.rows.range(*from..=*through).map(|(id, _)| *id).collect();
+                self.cleared = within.into_iter().filter(|id| self.rows[id] == Outcome::Committed).collect();
                 self.cleared.iter().for_each(|id| {
                     self.rows.remove(id);
                 });
@@ -102,9 +92,7 @@ impl Database {
             Some(_) | None => {
                 self.visitor = Some(identity);
                 let bounded = self.resource.kind == ResourceKind::PostgresTwoPhase;
-                Told::Attached {
-                    slots: bounded.then_some(SLOTS),
-                }
+                Told::Attached { slots: bounded.then_some(SLOTS) }
             }
         }
     }

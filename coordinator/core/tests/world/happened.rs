@@ -23,10 +23,7 @@ impl Happened {
             ("committed", self.committed),
             ("rolled back", self.rolled_back),
             ("crashes", self.crashes),
-            (
-                "crashes with commands kept",
-                self.crashes_with_commands_kept,
-            ),
+            ("crashes with commands kept", self.crashes_with_commands_kept),
             ("fenced: committed", self.fenced_committed),
             ("fenced: rolled back", self.fenced_rolled_back),
             ("late commits kept out", self.late_commits_kept_out),
@@ -56,12 +53,8 @@ impl Happened {
     }
 
     pub fn check_all_happened(&self) {
-        let never: Vec<&str> = self
-            .counts()
-            .into_iter()
-            .filter(|(_, count)| *count == 0)
-            .map(|(what, _)| what)
-            .collect();
+        let never: Vec<&str> =
+            self.counts().into_iter().filter(|(_, count)| *count == 0).map(|(what, _)| what).collect();
         assert!(never.is_empty(), "never happened: {never:?}");
     }
 }

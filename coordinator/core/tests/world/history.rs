@@ -78,18 +78,14 @@ impl World {
             Choice::LoseAnswer => {
                 if let Some((call, resource, ask)) = pick(&mut self.calls, which) {
                     self.execute(&resource.name, &ask).ok();
-                    let result = Err(CallFailed::TimedOut {
-                        resource: resource.name,
-                    });
+                    let result = Err(CallFailed::TimedOut { resource: resource.name });
                     self.answers.push((call, result));
                 }
             }
             Choice::LoseCall => {
                 if let Some((call, resource, ask)) = pick(&mut self.calls, which) {
                     self.orphans.push((resource.name.clone(), ask));
-                    let result = Err(CallFailed::TimedOut {
-                        resource: resource.name,
-                    });
+                    let result = Err(CallFailed::TimedOut { resource: resource.name });
                     self.answers.push((call, result));
                 }
             }
@@ -99,9 +95,7 @@ impl World {
                 }
             }
             Choice::Barrier => self.pass_barrier(),
-            Choice::Tick => {
-                self.pass_time([1, 40, 400, 400, 400, 2_000, 2_000, 6_000, 35_000][which % 9])
-            }
+            Choice::Tick => self.pass_time([1, 40, 400, 400, 400, 2_000, 2_000, 6_000, 35_000][which % 9]),
             Choice::Vanish => self.vanish(which % self.clients.len()),
             Choice::LateDeed => self.late_deed(which),
             Choice::UpOrDown => {
@@ -109,15 +103,8 @@ impl World {
                 database.up = !database.up;
             }
             Choice::OtherVote => {
-                let votes = [
-                    PrepareVote::Commit,
-                    PrepareVote::Commit,
-                    PrepareVote::ReadOnly,
-                    PrepareVote::Rollback,
-                ];
-                self.databases
-                    .values_mut()
-                    .for_each(|database| database.next_vote = votes[which % votes.len()]);
+                let votes = [PrepareVote::Commit, PrepareVote::Commit, PrepareVote::ReadOnly, PrepareVote::Rollback];
+                self.databases.values_mut().for_each(|database| database.next_vote = votes[which % votes.len()]);
             }
             Choice::Crash => self.crash(which % 4),
             Choice::Apply => {}
@@ -133,11 +120,7 @@ impl World {
 
     fn pass_time(&mut self, millis: u64) {
         self.now = self.now.after(Duration::from_millis(millis));
-        if self
-            .coordinator
-            .next_tick()
-            .is_some_and(|at| at <= self.now)
-        {
+        if self.coordinator.next_tick().is_some_and(|at| at <= self.now) {
             self.event(Event::Tick);
         }
     }
@@ -158,30 +141,19 @@ impl World {
                 Some(resource) => Request::Enlist { id, resource },
                 None => {
                     let giving_up = how % 13 == 7;
-                    self.clients[index].step = if giving_up {
-                        Step::Rollback(id)
-                    } else {
-                        Step::Prepare(id)
-                    };
+                    self.clients[index].step = if giving_up { Step::Rollback(id) } else { Step::Prepare(id) };
                     return;
                 }
             },
             Step::Prepare(id) => return self.prepare(index, id),
-            Step::Commit(id) => Request::Commit {
-                id,
-                prepared: self.clients[index].prepared.clone(),
-            },
+            Step::Commit(id) => Request::Commit { id, prepared: self.clients[index].prepared.clone() },
             Step::Go(id) => return self.go(index, id, how),
             Step::ReportCommitted(id) => self.report(id, Report::Committed),
             Step::ReportUncertain(id) => self.report(id, Report::Uncertain),
             Step::Rollback(id) => Request::Rollback { id },
-            Step::Ask(id) => Request::Outcome {
-                id,
-                wait: Duration::from_secs(how as u64 % 3),
-            },
+            Step::Ask(id) => Request::Outcome { id, wait: Duration::from_secs(how as u64 % 3) },
         };
-        let for_a_slot =
-            matches!(&ask, Request::Enlist { resource, .. } if resource.as_str() == "stock");
+        let for_a_slot = matches!(&ask, Request::Enlist { resource, .. } if resource.as_str() == "stock");
         let request = self.ask(connection, ask);
         self.happened.waited_for_a_slot += u64::from(for_a_slot && self.open.contains(&request));
     }
@@ -196,17 +168,8 @@ impl World {
         let client = &mut self.clients[index];
         client.prepared.clear();
         client.last = (!how.is_multiple_of(3)).then(|| name("ledger"));
-        client.to_prepare = if how.is_multiple_of(2) {
-            vec![name("stock")]
-        } else {
-            Vec::new()
-        };
-        client.to_enlist = client
-            .last
-            .iter()
-            .chain(&client.to_prepare)
-            .cloned()
-            .collect();
+        client.to_prepare = if how.is_multiple_of(2) { vec![name("stock")] } else { Vec::new() };
+        client.to_enlist = client.last.iter().chain(&client.to_prepare).cloned().collect();
         if how % 5 < 2 {
             client.to_enlist.push(name("mail"));
         }
@@ -250,20 +213,12 @@ impl World {
         let gone = std::mem::replace(&mut self.clients[index], fresh);
         match gone.step {
             Step::Prepare(id) => {
-                self.late.extend(
-                    gone.to_prepare
-                        .into_iter()
-                        .map(|at| Late::Prepare { id, at }),
-                );
+                self.late.extend(gone.to_prepare.into_iter().map(|at| Late::Prepare { id, at }));
             }
-            Step::Go(id) => self
-                .late
-                .extend(gone.last.map(|at| Late::Commit { id, at })),
+            Step::Go(id) => self.late.extend(gone.last.map(|at| Late::Commit { id, at })),
             _ => {}
         }
-        self.event(Event::Disconnected {
-            connection: gone.connection,
-        });
+        self.event(Event::Disconnected { connection: gone.connection });
     }
 
     fn late_deed(&mut self, which: usize) {
@@ -283,20 +238,16 @@ impl World {
     }
 
     /// An answer reaches whoever asked, if it is still there.
-    pub(super) fn hear(&mut self, request: RequestId, answer: Result<Answer, RequestRefused>) {
-        if let Ok(Answer::Begun { id, .. }) = &answer {
+    pub(super) fn hear(&mut self, request: RequestId, answer: &Result<Answer, RequestRefused>) {
+        if let Ok(Answer::Begun { id, .. }) = answer {
             self.local.insert(*id, Local::Active);
         }
-        let Some(index) = self
-            .clients
-            .iter()
-            .position(|client| client.waits_for == Some(request))
-        else {
+        let Some(index) = self.clients.iter().position(|client| client.waits_for == Some(request)) else {
             return;
         };
         self.clients[index].waits_for = None;
         let step = self.clients[index].step;
-        let next = match (&answer, step.id()) {
+        let next = match (answer, step.id()) {
             (Ok(Answer::Begun { id, .. }), _) => Step::Enlist(*id),
             (Ok(Answer::Enlisted(_)), _) => step,
             (Ok(Answer::Go), Some(id)) => Step::Go(id),
@@ -313,10 +264,7 @@ impl World {
                 Step::Go(_) | Step::ReportCommitted(_) | Step::ReportUncertain(_) => step,
                 _ => Step::Ask(id),
             },
-            (
-                Err(RequestRefused::NotActive { .. } | RequestRefused::CommitUnderWay { .. }),
-                Some(id),
-            ) => Step::Ask(id),
+            (Err(RequestRefused::NotActive { .. } | RequestRefused::CommitUnderWay { .. }), Some(id)) => Step::Ask(id),
             (Err(RequestRefused::NotAttached { .. }), Some(id)) => Step::Rollback(id),
             (Err(RequestRefused::Unknown), None) => Step::Begin,
             (answer, id) => panic!("{id:?} at {step:?} was answered {answer:?}"),
@@ -326,10 +274,7 @@ impl World {
 
     fn is_told(&mut self, id: GlobalId, committed: bool) -> Step {
         let before = self.told.insert(id, committed);
-        assert!(
-            before.is_none_or(|before| before == committed),
-            "A3: {id} was told otherwise before"
-        );
+        assert!(before.is_none_or(|before| before == committed), "A3: {id} was told otherwise before");
         if committed {
             self.happened.committed += 1;
         } else {
@@ -383,23 +328,10 @@ impl World {
 
     fn check_resolved(&mut self) {
         self.state.check_invariants(&self.store).unwrap().unwrap();
-        assert_eq!(
-            self.state.transactions().count(),
-            0,
-            "A13: transactions are left in the log"
-        );
-        assert!(
-            self.open.is_empty(),
-            "requests without an answer: {:?}",
-            self.open
-        );
+        assert_eq!(self.state.transactions().count(), 0, "A13: transactions are left in the log");
+        assert!(self.open.is_empty(), "requests without an answer: {:?}", self.open);
         for database in self.databases.values() {
-            assert_eq!(
-                database.prepared(),
-                0,
-                "A13: branches are left at {}",
-                database.resource.name
-            );
+            assert_eq!(database.prepared(), 0, "A13: branches are left at {}", database.resource.name);
         }
         let ids: Vec<GlobalId> = self.local.keys().copied().collect();
         for id in ids {
@@ -418,25 +350,10 @@ impl World {
         let mut out = Vec::new();
         self.last_request += 1;
         let request = RequestId(self.last_request);
-        let ask = Request::Outcome {
-            id,
-            wait: Duration::ZERO,
-        };
-        let event = Event::Request {
-            request,
-            connection: OPERATOR,
-            ask,
-        };
-        self.coordinator
-            .step(&self.state, &self.store, self.now, event, &mut out)
-            .unwrap();
-        let [
-            Action::Answer {
-                answer: Ok(Answer::Outcome(known)),
-                ..
-            },
-        ] = out.as_slice()
-        else {
+        let ask = Request::Outcome { id, wait: Duration::ZERO };
+        let event = Event::Request { request, connection: OPERATOR, ask };
+        self.coordinator.step(&self.state, &self.store, self.now, event, &mut out).unwrap();
+        let [Action::Answer { answer: Ok(Answer::Outcome(known)), .. }] = out.as_slice() else {
             panic!("{id}: {out:?}");
         };
         match known {
@@ -448,9 +365,5 @@ impl World {
 }
 
 fn pick<T>(from: &mut Vec<T>, which: usize) -> Option<T> {
-    if from.is_empty() {
-        None
-    } else {
-        Some(from.remove(which % from.len()))
-    }
+    if from.is_empty() { None } else { Some(from.remove(which % from.len())) }
 }

@@ -24,48 +24,35 @@ pub fn lead(store: &mut MemStore, state: &mut State, identity: Identity) -> Coor
 impl World {
     pub(super) fn apply_next(&mut self) {
         let (proposal, command) = self.proposals.pop_front().expect("a command is proposed");
-        let result = self.apply(command);
+        let result = self.apply(&command);
         self.event(Event::Applied { proposal, result });
     }
 
     pub(super) fn refuse_next(&mut self) {
-        let Some((_, Command::Delegate { id, .. } | Command::Decide { id, .. })) =
-            self.proposals.front()
-        else {
+        let Some((_, Command::Delegate { id, .. } | Command::Decide { id, .. })) = self.proposals.front() else {
             return;
         };
         let id = *id;
         let (proposal, _) = self.proposals.pop_front().unwrap();
         self.happened.host_refusals += 1;
-        self.event(Event::Applied {
-            proposal,
-            result: Err(Refused::LocalBranch { id }),
-        });
+        self.event(Event::Applied { proposal, result: Err(Refused::LocalBranch { id }) });
     }
 
-    fn apply(&mut self, command: Command) -> Result<Done, Refused> {
-        if let Command::Acknowledge { heuristic, .. } = &command {
+    fn apply(&mut self, command: &Command) -> Result<Done, Refused> {
+        if let Command::Acknowledge { heuristic, .. } = command {
             assert_eq!(*heuristic, None, "A12: nobody ended a branch on its own");
         }
         let mut overlay = Overlay::new(&self.store);
-        let result = self
-            .state
-            .apply(&mut overlay, self.now, command.clone())
-            .unwrap();
+        let result = self.state.apply(&mut overlay, self.now, command.clone()).unwrap();
         let batch = overlay.into_batch();
         self.store.write(batch).unwrap();
-        let (Command::Delegate { id, .. }
-        | Command::Decide { id, .. }
-        | Command::Conclude { id, .. }) = command
-        else {
+        let (Command::Delegate { id, .. } | Command::Decide { id, .. } | Command::Conclude { id, .. }) = command else {
             return result;
         };
-        let local = self.local.get_mut(&id).unwrap();
+        let local = self.local.get_mut(id).unwrap();
         match (&result, *local) {
             (Ok(Done::Recorded), Local::Active) => *local = Local::Prepared,
-            (Ok(Done::Decided(Outcome::Committed)), Local::Active | Local::Prepared) => {
-                *local = Local::Committed
-            }
+            (Ok(Done::Decided(Outcome::Committed)), Local::Active | Local::Prepared) => *local = Local::Committed,
             (Ok(Done::Decided(Outcome::RolledBack)), Local::Prepared) => *local = Local::RolledBack,
             (result, local) => panic!("{id}: {result:?} with a local branch that is {local:?}"),
         }
@@ -74,11 +61,7 @@ impl World {
 
     pub(super) fn roll_back_local(&mut self, id: GlobalId) {
         let before = self.local.insert(id, Local::RolledBack);
-        assert_eq!(
-            before,
-            Some(Local::Active),
-            "only what the log does not know is rolled back without it"
-        );
+        assert_eq!(before, Some(Local::Active), "only what the log does not know is rolled back without it");
     }
 
     /// The leader is lost; the log keeps the first `kept` commands in flight.
@@ -87,24 +70,16 @@ impl World {
         for _ in 0..kept.min(self.proposals.len()) {
             let (_, command) = self.proposals.pop_front().unwrap();
             self.happened.crashes_with_commands_kept += 1;
-            self.apply(command)
-                .expect("nothing makes a command of this leadership void");
+            self.apply(&command).expect("nothing makes a command of this leadership void");
         }
         self.proposals.clear();
-        self.orphans.extend(
-            self.calls
-                .drain(..)
-                .map(|(_, resource, ask)| (resource.name, ask)),
-        );
+        self.orphans.extend(self.calls.drain(..).map(|(_, resource, ask)| (resource.name, ask)));
         self.answers.clear();
         self.barriers.clear();
         let mut out = Vec::new();
         self.coordinator.settle(&mut out);
         self.take(out);
-        self.local
-            .values_mut()
-            .filter(|local| **local == Local::Active)
-            .for_each(|local| *local = Local::RolledBack);
+        self.local.values_mut().filter(|local| **local == Local::Active).for_each(|local| *local = Local::RolledBack);
         let reopened = State::open(&self.store).unwrap();
         assert_eq!(reopened, self.state, "A18: the store holds the whole state");
         self.identity.epoch += 1;
@@ -127,15 +102,8 @@ impl World {
         }
         self.happened.markers_cleared += cleared.len() as u64;
         for id in cleared {
-            assert!(
-                self.state.transaction(id).is_none(),
-                "P14: the row of {id} is needed: it has not ended"
-            );
-            assert_eq!(
-                self.local[&id],
-                Local::Committed,
-                "P14: the row of {id} is needed"
-            );
+            assert!(self.state.transaction(id).is_none(), "P14: the row of {id} is needed: it has not ended");
+            assert_eq!(self.local[&id], Local::Committed, "P14: the row of {id} is needed");
         }
         match &result {
             Ok(Told::Fenced(Outcome::Committed)) => self.happened.fenced_committed += 1,

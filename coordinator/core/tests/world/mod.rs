@@ -11,8 +11,8 @@ use std::time::Duration;
 
 use handfast_coordinator_core::state::State;
 use handfast_coordinator_core::{
-    Action, Ask, CallFailed, CallId, Command, ConnectionId, Coordinator, Event, Identity, Proposal,
-    Request, RequestId, Resource, ResourceId, Told,
+    Action, Ask, CallFailed, CallId, Command, ConnectionId, Coordinator, Event, Identity, Proposal, Request, RequestId,
+    Resource, ResourceId, Told,
 };
 use handfast_protocol::{
     CoordinatorId, GlobalId, Incarnation, PrepareVote, ResourceKind, ResourceName, Timestamp, Xid,
@@ -25,11 +25,8 @@ use database::Database;
 pub use happened::Happened;
 use host::Local;
 
-const IDENTITY: Identity = Identity {
-    coordinator: CoordinatorId(Uuid::from_u128(0xC0)),
-    incarnation: Incarnation(1),
-    epoch: 1,
-};
+const IDENTITY: Identity =
+    Identity { coordinator: CoordinatorId(Uuid::from_u128(0xC0)), incarnation: Incarnation(1), epoch: 1 };
 
 /// A connection that outlives everything, for registrations and questions at the end.
 const OPERATOR: ConnectionId = ConnectionId(0);
@@ -117,16 +114,11 @@ impl World {
             resource_id: ResourceId(Uuid::from_u128(7)),
             schema: String::new(),
         };
-        self.databases
-            .insert(resource.name.clone(), Database::new(resource.clone()));
+        self.databases.insert(resource.name.clone(), Database::new(resource.clone()));
         self.ask(OPERATOR, Request::AddResource { resource });
         self.apply_next();
         while let Some((call, resource, ask)) = self.calls.pop() {
-            let result = self
-                .databases
-                .get_mut(&resource.name)
-                .unwrap()
-                .execute(&ask);
+            let result = self.databases.get_mut(&resource.name).unwrap().execute(&ask);
             self.event(Event::Called { call, result });
         }
         while !self.proposals.is_empty() {
@@ -143,44 +135,28 @@ impl World {
         self.last_request += 1;
         let request = RequestId(self.last_request);
         self.open.insert(request);
-        if let Some(client) = self
-            .clients
-            .iter_mut()
-            .find(|client| client.connection == connection)
-        {
+        if let Some(client) = self.clients.iter_mut().find(|client| client.connection == connection) {
             client.waits_for = Some(request);
         }
-        self.event(Event::Request {
-            request,
-            connection,
-            ask,
-        });
+        self.event(Event::Request { request, connection, ask });
         request
     }
 
     fn event(&mut self, event: Event) {
         let mut out = Vec::new();
-        self.coordinator
-            .step(&self.state, &self.store, self.now, event, &mut out)
-            .unwrap();
+        self.coordinator.step(&self.state, &self.store, self.now, event, &mut out).unwrap();
         self.take(out);
     }
 
     fn take(&mut self, actions: Vec<Action>) {
         for action in actions {
             match action {
-                Action::Propose { proposal, command } => {
-                    self.proposals.push_back((proposal, command))
-                }
+                Action::Propose { proposal, command } => self.proposals.push_back((proposal, command)),
                 Action::Answer { request, answer } => {
                     assert!(self.open.remove(&request), "every request is answered once");
-                    self.hear(request, answer);
+                    self.hear(request, &answer);
                 }
-                Action::Call {
-                    call,
-                    resource,
-                    ask,
-                } => self.calls.push((call, resource, ask)),
+                Action::Call { call, resource, ask } => self.calls.push((call, resource, ask)),
                 Action::RollbackLocal { id, .. } => self.roll_back_local(id),
                 Action::Barrier { barrier } => self.barriers.push_back(barrier),
             }
@@ -190,22 +166,11 @@ impl World {
     /// A1, as far as it can be seen at any moment: no party has committed what another has rolled back for good.
     fn check_atomic(&self) {
         for (id, local) in &self.local {
-            let committed = *local == Local::Committed
-                || self.databases.values().any(|db| db.committed.contains(id));
-            let rolled_back = *local == Local::RolledBack
-                || self
-                    .databases
-                    .values()
-                    .any(|db| db.rolled_back.contains(id));
-            let parties: Vec<_> = self
-                .databases
-                .iter()
-                .map(|(name, db)| (name, db.had(*id)))
-                .collect();
-            assert!(
-                !(committed && rolled_back),
-                "A1: {id} is {local:?} here, but elsewhere {parties:?}"
-            );
+            let committed = *local == Local::Committed || self.databases.values().any(|db| db.committed.contains(id));
+            let rolled_back =
+                *local == Local::RolledBack || self.databases.values().any(|db| db.rolled_back.contains(id));
+            let parties: Vec<_> = self.databases.iter().map(|(name, db)| (name, db.had(*id))).collect();
+            assert!(!(committed && rolled_back), "A1: {id} is {local:?} here, but elsewhere {parties:?}");
             if let Some(told) = self.told.get(id) {
                 assert!(!(*told && rolled_back), "A4: {id} was called committed");
                 assert!(*told || !committed, "A4: {id} was called rolled back");

@@ -10,10 +10,7 @@ fn any_command() -> impl Strategy<Value = (u8, Command)> {
     let outcomes = prop::sample::select(vec![Outcome::Committed, Outcome::RolledBack]);
     let some = prop::collection::btree_set(names.clone(), 0..3)
         .prop_map(|names| branches(&names.into_iter().collect::<Vec<_>>()));
-    let heuristics = prop::option::weighted(
-        0.2,
-        prop::sample::select(vec![Heuristic::Rollback, Heuristic::Hazard]),
-    );
+    let heuristics = prop::option::weighted(0.2, prop::sample::select(vec![Heuristic::Rollback, Heuristic::Hazard]));
     let command = prop_oneof![
         1 => names.clone().prop_map(|text| Command::AddResource { resource: resource(text) }),
         1 => names.clone().prop_map(|text| Command::RemoveResource { name: name(text) }),
@@ -32,9 +29,7 @@ fn any_command() -> impl Strategy<Value = (u8, Command)> {
 }
 
 fn contents(store: &MemStore) -> Vec<(Bytes, Bytes)> {
-    Overlay::new(store)
-        .scan(Family::State, &[], &[], usize::MAX)
-        .unwrap()
+    Overlay::new(store).scan(Family::State, &[], &[], usize::MAX).unwrap()
 }
 
 proptest! {
