@@ -235,7 +235,6 @@ impl Manager {
     /// A message goes back to its place, unless a purge passed over it.
     pub(super) fn put_back(&mut self, turn: &mut Turn<'_>, key: MessageKey) {
         let lock = self.locks.release(&key);
-        self.stirred.insert(key.queue);
         if self.expiry.passed_over > 0 {
             self.expiry.note(Some(turn.now));
         }

@@ -124,6 +124,18 @@ fn a_branch_larger_than_the_window_returns_in_order() {
     desk.roll_back("t2", None);
 }
 
+/// What arrives beyond the window waits for the messages between (G4); a higher priority does not (P25).
+#[test]
+fn an_arrival_beyond_the_window_overtakes_nothing() {
+    let count = READY_KEYS_MAX + 44;
+    let mut desk = Desk::new();
+    desk.fill(count);
+    desk.start("t1");
+    assert_eq!(desk.drain("t1", 1), vec![0]);
+    desk.fill(1);
+    assert_eq!(desk.drain("t1", usize::MAX), (1..=count as u64).collect::<Vec<_>>());
+}
+
 #[test]
 fn more_delayed_messages_than_are_tracked_are_all_found_again() {
     let count = DELAYED_KEYS_MAX + 2 * READY_KEYS_MAX;

@@ -13,11 +13,7 @@ pub struct Finding {
 
 impl Finding {
     pub fn new(path: &str, line: usize, what: impl Into<String>) -> Finding {
-        Finding {
-            path: path.to_owned(),
-            line,
-            what: what.into(),
-        }
+        Finding { path: path.to_owned(), line, what: what.into() }
     }
 }
 

@@ -17,10 +17,7 @@ enum Part {
 
 pub fn split(text: &str) -> Split {
     let chars: Vec<char> = text.chars().collect();
-    let mut split = Split {
-        code: String::new(),
-        comments: String::new(),
-    };
+    let mut split = Split { code: String::new(), comments: String::new() };
     let mut at = 0;
     while at < chars.len() {
         let (part, end) = next(&chars, at);
@@ -43,13 +40,7 @@ pub fn split(text: &str) -> Split {
 fn next(chars: &[char], at: usize) -> (Part, usize) {
     let rest = &chars[at..];
     match rest {
-        ['/', '/', ..] => (
-            Part::Comment,
-            at + rest
-                .iter()
-                .position(|char| *char == '\n')
-                .unwrap_or(rest.len()),
-        ),
+        ['/', '/', ..] => (Part::Comment, at + rest.iter().position(|char| *char == '\n').unwrap_or(rest.len())),
         ['/', '*', ..] => (Part::Comment, at + block_comment(rest)),
         ['"', ..] => (Part::Literal, at + string(rest)),
         ['\'', ..] if lifetime(rest) => (Part::Code, at + 1),
@@ -112,13 +103,8 @@ fn raw_string(rest: &[char]) -> Option<usize> {
     }
     let mut at = hashes + 1;
     while at < rest.len() {
-        let closes = rest[at] == '"'
-            && rest[at + 1..]
-                .iter()
-                .take(hashes)
-                .filter(|char| **char == '#')
-                .count()
-                == hashes;
+        let closes =
+            rest[at] == '"' && rest[at + 1..].iter().take(hashes).filter(|char| **char == '#').count() == hashes;
         if closes {
             return Some(at + 1 + hashes);
         }
@@ -156,16 +142,8 @@ mod tests {
     fn code_comments_and_literals_are_told_apart() {
         let cases = [
             ("a // b\nc", "a     \nc", "  // b\n "),
-            (
-                "a /* b /* c */ d */ e",
-                "a                   e",
-                "  /* b /* c */ d */  ",
-            ),
-            (
-                r#"f("// no \" {") g"#,
-                "f(            ) g",
-                "                 ",
-            ),
+            ("a /* b /* c */ d */ e", "a                   e", "  /* b /* c */ d */  "),
+            (r#"f("// no \" {") g"#, "f(            ) g", "                 "),
             (r##"r#"x " y"# z"##, "           z", "            "),
             ("r#type", "r#type", "      "),
             (r#"br"\" x"#, "b     x", "       "),
@@ -173,15 +151,8 @@ mod tests {
             ("/// `a`\nfn", "       \nfn", "/// `a`\n  "),
         ];
         for (text, code, comments) in cases {
-            let Split {
-                code: found,
-                comments: found_comments,
-            } = split(text);
-            assert_eq!(
-                (found.as_str(), found_comments.as_str()),
-                (code, comments),
-                "{text}"
-            );
+            let Split { code: found, comments: found_comments } = split(text);
+            assert_eq!((found.as_str(), found_comments.as_str()), (code, comments), "{text}");
         }
     }
 }

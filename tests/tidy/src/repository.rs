@@ -26,9 +26,7 @@ impl Repository {
     /// A repository that is not on disk: an example for a rule.
     pub fn of(files: &[(&str, &str)]) -> Repository {
         let own = |(path, text): &(&str, &str)| ((*path).to_owned(), (*text).to_owned());
-        Repository {
-            files: files.iter().map(own).collect(),
-        }
+        Repository { files: files.iter().map(own).collect() }
     }
 
     pub fn text(&self, path: &str) -> Option<&str> {
@@ -37,10 +35,7 @@ impl Repository {
 
     /// All files whose name ends in `suffix`.
     pub fn ending<'a>(&'a self, suffix: &'a str) -> impl Iterator<Item = (&'a str, &'a str)> {
-        let files = self
-            .files
-            .iter()
-            .map(|(path, text)| (path.as_str(), text.as_str()));
+        let files = self.files.iter().map(|(path, text)| (path.as_str(), text.as_str()));
         files.filter(move |(path, _)| path.ends_with(suffix))
     }
 
@@ -49,8 +44,7 @@ impl Repository {
     }
 
     pub fn sources(&self) -> impl Iterator<Item = Source<'_>> {
-        self.ending(".rs")
-            .map(|(path, text)| Source::new(path, text))
+        self.ending(".rs").map(|(path, text)| Source::new(path, text))
     }
 
     fn read_folder(&mut self, folder: &Path, prefix: &str) -> io::Result<()> {
@@ -64,10 +58,7 @@ impl Repository {
                 if !SKIPPED.contains(&name.as_str()) {
                     self.read_folder(&entry.path(), &format!("{path}/"))?;
                 }
-            } else if name
-                .rsplit_once('.')
-                .is_some_and(|(_, end)| EXTENSIONS.contains(&end))
-            {
+            } else if name.rsplit_once('.').is_some_and(|(_, end)| EXTENSIONS.contains(&end)) {
                 self.files.insert(path, fs::read_to_string(entry.path())?);
             }
         }

@@ -23,11 +23,7 @@ pub struct Source<'a> {
 
 impl<'a> Source<'a> {
     pub fn new(path: &'a str, text: &'a str) -> Source<'a> {
-        Source {
-            path,
-            text,
-            split: split(text),
-        }
+        Source { path, text, split: split(text) }
     }
 
     /// Comments and the insides of literals are blank.
@@ -52,10 +48,7 @@ impl<'a> Source<'a> {
         }
         let tests = self.test_regions();
         let inside = |word: &Word<'_>| tests.iter().any(|region| region.contains(&word.at));
-        self.words()
-            .into_iter()
-            .filter(|word| !inside(word))
-            .collect()
+        self.words().into_iter().filter(|word| !inside(word)).collect()
     }
 
     /// The whole file is a test: by its folder or by its name.
@@ -64,7 +57,7 @@ impl<'a> Source<'a> {
         let name = folders.next().unwrap_or_default();
         name == "tests.rs"
             || name.ends_with("_test.rs")
-            || folders.any(|folder| matches!(folder, "tests" | "fuzz" | "benches"))
+            || folders.any(|folder| matches!(folder, "tests" | "fuzz" | "benches") || folder.ends_with("_test"))
     }
 
     /// Where the braces that open at or behind `from` close, before a `;` at their level ends the item without any.
@@ -99,9 +92,7 @@ impl<'a> Source<'a> {
     fn test_regions(&self) -> Vec<Range<usize>> {
         const MARK: &str = "#[cfg(test)]";
         let marks = self.code().match_indices(MARK);
-        marks
-            .filter_map(|(at, _)| self.body_behind(at + MARK.len()).map(|body| at..body.end))
-            .collect()
+        marks.filter_map(|(at, _)| self.body_behind(at + MARK.len()).map(|body| at..body.end)).collect()
     }
 }
 
@@ -118,11 +109,7 @@ pub fn words(text: &str) -> Vec<Word<'_>> {
         match (start, inside) {
             (None, true) => start = Some(at),
             (Some(begin), false) => {
-                words.push(Word {
-                    text: &text[begin..at],
-                    line,
-                    at: begin,
-                });
+                words.push(Word { text: &text[begin..at], line, at: begin });
                 start = None;
             }
             (None, false) | (Some(_), true) => {}
@@ -139,11 +126,7 @@ mod tests {
     use super::*;
 
     fn shipped(path: &str, text: &str) -> Vec<String> {
-        Source::new(path, text)
-            .shipped_words()
-            .into_iter()
-            .map(|word| word.text.to_owned())
-            .collect()
+        Source::new(path, text).shipped_words().into_iter().map(|word| word.text.to_owned()).collect()
     }
 
     #[test]
@@ -154,6 +137,7 @@ mod tests {
             "queue/tests/all.rs",
             "queue/src/state_test.rs",
             "queue/src/state/tests.rs",
+            "queue/src/state/state_test/refusals.rs",
             "tests/x/src/lib.rs",
         ] {
             assert_eq!(shipped(path, text), [""; 0], "{path}");
@@ -166,10 +150,7 @@ mod tests {
 
     #[test]
     fn a_body_is_found_behind_its_signature() {
-        let source = Source::new(
-            "a.rs",
-            "fn a(x: [u8; 2]) -> T where T: F { if x { } }\nfn b();",
-        );
+        let source = Source::new("a.rs", "fn a(x: [u8; 2]) -> T where T: F { if x { } }\nfn b();");
         let body = source.body_behind(0).unwrap();
         assert_eq!(&source.code()[body.clone()], "{ if x { } }");
         assert_eq!(source.body_behind(body.end), None);
@@ -177,10 +158,7 @@ mod tests {
 
     #[test]
     fn a_word_knows_its_line() {
-        let found: Vec<_> = words("a_1 b::c\n  d")
-            .into_iter()
-            .map(|word| (word.text, word.line))
-            .collect();
+        let found: Vec<_> = words("a_1 b::c\n  d").into_iter().map(|word| (word.text, word.line)).collect();
         assert_eq!(found, [("a_1", 1), ("b", 1), ("c", 1), ("d", 2)]);
     }
 }

@@ -10,19 +10,8 @@ const ARROWS: [(&str, &[&str]); 14] = [
     ("handfast-wire", &["handfast-protocol"]),
     ("handfast-store", &[]),
     ("handfast-queue", &["handfast-protocol", "handfast-store"]),
-    (
-        "handfast-coordinator-core",
-        &["handfast-protocol", "handfast-store"],
-    ),
-    (
-        "handfast-machine",
-        &[
-            "handfast-protocol",
-            "handfast-store",
-            "handfast-queue",
-            "handfast-coordinator-core",
-        ],
-    ),
+    ("handfast-coordinator-core", &["handfast-protocol", "handfast-store"]),
+    ("handfast-machine", &["handfast-protocol", "handfast-store", "handfast-queue", "handfast-coordinator-core"]),
     ("handfast-log", &[]),
     ("handfast-replica", &["handfast-log"]),
     (
@@ -74,13 +63,8 @@ const ARROWS: [(&str, &[&str]); 14] = [
 const FOR_TESTS: &str = "handfast-test-postgres";
 
 /// The crates that decide and do nothing themselves (D3), and the only foreign crates that they may name.
-const PURE: [&str; 5] = [
-    "handfast-protocol",
-    "handfast-store",
-    "handfast-queue",
-    "handfast-coordinator-core",
-    "handfast-machine",
-];
+const PURE: [&str; 5] =
+    ["handfast-protocol", "handfast-store", "handfast-queue", "handfast-coordinator-core", "handfast-machine"];
 const FOREIGN_OF_PURE: [&str; 5] = ["bincode", "bytes", "serde", "thiserror", "uuid"];
 
 pub fn check(repository: &Repository) -> Vec<Finding> {
@@ -95,11 +79,7 @@ pub fn check(repository: &Repository) -> Vec<Finding> {
 }
 
 fn check_manifest(path: &str, manifest: &Table) -> Vec<Finding> {
-    let Some(name) = manifest
-        .get("package")
-        .and_then(|package| package.get("name"))
-        .and_then(Value::as_str)
-    else {
+    let Some(name) = manifest.get("package").and_then(|package| package.get("name")).and_then(Value::as_str) else {
         return Vec::new();
     };
     if manifest.contains_key("workspace") && name != "handfast" {
@@ -107,28 +87,17 @@ fn check_manifest(path: &str, manifest: &Table) -> Vec<Finding> {
         return Vec::new();
     }
     let Some((_, allowed)) = ARROWS.iter().find(|(crate_name, _)| *crate_name == name) else {
-        return vec![Finding::new(
-            path,
-            0,
-            format!("{name} has no place in the table of arrows yet: give it one"),
-        )];
+        return vec![Finding::new(path, 0, format!("{name} has no place in the table of arrows yet: give it one"))];
     };
     let pure = PURE.contains(&name);
     let mut findings = Vec::new();
-    for (section, for_tests) in [
-        ("dependencies", false),
-        ("build-dependencies", false),
-        ("dev-dependencies", true),
-    ] {
+    for (section, for_tests) in [("dependencies", false), ("build-dependencies", false), ("dev-dependencies", true)] {
         let Some(Value::Table(dependencies)) = manifest.get(section) else {
             continue;
         };
         for dependency in dependencies.keys() {
             let ours = dependency.starts_with("handfast");
-            if ours
-                && !allowed.contains(&dependency.as_str())
-                && !(for_tests && dependency == FOR_TESTS)
-            {
+            if ours && !allowed.contains(&dependency.as_str()) && !(for_tests && dependency == FOR_TESTS) {
                 findings.push(Finding::new(
                     path,
                     0,
@@ -136,11 +105,7 @@ fn check_manifest(path: &str, manifest: &Table) -> Vec<Finding> {
                 ));
             }
             if !ours && pure && !for_tests && !FOREIGN_OF_PURE.contains(&dependency.as_str()) {
-                findings.push(Finding::new(
-                    path,
-                    0,
-                    format!("{name} is pure and may not depend on {dependency} (D3)"),
-                ));
+                findings.push(Finding::new(path, 0, format!("{name} is pure and may not depend on {dependency} (D3)")));
             }
         }
     }
@@ -154,10 +119,7 @@ mod tests {
     fn whats(name: &str, rest: &str) -> Vec<String> {
         let manifest = format!("[package]\nname = \"{name}\"\n{rest}");
         let repository = Repository::of(&[("x/Cargo.toml", &manifest)]);
-        check(&repository)
-            .into_iter()
-            .map(|finding| finding.what)
-            .collect()
+        check(&repository).into_iter().map(|finding| finding.what).collect()
     }
 
     #[test]
@@ -170,10 +132,7 @@ mod tests {
             ["handfast-queue may not depend on handfast-machine: arrows point inwards"]
         );
         assert_eq!(
-            whats(
-                "handfast-simulation",
-                "[dev-dependencies]\nhandfast = { path = \"..\" }"
-            ),
+            whats("handfast-simulation", "[dev-dependencies]\nhandfast = { path = \"..\" }"),
             ["handfast-simulation may not depend on handfast: arrows point inwards"]
         );
     }
@@ -191,27 +150,15 @@ mod tests {
 
     #[test]
     fn a_test_server_is_for_tests() {
+        assert_eq!(whats("handfast-client", "[dev-dependencies]\nhandfast-test-postgres.workspace = true"), [""; 0]);
         assert_eq!(
-            whats(
-                "handfast-client",
-                "[dev-dependencies]\nhandfast-test-postgres.workspace = true"
-            ),
-            [""; 0]
-        );
-        assert_eq!(
-            whats(
-                "handfast-client",
-                "[dependencies]\nhandfast-test-postgres.workspace = true"
-            ),
+            whats("handfast-client", "[dependencies]\nhandfast-test-postgres.workspace = true"),
             ["handfast-client may not depend on handfast-test-postgres: arrows point inwards"]
         );
     }
 
     #[test]
     fn a_crate_without_a_place_is_found() {
-        assert_eq!(
-            whats("handfast-new", ""),
-            ["handfast-new has no place in the table of arrows yet: give it one"]
-        );
+        assert_eq!(whats("handfast-new", ""), ["handfast-new has no place in the table of arrows yet: give it one"]);
     }
 }

@@ -12,12 +12,8 @@ pub fn check(repository: &Repository) -> Vec<Finding> {
     for source in repository.sources() {
         for word in source.words() {
             let wrong = match word.text {
-                "rocksdb" if !may_name_rocksdb(source.path) => {
-                    "rocksdb is named in src/store only".to_owned()
-                }
-                "openraft" if !source.path.starts_with("replica/") => {
-                    "openraft is named in replica only".to_owned()
-                }
+                "rocksdb" if !may_name_rocksdb(source.path) => "rocksdb is named in src/store only".to_owned(),
+                "openraft" if !source.path.starts_with("replica/") => "openraft is named in replica only".to_owned(),
                 "bincode" => match bincode_in(&source, &mut codecs) {
                     Some(wrong) => wrong,
                     None => continue,
@@ -32,8 +28,7 @@ pub fn check(repository: &Repository) -> Vec<Finding> {
 
 fn may_name_rocksdb(path: &str) -> bool {
     let rooms = ["src/store/", "src/store.rs", ".ci/rocksdb/"];
-    rooms.iter().any(|room| path.starts_with(room))
-        || (path.starts_with("tests/store_") && path.ends_with(".rs"))
+    rooms.iter().any(|room| path.starts_with(room)) || (path.starts_with("tests/store_") && path.ends_with(".rs"))
 }
 
 /// bincode is unmaintained: one `codec.rs` or `codec/` of each crate names it.
@@ -46,11 +41,8 @@ fn bincode_in(source: &Source<'_>, codecs: &mut BTreeMap<String, String>) -> Opt
     if room != "codec" && !room.ends_with("/codec") {
         return Some("bincode is named in the crate's codec.rs only".to_owned());
     }
-    let first = codecs
-        .entry(crate_path.to_owned())
-        .or_insert_with(|| room.to_owned());
-    (first != room)
-        .then(|| format!("the crate has a codec already, in {first}: bincode is named in one"))
+    let first = codecs.entry(crate_path.to_owned()).or_insert_with(|| room.to_owned());
+    (first != room).then(|| format!("the crate has a codec already, in {first}: bincode is named in one"))
 }
 
 #[cfg(test)]
@@ -58,10 +50,7 @@ mod tests {
     use super::*;
 
     fn places(files: &[(&str, &str)]) -> Vec<(String, usize)> {
-        check(&Repository::of(files))
-            .into_iter()
-            .map(|finding| (finding.path, finding.line))
-            .collect()
+        check(&Repository::of(files)).into_iter().map(|finding| (finding.path, finding.line)).collect()
     }
 
     #[test]
@@ -70,18 +59,9 @@ mod tests {
             ("src/store/rocks_store.rs", "use rocksdb::DB;"),
             ("tests/store_damage.rs", "rocksdb::DB::open"),
             ("replica/src/raft.rs", "use openraft::Raft;"),
-            (
-                "queue/src/lib.rs",
-                "// like rocksdb\n\nuse rocksdb::DB; use openraft::Raft;",
-            ),
+            ("queue/src/lib.rs", "// like rocksdb\n\nuse rocksdb::DB; use openraft::Raft;"),
         ]);
-        assert_eq!(
-            found,
-            [
-                ("queue/src/lib.rs".to_owned(), 3),
-                ("queue/src/lib.rs".to_owned(), 3)
-            ]
-        );
+        assert_eq!(found, [("queue/src/lib.rs".to_owned(), 3), ("queue/src/lib.rs".to_owned(), 3)]);
     }
 
     #[test]
@@ -95,13 +75,6 @@ mod tests {
             ("queue/src/z/codec.rs", "use bincode::serde;"),
         ]);
         let paths: Vec<_> = found.into_iter().map(|(path, _)| path).collect();
-        assert_eq!(
-            paths,
-            [
-                "machine/src/lib.rs",
-                "queue/src/xcodec.rs",
-                "queue/src/z/codec.rs"
-            ]
-        );
+        assert_eq!(paths, ["machine/src/lib.rs", "queue/src/xcodec.rs", "queue/src/z/codec.rs"]);
     }
 }

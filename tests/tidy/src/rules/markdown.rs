@@ -8,16 +8,10 @@ pub fn check(repository: &Repository) -> Vec<Finding> {
         let titles = titles(text);
         match titles.as_slice() {
             [_] => {}
-            [] => findings.push(Finding::new(
-                path,
-                0,
-                "the page has no title: a line that begins with one #",
-            )),
-            [_, second, ..] => findings.push(Finding::new(
-                path,
-                *second,
-                "the page has a second title: use ## below the first",
-            )),
+            [] => findings.push(Finding::new(path, 0, "the page has no title: a line that begins with one #")),
+            [_, second, ..] => {
+                findings.push(Finding::new(path, *second, "the page has a second title: use ## below the first"))
+            }
         }
     }
     findings
@@ -48,10 +42,7 @@ mod tests {
             ("b.md", "B\n"),
             ("c.md", "# C\n\n# D\n"),
         ]));
-        let places: Vec<_> = findings
-            .iter()
-            .map(|finding| (finding.path.as_str(), finding.line))
-            .collect();
+        let places: Vec<_> = findings.iter().map(|finding| (finding.path.as_str(), finding.line)).collect();
         assert_eq!(places, [("b.md", 0), ("c.md", 3)]);
     }
 }

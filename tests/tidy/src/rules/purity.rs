@@ -5,13 +5,7 @@ use crate::source::{Source, Word};
 use crate::{Finding, Repository};
 
 /// Where the pure crates keep their code.
-const PURE: [&str; 5] = [
-    "protocol/src/",
-    "store/src/",
-    "queue/src/",
-    "coordinator/core/src/",
-    "machine/src/",
-];
+const PURE: [&str; 5] = ["protocol/src/", "store/src/", "queue/src/", "coordinator/core/src/", "machine/src/"];
 
 /// Words that a core never says, and why.
 const FORBIDDEN: [(&str, &str); 10] = [
@@ -35,21 +29,11 @@ pub fn check(repository: &Repository) -> Vec<Finding> {
     let pure = |path: &str| PURE.iter().any(|folder| path.starts_with(folder));
     for source in repository.sources().filter(|source| pure(source.path)) {
         for word in source.shipped_words() {
-            if let Some((_, why)) = FORBIDDEN
-                .iter()
-                .find(|(forbidden, _)| *forbidden == word.text)
-            {
-                findings.push(Finding::new(
-                    source.path,
-                    word.line,
-                    format!("{} in a core: {why}", word.text),
-                ));
+            if let Some((_, why)) = FORBIDDEN.iter().find(|(forbidden, _)| *forbidden == word.text) {
+                findings.push(Finding::new(source.path, word.line, format!("{} in a core: {why}", word.text)));
             }
             if OUTSIDE.contains(&word.text) && is_of_std(&source, &word) {
-                let what = format!(
-                    "std::{} in a core: only the shell reaches out (D3)",
-                    word.text
-                );
+                let what = format!("std::{} in a core: only the shell reaches out (D3)", word.text);
                 findings.push(Finding::new(source.path, word.line, what));
             }
         }
@@ -84,25 +68,11 @@ mod tests {
         let text = "use std::{collections::{BTreeMap, HashMap}, fs, time::Duration};\nuse std::thread::spawn;\n// Instant, tokio\n\
                     fn fs(now: Instant) { let net = fs; tokio::spawn(\"SystemTime\"); std::env::args() }\n\
                     #[cfg(test)]\nmod tests { use std::fs; }";
-        let findings = check(&Repository::of(&[
-            ("machine/src/lib.rs", text),
-            ("replica/src/lib.rs", text),
-        ]));
-        let found: Vec<_> = findings
-            .iter()
-            .map(|each| (each.path.as_str(), each.line, each.what.split(' ').next()))
-            .collect();
-        let expected = [
-            (1, "HashMap"),
-            (1, "std::fs"),
-            (2, "std::thread"),
-            (4, "Instant"),
-            (4, "tokio"),
-            (4, "std::env"),
-        ];
-        assert_eq!(
-            found,
-            expected.map(|(line, what)| ("machine/src/lib.rs", line, Some(what)))
-        );
+        let findings = check(&Repository::of(&[("machine/src/lib.rs", text), ("replica/src/lib.rs", text)]));
+        let found: Vec<_> =
+            findings.iter().map(|each| (each.path.as_str(), each.line, each.what.split(' ').next())).collect();
+        let expected =
+            [(1, "HashMap"), (1, "std::fs"), (2, "std::thread"), (4, "Instant"), (4, "tokio"), (4, "std::env")];
+        assert_eq!(found, expected.map(|(line, what)| ("machine/src/lib.rs", line, Some(what))));
     }
 }
