@@ -4,3 +4,4 @@ pub mod cli;
 pub mod import;
 pub mod server;
 pub mod store;
+pub mod trigger;

@@ -23,10 +23,7 @@ struct OnDisk {
 impl OnDisk {
     fn fresh() -> OnDisk {
         let dir = tempfile::tempdir().unwrap();
-        OnDisk {
-            store: RocksStore::open(&dir.path().join("store")).unwrap(),
-            dir,
-        }
+        OnDisk { store: RocksStore::open(&dir.path().join("store")).unwrap(), dir }
     }
 }
 
@@ -45,13 +42,7 @@ impl Store for OnDisk {
         self.store.get(family, key)
     }
 
-    fn scan(
-        &self,
-        family: Family,
-        start: &[u8],
-        end: &[u8],
-        visit: &mut Visit<'_>,
-    ) -> Result<(), StoreError> {
+    fn scan(&self, family: Family, start: &[u8], end: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError> {
         self.store.scan(family, start, end, visit)
     }
 
@@ -69,9 +60,7 @@ fn copy_of_a_moment(from: &Path, to: &Path) {
     loop {
         let before = files(from);
         fs::create_dir(to).unwrap();
-        let copied = before
-            .iter()
-            .all(|(file, _)| fs::copy(file, to.join(file.file_name().unwrap())).is_ok());
+        let copied = before.iter().all(|(file, _)| fs::copy(file, to.join(file.file_name().unwrap())).is_ok());
         if copied && files(from) == before {
             return;
         }

@@ -36,21 +36,13 @@ fn key(at: u32) -> Bytes {
 
 /// Bytes that compress little, so that the file has many data blocks.
 fn value(at: u32) -> Bytes {
-    (0..100_u32)
-        .map(|byte| ((at * 7_919 + byte * 104_729).wrapping_mul(2_654_435_761) >> 24) as u8)
-        .collect()
+    (0..100_u32).map(|byte| ((at * 7_919 + byte * 104_729).wrapping_mul(2_654_435_761) >> 24) as u8).collect()
 }
 
 fn only_file(dir: &Path, extension: &str) -> PathBuf {
-    let matching = |path: &PathBuf| {
-        path.extension()
-            .is_some_and(|found| found.to_str() == Some(extension))
-    };
-    let mut files: Vec<PathBuf> = fs::read_dir(dir)
-        .unwrap()
-        .map(|file| file.unwrap().path())
-        .filter(matching)
-        .collect();
+    let matching = |path: &PathBuf| path.extension().is_some_and(|found| found.to_str() == Some(extension));
+    let mut files: Vec<PathBuf> =
+        fs::read_dir(dir).unwrap().map(|file| file.unwrap().path()).filter(matching).collect();
     assert_eq!(files.len(), 1, "{files:?}");
     files.remove(0)
 }
@@ -113,11 +105,7 @@ fn a_flipped_byte_is_an_error_that_names_the_file() {
             }
         }
     }
-    assert!(
-        at_read > 160,
-        "{at_read} flips found by a read, {at_open} by opening, of {}",
-        whole.len()
-    );
+    assert!(at_read > 160, "{at_read} flips found by a read, {at_open} by opening, of {}", whole.len());
 }
 
 #[test]
@@ -131,22 +119,14 @@ fn a_cut_or_missing_file_stops_the_start() {
     assert_damaged(&path, &file);
     fs::write(&file, &whole).unwrap();
     let store = RocksStore::open(&path).unwrap();
-    assert_eq!(
-        scan_all(&store).unwrap().len(),
-        ENTRIES as usize,
-        "no start touched the rest"
-    );
+    assert_eq!(scan_all(&store).unwrap().len(), ENTRIES as usize, "no start touched the rest");
 }
 
 fn assert_damaged(path: &Path, file: &Path) {
     let error = RocksStore::open(path).err().unwrap();
     assert!(matches!(error, OpenError::Damaged { .. }), "{error:?}");
     let text = error.to_string();
-    for part in [
-        path.to_str().unwrap(),
-        file.file_name().unwrap().to_str().unwrap(),
-        "bring the directory back",
-    ] {
+    for part in [path.to_str().unwrap(), file.file_name().unwrap().to_str().unwrap(), "bring the directory back"] {
         assert!(text.contains(part), "{part} is not in: {text}");
     }
 }
@@ -167,10 +147,7 @@ fn a_store_has_one_process_at_a_time_and_is_closed_to_others() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("store");
     let store = RocksStore::open(&path).unwrap();
-    assert!(matches!(
-        RocksStore::open(&path),
-        Err(OpenError::Locked { .. })
-    ));
+    assert!(matches!(RocksStore::open(&path), Err(OpenError::Locked { .. })));
     drop(store);
     RocksStore::open(&path).unwrap();
     let mode = fs::metadata(&path).unwrap().permissions().mode();
@@ -192,19 +169,8 @@ fn a_directory_that_cannot_be_is_named() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("no such parent/store");
     let error = RocksStore::open(&path).err().unwrap();
-    let OpenError::Directory {
-        dir: named, action, ..
-    } = &error
-    else {
-        panic!("{error:?}")
-    };
-    assert_eq!(
-        (named.as_path(), *action),
-        (
-            dir.path().join("no such parent/store.new").as_path(),
-            "create"
-        )
-    );
+    let OpenError::Directory { dir: named, action, .. } = &error else { panic!("{error:?}") };
+    assert_eq!((named.as_path(), *action), (dir.path().join("no such parent/store.new").as_path(), "create"));
 }
 
 #[test]
@@ -212,9 +178,7 @@ fn a_family_of_a_later_version_is_not_opened_around() {
     let (_dir, path) = store_with_one_file();
     let families = ["default", "state", "messages", "bodies"];
     let mut database = rocksdb::DB::open_cf(&rocksdb::Options::default(), &path, families).unwrap();
-    database
-        .create_cf("directory", &rocksdb::Options::default())
-        .unwrap();
+    database.create_cf("directory", &rocksdb::Options::default()).unwrap();
     drop(database);
     match RocksStore::open(&path) {
         Err(OpenError::Newer { family, .. }) => assert_eq!(family, "directory"),

@@ -24,11 +24,7 @@ fn batch(number: u64) -> WriteBatch {
     let mut batch = WriteBatch::default();
     batch.put(Family::State, COUNTER, number.to_be_bytes().to_vec());
     for family in [Family::Messages, Family::Bodies] {
-        batch.put(
-            family,
-            number.to_be_bytes().to_vec(),
-            vec![number as u8; VALUE_BYTES],
-        );
+        batch.put(family, number.to_be_bytes().to_vec(), vec![number as u8; VALUE_BYTES]);
         batch.delete(family, number.saturating_sub(2).to_be_bytes().to_vec());
     }
     batch
@@ -41,10 +37,7 @@ fn a_killed_process_leaves_a_prefix_that_holds_all_that_was_flushed() {
     for round in 1..=3 {
         let flushed = kill_after_flushes(&path, round * 2);
         let count = assert_whole(&path);
-        assert!(
-            count >= flushed,
-            "{count} batches are left of {flushed} that were flushed"
-        );
+        assert!(count >= flushed, "{count} batches are left of {flushed} that were flushed");
     }
 }
 
@@ -78,20 +71,14 @@ fn assert_whole(path: &Path) -> u64 {
                 ControlFlow::Continue(())
             })
             .unwrap();
-        assert_eq!(
-            found,
-            [count - 1, count],
-            "{family:?} after {count} batches"
-        );
+        assert_eq!(found, [count - 1, count], "{family:?} after {count} batches");
     }
     count
 }
 
 fn count(store: &RocksStore) -> u64 {
     let found = store.get(Family::State, COUNTER).unwrap();
-    found.map_or(0, |count: Bytes| {
-        u64::from_be_bytes(count[..].try_into().unwrap())
-    })
+    found.map_or(0, |count: Bytes| u64::from_be_bytes(count[..].try_into().unwrap()))
 }
 
 #[test]

@@ -50,36 +50,18 @@ pub enum Force {
 }
 
 impl Handfast {
-    pub async fn create_queue(
-        &self,
-        name: &str,
-        settings: QueueSettings,
-    ) -> Result<(), RequestError> {
-        let settings = v1::QueueSettings {
-            max_attempts: settings.max_attempts,
-            max_abandoned: settings.max_abandoned,
-        };
-        self.done(Ask::CreateQueue(v1::CreateQueue {
-            name: name.to_owned(),
-            settings: Some(settings),
-        }))
-        .await
+    pub async fn create_queue(&self, name: &str, settings: QueueSettings) -> Result<(), RequestError> {
+        let settings = v1::QueueSettings { max_attempts: settings.max_attempts, max_abandoned: settings.max_abandoned };
+        self.done(Ask::CreateQueue(v1::CreateQueue { name: name.to_owned(), settings: Some(settings) })).await
     }
 
     pub async fn delete_queue(&self, name: &str, fate: Fate) -> Result<(), RequestError> {
-        self.done(Ask::DeleteQueue(v1::DeleteQueue {
-            name: name.to_owned(),
-            discard: fate == Fate::Discard,
-        }))
-        .await
+        self.done(Ask::DeleteQueue(v1::DeleteQueue { name: name.to_owned(), discard: fate == Fate::Discard })).await
     }
 
     /// Removes what is in the queue now; answers how many that were.
     pub async fn purge_queue(&self, name: &str, fate: Fate) -> Result<u64, RequestError> {
-        let ask = v1::PurgeQueue {
-            name: name.to_owned(),
-            to_dead_letter: fate == Fate::DeadLetter,
-        };
+        let ask = v1::PurgeQueue { name: name.to_owned(), to_dead_letter: fate == Fate::DeadLetter };
         let answer = self.session.ask(Ask::PurgeQueue(ask)).await?;
         expect_answer!(self.session, answer, Purged, "purge queue").map(|purged| purged.removed)
     }
@@ -89,11 +71,7 @@ impl Handfast {
     }
 
     pub async fn queue(&self, name: &str) -> Result<QueueView, RequestError> {
-        let views = self
-            .queue_views(Ask::ShowQueue(v1::ShowQueue {
-                name: name.to_owned(),
-            }))
-            .await?;
+        let views = self.queue_views(Ask::ShowQueue(v1::ShowQueue { name: name.to_owned() })).await?;
         self.only(views, "queues")
     }
 
@@ -105,19 +83,10 @@ impl Handfast {
         limit: u32,
         body_bytes: u32,
     ) -> Result<Vec<PeekedMessage>, RequestError> {
-        let ask = v1::Peek {
-            queue: queue.to_owned(),
-            after: after.map(|place| place.0),
-            limit,
-            body_bytes,
-        };
+        let ask = v1::Peek { queue: queue.to_owned(), after: after.map(|place| place.0), limit, body_bytes };
         let answer = self.session.ask(Ask::Peek(ask)).await?;
         let peeked = expect_answer!(self.session, answer, Peeked, "peek")?;
-        let messages = peeked
-            .messages
-            .into_iter()
-            .map(PeekedMessage::try_from)
-            .collect::<Result<Vec<_>, _>>();
+        let messages = peeked.messages.into_iter().map(PeekedMessage::try_from).collect::<Result<Vec<_>, _>>();
         messages.map_err(|malformed| self.session.unreadable(malformed))
     }
 
@@ -131,12 +100,7 @@ impl Handfast {
 
     /// A dead letter, with its body.
     pub async fn dead_letter(&self, id: MessageId) -> Result<Received, RequestError> {
-        let answer = self
-            .session
-            .ask(Ask::ShowDeadLetter(v1::ShowDeadLetter {
-                id: id.to_string(),
-            }))
-            .await?;
+        let answer = self.session.ask(Ask::ShowDeadLetter(v1::ShowDeadLetter { id: id.to_string() })).await?;
         let (body, length, mut wire) = match answer {
             Answer::Received(wire) => (wire.apart_body, wire.body_length, wire),
             answer => {
@@ -152,92 +116,50 @@ impl Handfast {
     }
 
     /// Sends dead letters back, all or none: each to the queue it came from, or all of them to `to`.
-    pub async fn return_dead_letters(
-        &self,
-        ids: &[MessageId],
-        to: Option<&str>,
-    ) -> Result<(), RequestError> {
+    pub async fn return_dead_letters(&self, ids: &[MessageId], to: Option<&str>) -> Result<(), RequestError> {
         let ids = ids.iter().map(MessageId::to_string).collect();
-        let ask = v1::ReturnDeadLetters {
-            ids,
-            to: to.map(str::to_owned),
-        };
+        let ask = v1::ReturnDeadLetters { ids, to: to.map(str::to_owned) };
         self.done(Ask::ReturnDeadLetters(ask)).await
     }
 
     /// Registers a resource, under an address without a password; its tables are created.
-    pub async fn add_resource(
-        &self,
-        name: &str,
-        kind: ResourceKind,
-        address: &str,
-    ) -> Result<(), RequestError> {
-        let ask = v1::AddResource {
-            name: name.to_owned(),
-            kind: kind.as_str().to_owned(),
-            address: address.to_owned(),
-        };
+    pub async fn add_resource(&self, name: &str, kind: ResourceKind, address: &str) -> Result<(), RequestError> {
+        let ask =
+            v1::AddResource { name: name.to_owned(), kind: kind.as_str().to_owned(), address: address.to_owned() };
         self.done(Ask::AddResource(ask)).await
     }
 
     pub async fn remove_resource(&self, name: &str) -> Result<(), RequestError> {
-        self.done(Ask::RemoveResource(v1::RemoveResource {
-            name: name.to_owned(),
-        }))
-        .await
+        self.done(Ask::RemoveResource(v1::RemoveResource { name: name.to_owned() })).await
     }
 
     pub async fn resources(&self) -> Result<Vec<ResourceView>, RequestError> {
-        let answer = self
-            .session
-            .ask(Ask::ListResources(v1::ListResources {}))
-            .await?;
+        let answer = self.session.ask(Ask::ListResources(v1::ListResources {})).await?;
         let found = expect_answer!(self.session, answer, Resources, "list resources")?;
-        let views = found
-            .resources
-            .into_iter()
-            .map(ResourceView::try_from)
-            .collect::<Result<Vec<_>, _>>();
+        let views = found.resources.into_iter().map(ResourceView::try_from).collect::<Result<Vec<_>, _>>();
         views.map_err(|malformed| self.session.unreadable(malformed))
     }
 
     /// What is right and what is missing there, in plain words.
     pub async fn test_resource(&self, name: &str) -> Result<Vec<Finding>, RequestError> {
-        let answer = self
-            .session
-            .ask(Ask::TestResource(v1::TestResource {
-                name: name.to_owned(),
-            }))
-            .await?;
+        let answer = self.session.ask(Ask::TestResource(v1::TestResource { name: name.to_owned() })).await?;
         let found = expect_answer!(self.session, answer, Findings, "test resource")?;
         Ok(found.findings.into_iter().map(Finding::from).collect())
     }
 
     /// The operator's word that this server is no copy, so that recovery may work at the resource (P3).
     pub async fn adopt_resource(&self, name: &str) -> Result<(), RequestError> {
-        self.done(Ask::AdoptResource(v1::AdoptResource {
-            name: name.to_owned(),
-        }))
-        .await
+        self.done(Ask::AdoptResource(v1::AdoptResource { name: name.to_owned() })).await
     }
 
-    pub async fn transactions(
-        &self,
-        filter: TransactionFilter,
-    ) -> Result<Vec<TransactionView>, RequestError> {
+    pub async fn transactions(&self, filter: TransactionFilter) -> Result<Vec<TransactionView>, RequestError> {
         let after = filter.after.map(|id| id.to_string()).unwrap_or_default();
-        let ask = v1::ListTransactions {
-            in_doubt: filter.in_doubt,
-            after,
-            limit: filter.limit,
-        };
+        let ask = v1::ListTransactions { in_doubt: filter.in_doubt, after, limit: filter.limit };
         self.transaction_views(Ask::ListTransactions(ask)).await
     }
 
     pub async fn transaction(&self, id: GlobalId) -> Result<TransactionView, RequestError> {
-        let ask = Ask::ShowTransaction(v1::ShowTransaction {
-            gtrid: id.to_string(),
-        });
+        let ask = Ask::ShowTransaction(v1::ShowTransaction { gtrid: id.to_string() });
         let views = self.transaction_views(ask).await?;
         self.only(views, "transactions")
     }
@@ -258,21 +180,17 @@ impl Handfast {
             // Done as asked.
             Answer::Done(_) => Ok(match outcome {
                 Outcome::Committed => KnownOutcome::Committed,
-                Outcome::RolledBack => KnownOutcome::RolledBack {
-                    reason: "an operator rolled it back".to_owned(),
-                },
+                Outcome::RolledBack => KnownOutcome::RolledBack { reason: "an operator rolled it back".to_owned() },
             }),
-            answer => expect_answer!(self.session, answer, Outcome, "resolve transaction")
-                .map(|outcome| known(&outcome)),
+            answer => {
+                expect_answer!(self.session, answer, Outcome, "resolve transaction").map(|outcome| known(&outcome))
+            }
         }
     }
 
     /// The heuristic outcome has been seen and need not be kept.
     pub async fn forget_transaction(&self, id: GlobalId) -> Result<(), RequestError> {
-        self.done(Ask::ForgetTransaction(v1::ForgetTransaction {
-            gtrid: id.to_string(),
-        }))
-        .await
+        self.done(Ask::ForgetTransaction(v1::ForgetTransaction { gtrid: id.to_string() })).await
     }
 
     async fn done(&self, ask: Ask) -> Result<(), RequestError> {
@@ -289,19 +207,12 @@ impl Handfast {
     async fn transaction_views(&self, ask: Ask) -> Result<Vec<TransactionView>, RequestError> {
         let answer = self.session.ask(ask).await?;
         let found = expect_answer!(self.session, answer, Transactions, "show transactions")?;
-        Ok(found
-            .transactions
-            .into_iter()
-            .map(TransactionView::from)
-            .collect())
+        Ok(found.transactions.into_iter().map(TransactionView::from).collect())
     }
 
     /// The one thing that was asked for.
     fn only<T>(&self, found: Vec<T>, field: &'static str) -> Result<T, RequestError> {
-        let missing = || {
-            self.session
-                .unreadable(handfast_wire::Malformed::Missing(field))
-        };
+        let missing = || self.session.unreadable(handfast_wire::Malformed::Missing(field));
         found.into_iter().next().ok_or_else(missing)
     }
 }

@@ -23,10 +23,7 @@ impl From<Blame> for v1::Blame {
             Blame::Message { error } => (v1::blame::Kind::Message, error),
             Blame::Reject { error } => (v1::blame::Kind::Reject, error),
         };
-        v1::Blame {
-            kind: kind.into(),
-            error: cut(error),
-        }
+        v1::Blame { kind: kind.into(), error: cut(error) }
     }
 }
 
@@ -40,9 +37,7 @@ fn cut(mut error: String) -> String {
 /// table, no permission, wrong SQL) are its own fault, nothing else is.
 pub fn blame_of(error: &tokio_postgres::Error) -> Blame {
     match error.code().map(|code| &code.code()[..2]) {
-        Some("22" | "23" | "42") => Blame::Message {
-            error: postgres_text(error),
-        },
+        Some("22" | "23" | "42") => Blame::Message { error: postgres_text(error) },
         _ => Blame::None,
     }
 }
@@ -52,12 +47,7 @@ pub fn postgres_text(error: &tokio_postgres::Error) -> String {
     let Some(said) = error.as_db_error() else {
         return error.to_string();
     };
-    let mut text = format!(
-        "{} {}: {}",
-        said.severity(),
-        said.code().code(),
-        said.message()
-    );
+    let mut text = format!("{} {}: {}", said.severity(), said.code().code(), said.message());
     if let Some(detail) = said.detail() {
         text.push_str(" (");
         text.push_str(detail);
@@ -79,13 +69,7 @@ pub fn blame_of_sqlite(error: &rusqlite::Error) -> Blame {
         | rusqlite::Error::MultipleStatement => true,
         _ => false,
     };
-    if own_fault {
-        Blame::Message {
-            error: error.to_string(),
-        }
-    } else {
-        Blame::None
-    }
+    if own_fault { Blame::Message { error: error.to_string() } } else { Blame::None }
 }
 
 fn is_own_fault(code: ErrorCode) -> bool {
@@ -130,21 +114,14 @@ mod tests {
             let blame = blame_of_sqlite(&error);
             assert_eq!(blame != Blame::None, own_fault, "{code}: {blame:?}");
         }
-        assert_ne!(
-            blame_of_sqlite(&rusqlite::Error::InvalidParameterCount(1, 2)),
-            Blame::None
-        );
+        assert_ne!(blame_of_sqlite(&rusqlite::Error::InvalidParameterCount(1, 2)), Blame::None);
     }
 
     #[test]
     fn an_error_text_is_cut_where_a_character_begins() {
-        let blame = v1::Blame::from(Blame::Message {
-            error: "ö".repeat(ERROR_TEXT_BYTES_MAX) + "x",
-        });
+        let blame = v1::Blame::from(Blame::Message { error: "ö".repeat(ERROR_TEXT_BYTES_MAX) + "x" });
         assert_eq!(blame.error, "ö".repeat(ERROR_TEXT_BYTES_MAX / 2));
-        let odd = v1::Blame::from(Blame::Reject {
-            error: format!("x{}", "ö".repeat(ERROR_TEXT_BYTES_MAX)),
-        });
+        let odd = v1::Blame::from(Blame::Reject { error: format!("x{}", "ö".repeat(ERROR_TEXT_BYTES_MAX)) });
         assert_eq!(odd.error.len(), ERROR_TEXT_BYTES_MAX - 1);
         assert_eq!(odd.kind(), v1::blame::Kind::Reject);
     }

@@ -14,11 +14,7 @@ use crate::session::{Answer, Ask, Connection, Pending, Session, expect_answer};
 
 /// Sends a body part by part, with at most the server's window of parts unanswered; answers the id that a send on the same
 /// connection names.
-pub async fn stage(
-    session: &Session,
-    connection: &Connection,
-    mut body: Bytes,
-) -> Result<u64, RequestError> {
+pub async fn stage(session: &Session, connection: &Connection, mut body: Bytes) -> Result<u64, RequestError> {
     let first = body.split_to(body.len().min(CHUNK_BYTES_MAX));
     let id = {
         let _permit = permit(session, connection).await?;
@@ -45,10 +41,7 @@ pub async fn stage(
 
 type Part<'a> = (Pending, tokio::sync::SemaphorePermit<'a>);
 
-async fn take_oldest(
-    session: &Session,
-    unanswered: &mut VecDeque<Part<'_>>,
-) -> Result<(), RequestError> {
+async fn take_oldest(session: &Session, unanswered: &mut VecDeque<Part<'_>>) -> Result<(), RequestError> {
     let Some((pending, _permit)) = unanswered.pop_front() else {
         return Ok(());
     };
@@ -59,25 +52,12 @@ async fn permit<'a>(
     session: &Session,
     connection: &'a Connection,
 ) -> Result<tokio::sync::SemaphorePermit<'a>, RequestError> {
-    let lost = |_| RequestError::Lost {
-        server: Arc::clone(session.server()),
-        cause: Cause::Replaced,
-    };
+    let lost = |_| RequestError::Lost { server: Arc::clone(session.server()), cause: Cause::Replaced };
     connection.staging.acquire().await.map_err(lost)
 }
 
-async fn start(
-    session: &Session,
-    connection: &Connection,
-    body: u64,
-    bytes: Bytes,
-) -> Result<Pending, RequestError> {
-    session
-        .start_ask(
-            Ask::StageBody(v1::StageBody { body, bytes }),
-            Some(connection.generation),
-        )
-        .await
+async fn start(session: &Session, connection: &Connection, body: u64, bytes: Bytes) -> Result<Pending, RequestError> {
+    session.start_ask(Ask::StageBody(v1::StageBody { body, bytes }), Some(connection.generation)).await
 }
 
 fn staged(session: &Session, answer: Result<Answer, RequestError>) -> Result<u64, RequestError> {
@@ -87,14 +67,9 @@ fn staged(session: &Session, answer: Result<Answer, RequestError>) -> Result<u64
 /// Reads a body that rests apart, whole, several parts ahead. Its length is the server's word, judged against the limit
 /// before anything is reserved for it.
 pub async fn read(session: &Session, body: u64, length: u64) -> Result<Bytes, RequestError> {
-    let announced = usize::try_from(length)
-        .ok()
-        .filter(|length| *length <= BODY_BYTES_MAX);
+    let announced = usize::try_from(length).ok().filter(|length| *length <= BODY_BYTES_MAX);
     let Some(announced) = announced else {
-        return Err(session.unreadable(Unreadable::BodyLength {
-            announced: length,
-            found: 0,
-        }));
+        return Err(session.unreadable(Unreadable::BodyLength { announced: length, found: 0 }));
     };
     let parts = u32::try_from(announced.div_ceil(CHUNK_BYTES_MAX)).expect("64 MiB have 256 parts");
     let mut whole = BytesMut::with_capacity(announced);
@@ -102,11 +77,7 @@ pub async fn read(session: &Session, body: u64, length: u64) -> Result<Bytes, Re
     let mut next = 0;
     loop {
         while next < parts && asked.len() < READ_WINDOW {
-            asked.push_back(
-                session
-                    .start_ask(Ask::ReadBody(v1::ReadBody { body, part: next }), None)
-                    .await?,
-            );
+            asked.push_back(session.start_ask(Ask::ReadBody(v1::ReadBody { body, part: next }), None).await?);
             next += 1;
         }
         let Some(part) = asked.pop_front() else { break };
@@ -116,16 +87,9 @@ pub async fn read(session: &Session, body: u64, length: u64) -> Result<Bytes, Re
         }
         whole.extend_from_slice(&part.bytes);
     }
-    if whole.len() == announced {
-        Ok(whole.freeze())
-    } else {
-        Err(body_length(session, length, whole.len()))
-    }
+    if whole.len() == announced { Ok(whole.freeze()) } else { Err(body_length(session, length, whole.len())) }
 }
 
 fn body_length(session: &Session, announced: u64, found: usize) -> RequestError {
-    session.unreadable(Unreadable::BodyLength {
-        announced,
-        found: found as u64,
-    })
+    session.unreadable(Unreadable::BodyLength { announced, found: found as u64 })
 }

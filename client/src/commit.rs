@@ -73,10 +73,7 @@ impl Ending {
             Ok(ready) => ready,
             Err(failure) => return self.fail(failure).await,
         };
-        let ask = v1::Commit {
-            gtrid: self.id.to_string(),
-            prepared,
-        };
+        let ask = v1::Commit { gtrid: self.id.to_string(), prepared };
         let asked = timeout(COMMIT_ANSWERED_WITHIN, self.session.ask(Ask::Commit(ask))).await;
         let deadline = Instant::now() + OUTCOME_ASKED_FOR;
         let (answer, last) = match (asked, last) {
@@ -90,15 +87,9 @@ impl Ending {
                 KnownOutcome::Undecided { .. } => self.in_doubt().ask_until(deadline).await,
                 known => self.in_doubt().conclude(known),
             },
-            Ok(Err(error))
-                if !error.may_have_happened()
-                    && error.code() != Some(RefusalCode::CommitUnderWay) =>
-            {
+            Ok(Err(error)) if !error.may_have_happened() && error.code() != Some(RefusalCode::CommitUnderWay) => {
                 // This was the one request to commit, and it had no effect.
-                self.fail(Failure::blameless(RollbackCause::Server {
-                    reason: error.to_string(),
-                }))
-                .await
+                self.fail(Failure::blameless(RollbackCause::Server { reason: error.to_string() })).await
             }
             Ok(Err(_)) => self.in_doubt().ask_until(deadline).await,
             // Past its deadline, or an answer of another kind.
@@ -113,19 +104,11 @@ impl Ending {
     }
 
     async fn tell_rollback(&self, blame: Blame) -> Result<(), RequestError> {
-        let ask = v1::Rollback {
-            gtrid: self.id.to_string(),
-            blame: Some(blame.into()),
-        };
+        let ask = v1::Rollback { gtrid: self.id.to_string(), blame: Some(blame.into()) };
         match self.session.ask(Ask::Rollback(ask)).await {
             Ok(_) => Ok(()),
             // It has ended already, and it was not committed.
-            Err(error)
-                if matches!(
-                    error.code(),
-                    Some(RefusalCode::TransactionNotActive | RefusalCode::RolledBack)
-                ) =>
-            {
+            Err(error) if matches!(error.code(), Some(RefusalCode::TransactionNotActive | RefusalCode::RolledBack)) => {
                 Ok(())
             }
             Err(error) => Err(error),
@@ -144,23 +127,13 @@ impl Ending {
     async fn roll_back_branches(&mut self) {
         let pool = &self.pool;
         let branches = std::mem::take(&mut self.branches);
-        join_all(branches.into_iter().map(async |(_, branch)| {
-            match branch {
-                Branch::Postgres(branch)
-                    if branch
-                        .failure()
-                        .is_some_and(|failure| failure.is_cancelled()) =>
-                {
-                    drop(branch)
-                }
-                Branch::Postgres(branch) => {
-                    keep_postgres(pool, branch.into_connection().0.roll_back()).await
-                }
-                Branch::Sqlite(branch) => {
-                    let (connection, turn) = branch.into_connection();
-                    keep_sqlite(pool, connection.roll_back()).await;
-                    drop(turn);
-                }
+        join_all(branches.into_iter().map(async |(_, branch)| match branch {
+            Branch::Postgres(branch) if branch.failure().is_some_and(|failure| failure.is_cancelled()) => drop(branch),
+            Branch::Postgres(branch) => keep_postgres(pool, branch.into_connection().0.roll_back()).await,
+            Branch::Sqlite(branch) => {
+                let (connection, turn) = branch.into_connection();
+                keep_sqlite(pool, connection.roll_back()).await;
+                drop(turn);
             }
         }))
         .await;
@@ -170,12 +143,7 @@ impl Ending {
     async fn make_ready(&mut self) -> Result<(Vec<String>, Option<Ready>), Failure> {
         let id = self.id;
         let branches = std::mem::take(&mut self.branches);
-        let results = join_all(
-            branches
-                .into_iter()
-                .map(async |(name, branch)| (name, ready(branch, id).await)),
-        )
-        .await;
+        let results = join_all(branches.into_iter().map(async |(name, branch)| (name, ready(branch, id).await))).await;
         let (mut prepared, mut last, mut failed) = (Vec::new(), None, None);
         for (name, result) in results {
             match result {
@@ -200,9 +168,7 @@ impl Ending {
 
     async fn roll_back_last(&self, last: Option<Ready>) {
         match last {
-            Some(Ready::LastPostgres(connection, _)) => {
-                keep_postgres(&self.pool, connection.roll_back()).await
-            }
+            Some(Ready::LastPostgres(connection, _)) => keep_postgres(&self.pool, connection.roll_back()).await,
             Some(Ready::LastSqlite(connection, turn)) => {
                 keep_sqlite(&self.pool, connection.roll_back()).await;
                 drop(turn);
@@ -217,19 +183,12 @@ impl Ending {
             Ready::LastPostgres(connection, number) => {
                 let resource = connection.resource().name.clone();
                 let decision = postgres_marker::commit(connection, number, self.id).await;
-                (
-                    resource,
-                    kept(decision, |connection| {
-                        self.pool.put_postgres_ended(connection)
-                    }),
-                )
+                (resource, kept(decision, |connection| self.pool.put_postgres_ended(connection)))
             }
             Ready::LastSqlite(connection, turn) => {
                 let resource = connection.resource().name.clone();
                 let decision = connection.commit(self.id).await;
-                let decision = kept(decision, |connection| {
-                    self.pool.put_sqlite_ended(connection)
-                });
+                let decision = kept(decision, |connection| self.pool.put_sqlite_ended(connection));
                 drop(turn);
                 (resource, decision)
             }
@@ -237,30 +196,18 @@ impl Ending {
         };
         if let Decision::Fenced = decision {
             // The row decides, whether the coordinator can be asked or not; it wrote that row itself.
-            let report = v1::ReportOutcome {
-                gtrid: self.id.to_string(),
-                committed: false,
-            };
+            let report = v1::ReportOutcome { gtrid: self.id.to_string(), committed: false };
             self.session.tell(Ask::ReportOutcome(report));
-            return CommitOutcome::RolledBack {
-                why: RollbackCause::Fenced { resource },
-            };
+            return CommitOutcome::RolledBack { why: RollbackCause::Fenced { resource } };
         }
-        let outcome = self
-            .report(matches!(decision, Decision::Committed(())))
-            .await;
+        let outcome = self.report(matches!(decision, Decision::Committed(()))).await;
         match (decision, outcome) {
             (Decision::Committed(()), CommitOutcome::RolledBack { .. }) => {
                 tracing::error!(id = %self.id, %resource, "the database has committed what the coordinator rolled back");
-                CommitOutcome::Heuristic {
-                    heuristic: Heuristic::Mixed,
-                    transaction: self.in_doubt(),
-                }
+                CommitOutcome::Heuristic { heuristic: Heuristic::Mixed, transaction: self.in_doubt() }
             }
             (Decision::Uncertain { error: Some(error) }, CommitOutcome::RolledBack { .. }) => {
-                CommitOutcome::RolledBack {
-                    why: RollbackCause::Database { resource, error },
-                }
+                CommitOutcome::RolledBack { why: RollbackCause::Database { resource, error } }
             }
             (_, outcome) => outcome,
         }
@@ -272,10 +219,7 @@ impl Ending {
         let deadline = Instant::now() + OUTCOME_ASKED_FOR;
         let reporting = async {
             loop {
-                let ask = v1::ReportOutcome {
-                    gtrid: self.id.to_string(),
-                    committed,
-                };
+                let ask = v1::ReportOutcome { gtrid: self.id.to_string(), committed };
                 match self.session.ask(Ask::ReportOutcome(ask)).await {
                     Ok(Answer::Outcome(outcome)) => match known(&outcome) {
                         KnownOutcome::Undecided { .. } => return None,
@@ -309,12 +253,12 @@ async fn ready(branch: Branch, id: GlobalId) -> Result<Ready, Failure> {
             let (connection, number) = branch.into_connection();
             let connection = postgres_marker::check(connection, number).await?;
             match connection.resource().kind {
-                ResourceKind::PostgresTwoPhase => Ok(Ready::Prepared(
-                    postgres_marker::prepare(connection, number, id).await?,
-                )),
-                ResourceKind::PostgresMarker
-                | ResourceKind::SqliteMarker
-                | ResourceKind::Service => Ok(Ready::LastPostgres(connection, number)),
+                ResourceKind::PostgresTwoPhase => {
+                    Ok(Ready::Prepared(postgres_marker::prepare(connection, number, id).await?))
+                }
+                ResourceKind::PostgresMarker | ResourceKind::SqliteMarker | ResourceKind::Service => {
+                    Ok(Ready::LastPostgres(connection, number))
+                }
             }
         }
     }

@@ -13,9 +13,7 @@ pub use handfast_wire::v1::refusal::Code as RefusalCode;
 #[non_exhaustive]
 pub enum RequestError {
     /// It was not sent.
-    #[error(
-        "{server} cannot be reached: {cause}; is it running? start it with: handfast serve --data DIR"
-    )]
+    #[error("{server} cannot be reached: {cause}; is it running? start it with: handfast serve --data DIR")]
     Unreachable { server: Arc<str>, cause: Cause },
     /// It was sent, and the connection was lost before its answer came: it may or may not have happened.
     #[error("the connection to {server} was lost before the answer came: {cause}")]
@@ -116,9 +114,7 @@ impl RequestError {
     pub fn code(&self) -> Option<RefusalCode> {
         match self {
             RequestError::Refused(refused) => Some(refused.code),
-            RequestError::Unreachable { .. }
-            | RequestError::Lost { .. }
-            | RequestError::Unreadable { .. } => None,
+            RequestError::Unreachable { .. } | RequestError::Lost { .. } | RequestError::Unreadable { .. } => None,
         }
     }
 }
@@ -156,11 +152,7 @@ impl From<v1::Refusal> for Refused {
     fn from(refusal: v1::Refusal) -> Refused {
         // A code of a later version is taken as "may have happened": the careful reading.
         let code = RefusalCode::try_from(refusal.code).unwrap_or(RefusalCode::Unknown);
-        Refused {
-            code,
-            text: refusal.text,
-            expected: refusal.expected,
-        }
+        Refused { code, text: refusal.text, expected: refusal.expected }
     }
 }
 
@@ -169,10 +161,7 @@ impl From<v1::Refusal> for Refused {
 #[non_exhaustive]
 pub enum ConnectError {
     #[error("{url} is not the URL of a server; it looks like http://127.0.0.1:1801")]
-    Url {
-        url: String,
-        cause: tonic::transport::Error,
-    },
+    Url { url: String, cause: tonic::transport::Error },
     #[error(transparent)]
     Request(#[from] RequestError),
 }

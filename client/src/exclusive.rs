@@ -20,29 +20,14 @@ pub struct ExclusiveReader {
 }
 
 impl ExclusiveReader {
-    pub(crate) async fn open(
-        session: Session,
-        queue: &str,
-        wait: Duration,
-    ) -> Result<ExclusiveReader, RequestError> {
+    pub(crate) async fn open(session: Session, queue: &str, wait: Duration) -> Result<ExclusiveReader, RequestError> {
         let generation = session.connection().await?.generation;
         // Made before the answer: a cancelled opening closes what it may have opened, and the lease is kept from its first
         // moment on.
         session.exclusive_reader_opened();
-        let reader = ExclusiveReader {
-            session,
-            queue: queue.to_owned(),
-            generation,
-        };
-        let ask = Ask::OpenExclusive(v1::OpenExclusive {
-            queue: queue.to_owned(),
-            wait_ms: millis(wait),
-        });
-        let answer = reader
-            .session
-            .start_ask(ask, Some(generation))
-            .await?
-            .await?;
+        let reader = ExclusiveReader { session, queue: queue.to_owned(), generation };
+        let ask = Ask::OpenExclusive(v1::OpenExclusive { queue: queue.to_owned(), wait_ms: millis(wait) });
+        let answer = reader.session.start_ask(ask, Some(generation)).await?.await?;
         expect_answer!(reader.session, answer, Done, "open exclusive")?;
         Ok(reader)
     }
@@ -61,10 +46,7 @@ impl ExclusiveReader {
         if self.is_held() {
             return Ok(());
         }
-        Err(RequestError::Lost {
-            server: Arc::clone(self.session.server()),
-            cause: Cause::Replaced,
-        })
+        Err(RequestError::Lost { server: Arc::clone(self.session.server()), cause: Cause::Replaced })
     }
 }
 
@@ -72,9 +54,7 @@ impl Drop for ExclusiveReader {
     fn drop(&mut self) {
         self.session.exclusive_reader_closed();
         if self.is_held() {
-            self.session.tell(Ask::CloseExclusive(v1::CloseExclusive {
-                queue: std::mem::take(&mut self.queue),
-            }));
+            self.session.tell(Ask::CloseExclusive(v1::CloseExclusive { queue: std::mem::take(&mut self.queue) }));
         }
     }
 }

@@ -29,10 +29,7 @@ impl Handfast {
     /// Connects to the server at `url`, such as `http://127.0.0.1:1801`. To be called inside a tokio runtime, in which the
     /// session lives from then on.
     pub async fn connect(url: &str) -> Result<Handfast, ConnectError> {
-        Ok(Handfast {
-            session: Session::connect(url).await?,
-            pool: Arc::default(),
-        })
+        Ok(Handfast { session: Session::connect(url).await?, pool: Arc::default() })
     }
 
     /// Begins a transaction that may last 60 s.
@@ -53,24 +50,14 @@ impl Handfast {
     }
 
     /// Sends all of `messages` or none, in a transaction of their own.
-    pub async fn send_batch(
-        &self,
-        queue: &str,
-        messages: Vec<Message>,
-    ) -> Result<Vec<MessageId>, SendError> {
+    pub async fn send_batch(&self, queue: &str, messages: Vec<Message>) -> Result<Vec<MessageId>, SendError> {
         let messages = messages.into_iter().map(|message| (queue, message));
-        Ok(send::send(&self.session, Envelope::default(), messages)
-            .await?
-            .ids)
+        Ok(send::send(&self.session, Envelope::default(), messages).await?.ids)
     }
 
     /// Receives one message for good. Where its answer is lost, or this future is dropped meanwhile, the message is gone:
     /// what must not be lost is received in a transaction.
-    pub async fn receive(
-        &self,
-        queue: &str,
-        wait: Duration,
-    ) -> Result<Option<Received>, RequestError> {
+    pub async fn receive(&self, queue: &str, wait: Duration) -> Result<Option<Received>, RequestError> {
         receive::receive(&self.session, None, queue, wait).await
     }
 
@@ -81,11 +68,7 @@ impl Handfast {
 
     /// Becomes the exclusive reader of `queue` (P23): while it is open, only this client's transactions receive from it.
     /// Waits that long for another to close.
-    pub async fn open_exclusive(
-        &self,
-        queue: &str,
-        wait: Duration,
-    ) -> Result<ExclusiveReader, RequestError> {
+    pub async fn open_exclusive(&self, queue: &str, wait: Duration) -> Result<ExclusiveReader, RequestError> {
         ExclusiveReader::open(self.session.clone(), queue, wait).await
     }
 

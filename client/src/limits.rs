@@ -97,8 +97,5 @@ pub const PRODUCER_PAUSE_MIN: Duration = Duration::from_millis(20);
 pub const PRODUCER_PAUSE_MAX: Duration = Duration::from_secs(2);
 
 const _: () = assert!(CHUNK_BYTES_MAX < MESSAGE_BYTES_MAX && MESSAGE_BYTES_MAX < SEND_BYTES_MAX);
-const _: () = assert!(
-    SEND_BYTES_MAX + (64 << 10) < 4 << 20,
-    "gRPC refuses larger messages by default"
-);
+const _: () = assert!(SEND_BYTES_MAX + (64 << 10) < 4 << 20, "gRPC refuses larger messages by default");
 const _: () = assert!(BODY_BYTES_MAX <= ANSWER_BYTES_MAX);

@@ -18,10 +18,7 @@ pub struct Message {
 
 impl Message {
     pub fn bytes(body: impl Into<Bytes>) -> Message {
-        Message {
-            properties: Properties::default(),
-            body: body.into(),
-        }
+        Message { properties: Properties::default(), body: body.into() }
     }
 
     pub fn text(body: impl Into<String>) -> Message {
@@ -81,9 +78,7 @@ impl Message {
     /// The limits that hold for every queue manager; one with a smaller limit refuses on its own.
     pub fn check(&self) -> Result<(), MessageInvalid> {
         if self.body.len() > BODY_BYTES_MAX {
-            return Err(MessageInvalid::BodyTooLong {
-                bytes: self.body.len(),
-            });
+            return Err(MessageInvalid::BodyTooLong { bytes: self.body.len() });
         }
         self.properties.check()
     }
@@ -121,12 +116,8 @@ mod tests {
 
     #[test]
     fn properties_are_set_one_by_one() {
-        let message = Message::json(&[1, 2])
-            .unwrap()
-            .label("pair")
-            .priority(Priority::HIGHEST)
-            .header("a", "b")
-            .drop_expired();
+        let message =
+            Message::json(&[1, 2]).unwrap().label("pair").priority(Priority::HIGHEST).header("a", "b").drop_expired();
         let properties = Properties {
             label: "pair".into(),
             priority: Priority::HIGHEST,
@@ -134,24 +125,13 @@ mod tests {
             drop_expired: true,
             ..Properties::default()
         };
-        assert_eq!(
-            message,
-            Message {
-                properties,
-                body: Bytes::from("[1,2]")
-            }
-        );
+        assert_eq!(message, Message { properties, body: Bytes::from("[1,2]") });
     }
 
     #[test]
     fn a_message_over_the_limit_is_refused_before_it_is_sent() {
         let message = Message::bytes(vec![0; BODY_BYTES_MAX + 1]);
-        assert_eq!(
-            message.check(),
-            Err(MessageInvalid::BodyTooLong {
-                bytes: BODY_BYTES_MAX + 1
-            })
-        );
+        assert_eq!(message.check(), Err(MessageInvalid::BodyTooLong { bytes: BODY_BYTES_MAX + 1 }));
         assert_eq!(Message::bytes(vec![0; BODY_BYTES_MAX]).check(), Ok(()));
     }
 }

@@ -21,10 +21,7 @@ pub enum CommitOutcome {
     /// Nothing of it is done.
     RolledBack { why: RollbackCause },
     /// Some part ended otherwise than decided; an operator has to look (G6).
-    Heuristic {
-        heuristic: Heuristic,
-        transaction: InDoubt,
-    },
+    Heuristic { heuristic: Heuristic, transaction: InDoubt },
     /// It will be committed or rolled back, and which of them cannot be told yet. Ask again; never assume.
     Unknown(InDoubt),
 }
@@ -35,13 +32,9 @@ impl CommitOutcome {
         match self {
             CommitOutcome::Committed => Ok(()),
             CommitOutcome::RolledBack { why } => Err(NotCommitted::RolledBack { why }),
-            CommitOutcome::Heuristic {
-                heuristic,
-                transaction,
-            } => Err(NotCommitted::Heuristic {
-                heuristic,
-                id: transaction.id,
-            }),
+            CommitOutcome::Heuristic { heuristic, transaction } => {
+                Err(NotCommitted::Heuristic { heuristic, id: transaction.id })
+            }
             CommitOutcome::Unknown(transaction) => Err(NotCommitted::Unknown { transaction }),
         }
     }
@@ -52,9 +45,7 @@ impl CommitOutcome {
 pub enum NotCommitted {
     #[error("rolled back: {why}")]
     RolledBack { why: RollbackCause },
-    #[error(
-        "transaction {id} ended as {heuristic}; look at it with: handfast transaction show {id}"
-    )]
+    #[error("transaction {id} ended as {heuristic}; look at it with: handfast transaction show {id}")]
     Heuristic { heuristic: Heuristic, id: GlobalId },
     #[error("the outcome of transaction {} is not known yet; ask again, or look with: handfast transaction show {}", transaction.id, transaction.id)]
     Unknown { transaction: InDoubt },
@@ -94,10 +85,7 @@ impl InDoubt {
 
     /// Asks the coordinator once. Waits up to five seconds for a decision.
     pub async fn ask_again(&self) -> Result<KnownOutcome, RequestError> {
-        let ask = v1::AskOutcome {
-            gtrid: self.id.to_string(),
-            wait_ms: millis(OUTCOME_WAIT),
-        };
+        let ask = v1::AskOutcome { gtrid: self.id.to_string(), wait_ms: millis(OUTCOME_WAIT) };
         let answer = self.session.ask(Ask::AskOutcome(ask)).await?;
         let outcome = expect_answer!(self.session, answer, Outcome, "ask outcome")?;
         Ok(known(&outcome))
@@ -133,16 +121,9 @@ impl InDoubt {
     pub(crate) fn conclude(&self, known: KnownOutcome) -> CommitOutcome {
         match known {
             KnownOutcome::Committed => CommitOutcome::Committed,
-            KnownOutcome::RolledBack { reason } => CommitOutcome::RolledBack {
-                why: RollbackCause::Server { reason },
-            },
-            KnownOutcome::Heuristic(heuristic) => CommitOutcome::Heuristic {
-                heuristic,
-                transaction: self.clone(),
-            },
-            KnownOutcome::Undecided { .. } | KnownOutcome::Forgotten => {
-                CommitOutcome::Unknown(self.clone())
-            }
+            KnownOutcome::RolledBack { reason } => CommitOutcome::RolledBack { why: RollbackCause::Server { reason } },
+            KnownOutcome::Heuristic(heuristic) => CommitOutcome::Heuristic { heuristic, transaction: self.clone() },
+            KnownOutcome::Undecided { .. } | KnownOutcome::Forgotten => CommitOutcome::Unknown(self.clone()),
         }
     }
 }
@@ -150,17 +131,13 @@ impl InDoubt {
 pub(crate) fn known(outcome: &v1::TransactionOutcome) -> KnownOutcome {
     match outcome.kind() {
         Kind::Committed => KnownOutcome::Committed,
-        Kind::RolledBack => KnownOutcome::RolledBack {
-            reason: outcome.reason.clone(),
-        },
+        Kind::RolledBack => KnownOutcome::RolledBack { reason: outcome.reason.clone() },
         Kind::Heuristic => {
             let heuristic: Option<Heuristic> = outcome.heuristic().into();
             // One whose kind this version does not know is one that nobody can vouch for.
             KnownOutcome::Heuristic(heuristic.unwrap_or(Heuristic::Hazard))
         }
-        Kind::Undecided => KnownOutcome::Undecided {
-            state: outcome.reason.clone(),
-        },
+        Kind::Undecided => KnownOutcome::Undecided { state: outcome.reason.clone() },
         Kind::Forgotten => KnownOutcome::Forgotten,
     }
 }

@@ -14,11 +14,7 @@ const SOCKET_HOST: &str = "localhost";
 /// In this order: `HANDFAST_PASSWORD_<NAME>` (capitals, `-` as `_`), `PGPASSWORD`, the file `PGPASSFILE` or `~/.pgpass`.
 /// None of them is no error: the server may ask for no password.
 pub async fn find(resource: &ResourceName, config: &Config) -> Option<String> {
-    let from_environment = || {
-        std::env::var(variable(resource))
-            .or_else(|_| std::env::var("PGPASSWORD"))
-            .ok()
-    };
+    let from_environment = || std::env::var(variable(resource)).or_else(|_| std::env::var("PGPASSWORD")).ok();
     match from_environment() {
         Some(password) => Some(password),
         None => from_file(config).await,
@@ -27,10 +23,7 @@ pub async fn find(resource: &ResourceName, config: &Config) -> Option<String> {
 
 /// The variable that holds the password of this resource alone.
 pub fn variable(resource: &ResourceName) -> String {
-    format!(
-        "HANDFAST_PASSWORD_{}",
-        resource.as_str().to_ascii_uppercase().replace('-', "_")
-    )
+    format!("HANDFAST_PASSWORD_{}", resource.as_str().to_ascii_uppercase().replace('-', "_"))
 }
 
 async fn from_file(config: &Config) -> Option<String> {
@@ -47,10 +40,7 @@ async fn from_file(config: &Config) -> Option<String> {
         _ => SOCKET_HOST,
     };
     let port = config.get_ports().first().copied().unwrap_or(PORT);
-    let user = config
-        .get_user()
-        .map(str::to_owned)
-        .or_else(|| std::env::var("USER").ok())?;
+    let user = config.get_user().map(str::to_owned).or_else(|| std::env::var("USER").ok())?;
     let database = config.get_dbname().unwrap_or(&user);
     pgpass::lookup(&text, host, port, database, &user)
 }

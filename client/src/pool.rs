@@ -29,11 +29,7 @@ struct Place {
 
 impl Default for Place {
     fn default() -> Place {
-        Place {
-            postgres: Vec::new(),
-            sqlite: None,
-            turn: Arc::new(Semaphore::new(1)),
-        }
+        Place { postgres: Vec::new(), sqlite: None, turn: Arc::new(Semaphore::new(1)) }
     }
 }
 
@@ -72,10 +68,7 @@ impl Pool {
     pub fn sqlite_turn(&self, resource: &Resource) -> Arc<Semaphore> {
         let mut places = self.places();
         // Without a place for it SQLite's own lock keeps the order.
-        place(&mut places, &resource.name).map_or_else(
-            || Arc::new(Semaphore::new(1)),
-            |place| Arc::clone(&place.turn),
-        )
+        place(&mut places, &resource.name).map_or_else(|| Arc::new(Semaphore::new(1)), |place| Arc::clone(&place.turn))
     }
 
     pub fn take_sqlite(&self, resource: &Resource) -> Option<SqliteConnection> {
@@ -96,10 +89,7 @@ impl Pool {
     }
 }
 
-fn place<'a>(
-    places: &'a mut BTreeMap<ResourceName, Place>,
-    name: &ResourceName,
-) -> Option<&'a mut Place> {
+fn place<'a>(places: &'a mut BTreeMap<ResourceName, Place>, name: &ResourceName) -> Option<&'a mut Place> {
     if places.len() >= POOLED_RESOURCES_MAX && !places.contains_key(name) {
         return None;
     }

@@ -21,33 +21,22 @@ pub enum PostgresStatementError {
     RollbackOnly(RollbackCause),
     /// It was carried out, but gave another number of rows.
     #[error("the statement gave {found} rows; {expected} expected")]
-    Rows {
-        found: usize,
-        expected: &'static str,
-    },
+    Rows { found: usize, expected: &'static str },
     #[error("the statement has {expected} parameters, {given} were given")]
     Parameters { expected: usize, given: usize },
     #[error("parameter {number} cannot be written as {expected}: {cause}")]
-    Parameter {
-        number: usize,
-        expected: Type,
-        cause: Box<dyn std::error::Error + Send + Sync>,
-    },
+    Parameter { number: usize, expected: Type, cause: Box<dyn std::error::Error + Send + Sync> },
     #[error("{resource}: {}", postgres_text(cause))]
-    Database {
-        resource: ResourceName,
-        cause: tokio_postgres::Error,
-    },
+    Database { resource: ResourceName, cause: tokio_postgres::Error },
 }
 
 impl PostgresStatementError {
     /// What it says about the messages that the transaction received (P22).
     pub fn blame(&self) -> Blame {
         match self {
-            PostgresStatementError::Parameters { .. }
-            | PostgresStatementError::Parameter { .. } => Blame::Message {
-                error: self.to_string(),
-            },
+            PostgresStatementError::Parameters { .. } | PostgresStatementError::Parameter { .. } => {
+                Blame::Message { error: self.to_string() }
+            }
             PostgresStatementError::Database { cause, .. } => blame_of(cause),
             PostgresStatementError::Control(_)
             | PostgresStatementError::RollbackOnly(_)
@@ -69,26 +58,12 @@ pub struct PostgresBranch {
 }
 
 impl PostgresBranch {
-    pub(crate) fn new(
-        connection: PostgresConnection,
-        number: TransactionNumber,
-        runtime: Handle,
-    ) -> PostgresBranch {
-        PostgresBranch {
-            connection: Some(connection),
-            number,
-            failure: None,
-            is_running: false,
-            runtime,
-        }
+    pub(crate) fn new(connection: PostgresConnection, number: TransactionNumber, runtime: Handle) -> PostgresBranch {
+        PostgresBranch { connection: Some(connection), number, failure: None, is_running: false, runtime }
     }
 
     /// The number of rows that the statement changed.
-    pub async fn execute(
-        &mut self,
-        sql: &str,
-        params: &[&(dyn ToSql + Sync)],
-    ) -> Result<u64, PostgresStatementError> {
+    pub async fn execute(&mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<u64, PostgresStatementError> {
         let statement = self.prepare(sql, params).await?;
         let result = self.connection().client().execute(&statement, params).await;
         self.conclude(result, &statement, params)
@@ -112,10 +87,7 @@ impl PostgresBranch {
         let mut rows = self.query(sql, params).await?;
         match rows.len() {
             0 | 1 => Ok(rows.pop()),
-            found => Err(PostgresStatementError::Rows {
-                found,
-                expected: "none or one",
-            }),
+            found => Err(PostgresStatementError::Rows { found, expected: "none or one" }),
         }
     }
 
@@ -127,10 +99,7 @@ impl PostgresBranch {
         let mut rows = self.query(sql, params).await?;
         match (rows.len(), rows.pop()) {
             (1, Some(row)) => Ok(row),
-            (found, _) => Err(PostgresStatementError::Rows {
-                found,
-                expected: "one",
-            }),
+            (found, _) => Err(PostgresStatementError::Rows { found, expected: "one" }),
         }
     }
 
@@ -149,14 +118,10 @@ impl PostgresBranch {
         }
         let prepared = self.connection_mut().statement(sql).await;
         let resource = self.resource();
-        let statement = prepared
-            .map_err(|cause| self.fail(PostgresStatementError::Database { resource, cause }))?;
+        let statement = prepared.map_err(|cause| self.fail(PostgresStatementError::Database { resource, cause }))?;
         let expected = statement.params().len();
         if expected != params.len() {
-            return Err(self.fail(PostgresStatementError::Parameters {
-                expected,
-                given: params.len(),
-            }));
+            return Err(self.fail(PostgresStatementError::Parameters { expected, given: params.len() }));
         }
         Ok(statement)
     }
@@ -169,11 +134,8 @@ impl PostgresBranch {
     ) -> Result<T, PostgresStatementError> {
         self.is_running = false;
         result.map_err(|cause| {
-            let error =
-                unwritable(&cause, statement, params).unwrap_or(PostgresStatementError::Database {
-                    resource: self.resource(),
-                    cause,
-                });
+            let error = unwritable(&cause, statement, params)
+                .unwrap_or(PostgresStatementError::Database { resource: self.resource(), cause });
             self.fail(error)
         })
     }
@@ -181,34 +143,19 @@ impl PostgresBranch {
     /// P6: after any error of a statement there is only rollback.
     fn fail(&mut self, error: PostgresStatementError) -> PostgresStatementError {
         self.is_running = false;
-        let cause = RollbackCause::Statement {
-            resource: self.resource(),
-            error: error.to_string(),
-        };
-        self.failure.get_or_insert(Failure {
-            cause,
-            blame: error.blame(),
-        });
+        let cause = RollbackCause::Statement { resource: self.resource(), error: error.to_string() };
+        self.failure.get_or_insert(Failure { cause, blame: error.blame() });
         error
     }
 
     pub(crate) fn failure(&self) -> Option<Failure> {
-        let cancelled = || {
-            Failure::blameless(RollbackCause::Cancelled {
-                call: "a statement",
-            })
-        };
-        self.failure
-            .clone()
-            .or_else(|| self.is_running.then(cancelled))
+        let cancelled = || Failure::blameless(RollbackCause::Cancelled { call: "a statement" });
+        self.failure.clone().or_else(|| self.is_running.then(cancelled))
     }
 
     /// For the commit, which owns it from here on.
     pub(crate) fn into_connection(mut self) -> (PostgresConnection, TransactionNumber) {
-        (
-            self.connection.take().expect("only this and drop take it"),
-            self.number,
-        )
+        (self.connection.take().expect("only this and drop take it"), self.number)
     }
 
     fn resource(&self) -> ResourceName {
@@ -216,15 +163,11 @@ impl PostgresBranch {
     }
 
     fn connection(&self) -> &PostgresConnection {
-        self.connection
-            .as_ref()
-            .expect("only into_connection and drop take it")
+        self.connection.as_ref().expect("only into_connection and drop take it")
     }
 
     fn connection_mut(&mut self) -> &mut PostgresConnection {
-        self.connection
-            .as_mut()
-            .expect("only into_connection and drop take it")
+        self.connection.as_mut().expect("only into_connection and drop take it")
     }
 }
 
@@ -251,10 +194,6 @@ fn unwritable(
         let mut scratch = bytes::BytesMut::new();
         let written: Result<IsNull, _> = param.to_sql_checked(expected, &mut scratch);
         let cause = written.err()?;
-        Some(PostgresStatementError::Parameter {
-            number,
-            expected: expected.clone(),
-            cause,
-        })
+        Some(PostgresStatementError::Parameter { number, expected: expected.clone(), cause })
     })
 }

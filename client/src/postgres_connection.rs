@@ -19,8 +19,7 @@ use crate::resource::Resource;
 
 /// READ COMMITTED, so that a message sees what the one before it wrote. The id is drawn here, at the begin, because the
 /// marker row is only written under the same one (P6).
-const BEGIN: &str =
-    "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_catalog.pg_current_xact_id()::text";
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_catalog.pg_current_xact_id()::text";
 
 #[derive(Debug)]
 pub struct PostgresConnection {
@@ -44,36 +43,20 @@ impl PostgresConnection {
     pub async fn connect(resource: &Arc<Resource>) -> Result<PostgresConnection, EnlistError> {
         let name = &resource.name;
         let config: Result<Config, _> = resource.address.parse();
-        let mut config = config.map_err(|cause| EnlistError::Address {
-            resource: name.clone(),
-            cause,
-        })?;
+        let mut config = config.map_err(|cause| EnlistError::Address { resource: name.clone(), cause })?;
         if config.get_ssl_mode() == SslMode::Require {
-            return Err(EnlistError::Tls {
-                resource: name.clone(),
-                mode: "require",
-            });
+            return Err(EnlistError::Tls { resource: name.clone(), mode: "require" });
         }
         if config.get_password().is_none()
             && let Some(password) = password::find(name, &config).await
         {
             config.password(password);
         }
-        config
-            .application_name(format!("handfast {name}"))
-            .connect_timeout(DATABASE_CONNECT_WITHIN);
+        config.application_name(format!("handfast {name}")).connect_timeout(DATABASE_CONNECT_WITHIN);
         let connecting = tokio::time::timeout(DATABASE_CONNECT_WITHIN, config.connect(NoTls)).await;
-        let timed_out = |_| EnlistError::TimedOut {
-            resource: name.clone(),
-            within: DATABASE_CONNECT_WITHIN,
-        };
+        let timed_out = |_| EnlistError::TimedOut { resource: name.clone(), within: DATABASE_CONNECT_WITHIN };
         let (client, driver) =
-            connecting
-                .map_err(timed_out)?
-                .map_err(|cause| EnlistError::Postgres {
-                    resource: name.clone(),
-                    cause,
-                })?;
+            connecting.map_err(timed_out)?.map_err(|cause| EnlistError::Postgres { resource: name.clone(), cause })?;
         // Ends when the client is dropped or the connection breaks; every call on the client tells of the latter.
         let driver = tokio::spawn(async move { drop(driver.await) }).abort_handle();
         let connection = PostgresConnection::new(resource, client, Some(driver), None);
@@ -119,74 +102,47 @@ impl PostgresConnection {
              pg_catalog.transaction_timestamp() = pg_catalog.statement_timestamp()",
             self.resource.table(marker::RESOURCE_TABLE)
         );
-        let wrong = |found| EnlistError::WrongDatabase {
-            resource: resource(),
-            expected: self.resource.id,
-            found,
-        };
+        let wrong = |found| EnlistError::WrongDatabase { resource: resource(), expected: self.resource.id, found };
         let row = match self.row(&sql).await {
             Ok(row) => row,
             Err(error) => {
                 return Err(match error.code() {
-                    Some(&SqlState::UNDEFINED_TABLE | &SqlState::INVALID_SCHEMA_NAME) => {
-                        wrong(None)
-                    }
-                    Some(&SqlState::IN_FAILED_SQL_TRANSACTION) => EnlistError::TransactionOpen {
-                        resource: resource(),
-                    },
-                    _ => EnlistError::Postgres {
-                        resource: resource(),
-                        cause: error,
-                    },
+                    Some(&SqlState::UNDEFINED_TABLE | &SqlState::INVALID_SCHEMA_NAME) => wrong(None),
+                    Some(&SqlState::IN_FAILED_SQL_TRANSACTION) => EnlistError::TransactionOpen { resource: resource() },
+                    _ => EnlistError::Postgres { resource: resource(), cause: error },
                 });
             }
         };
         let Some(row) = row else {
-            return Err(EnlistError::Broken {
-                resource: resource(),
-            });
+            return Err(EnlistError::Broken { resource: resource() });
         };
         match row.get(0) {
             Some(found) if found == self.resource.id.to_string() => {}
             found => return Err(wrong(found.map(str::to_owned))),
         }
         if row.get(1) != Some("f") {
-            return Err(EnlistError::ReadOnly {
-                resource: resource(),
-            });
+            return Err(EnlistError::ReadOnly { resource: resource() });
         }
         if row.get(2) != Some("t") {
-            return Err(EnlistError::TransactionOpen {
-                resource: resource(),
-            });
+            return Err(EnlistError::TransactionOpen { resource: resource() });
         }
         Ok(())
     }
 
     pub async fn begin(&mut self) -> Result<TransactionNumber, EnlistError> {
         let row = self.row(BEGIN).await;
-        let row = row.map_err(|cause| EnlistError::Postgres {
-            resource: self.resource.name.clone(),
-            cause,
-        })?;
+        let row = row.map_err(|cause| EnlistError::Postgres { resource: self.resource.name.clone(), cause })?;
         let number = row.as_ref().and_then(|row| row.get(0)?.parse().ok());
-        number
-            .map(TransactionNumber)
-            .ok_or_else(|| EnlistError::Broken {
-                resource: self.resource.name.clone(),
-            })
+        number.map(TransactionNumber).ok_or_else(|| EnlistError::Broken { resource: self.resource.name.clone() })
     }
 
     /// The last row that these statements give.
     pub async fn row(&self, sql: &str) -> Result<Option<SimpleQueryRow>, tokio_postgres::Error> {
         let messages = self.client.simple_query(sql).await?;
-        Ok(messages
-            .into_iter()
-            .rev()
-            .find_map(|message| match message {
-                SimpleQueryMessage::Row(row) => Some(row),
-                _ => None,
-            }))
+        Ok(messages.into_iter().rev().find_map(|message| match message {
+            SimpleQueryMessage::Row(row) => Some(row),
+            _ => None,
+        }))
     }
 
     pub fn client(&self) -> &Client {
@@ -218,9 +174,7 @@ impl PostgresConnection {
 
     /// Whether another transaction may begin on it at `resource`, as it is registered now.
     pub fn fits(&self, resource: &Resource) -> bool {
-        !self.client.is_closed()
-            && *self.resource == *resource
-            && self.idle_since.elapsed() < IDLE_CONNECTION_AGE_MAX
+        !self.client.is_closed() && *self.resource == *resource && self.idle_since.elapsed() < IDLE_CONNECTION_AGE_MAX
     }
 
     /// Its transaction has ended for certain: it goes back to the application, or is fit for the next one.

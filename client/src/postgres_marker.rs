@@ -27,18 +27,10 @@ const CHECK: &str = "SET CONSTRAINTS ALL IMMEDIATE; SET LOCAL synchronous_commit
      SELECT pg_catalog.pg_current_xact_id_if_assigned()::text, pg_catalog.current_setting('synchronous_commit')";
 
 /// Before the coordinator is asked: everything that can be known to fail fails here.
-pub async fn check(
-    connection: PostgresConnection,
-    number: TransactionNumber,
-) -> Result<PostgresConnection, Failure> {
+pub async fn check(connection: PostgresConnection, number: TransactionNumber) -> Result<PostgresConnection, Failure> {
     let resource = connection.resource().name.clone();
-    let statement_failed = |error, blame| Failure {
-        cause: RollbackCause::Statement {
-            resource: resource.clone(),
-            error,
-        },
-        blame,
-    };
+    let statement_failed =
+        |error, blame| Failure { cause: RollbackCause::Statement { resource: resource.clone(), error }, blame };
     let row = match timeout(DATABASE_COMMIT_WITHIN, connection.row(CHECK)).await {
         Ok(Ok(row)) => row,
         Ok(Err(error)) => {
@@ -49,10 +41,7 @@ pub async fn check(
         Err(_) => {
             connection.abort();
             let error = format!("no answer within {DATABASE_COMMIT_WITHIN:?}");
-            return Err(Failure::blameless(RollbackCause::Database {
-                resource,
-                error,
-            }));
+            return Err(Failure::blameless(RollbackCause::Database { resource, error }));
         }
     };
     let found = |index| row.as_ref().and_then(|row: &SimpleQueryRow| row.get(index));
@@ -60,10 +49,7 @@ pub async fn check(
     if !is_sound {
         connection.abort();
         let error = "its transaction was ended by a statement, or would not be flushed".to_owned();
-        return Err(Failure::blameless(RollbackCause::Database {
-            resource,
-            error,
-        }));
+        return Err(Failure::blameless(RollbackCause::Database { resource, error }));
     }
     Ok(connection)
 }
@@ -75,12 +61,7 @@ pub async fn commit(
     id: GlobalId,
 ) -> Decision<PostgresConnection> {
     let sql = format!("{}; COMMIT", insert(connection.resource(), number, id));
-    match timeout(
-        DATABASE_COMMIT_WITHIN,
-        connection.client().simple_query(&sql),
-    )
-    .await
-    {
+    match timeout(DATABASE_COMMIT_WITHIN, connection.client().simple_query(&sql)).await {
         Ok(Ok(messages)) if inserted_and_ended(&messages) => Decision::Committed(connection),
         Ok(Err(error)) if is_fence(&error, connection.resource()) => {
             drop(connection.roll_back().await);
@@ -89,9 +70,7 @@ pub async fn commit(
         Ok(Err(error)) => {
             connection.abort();
             // Without words of the database nothing is known but that the connection is gone.
-            Decision::Uncertain {
-                error: error.as_db_error().map(|_| postgres_text(&error)),
-            }
+            Decision::Uncertain { error: error.as_db_error().map(|_| postgres_text(&error)) }
         }
         // Another sequence of answers than these statements have, or none in time.
         Ok(Ok(_)) | Err(_) => {
@@ -109,34 +88,17 @@ pub async fn prepare(
     id: GlobalId,
 ) -> Result<PostgresConnection, Failure> {
     let resource = connection.resource().name.clone();
-    let name = PreparedName {
-        id,
-        resource: resource.clone(),
-    };
+    let name = PreparedName { id, resource: resource.clone() };
     // Digits, letters, `-`, `:` and `_` only: nothing in the name needs quoting.
-    let sql = format!(
-        "{}; PREPARE TRANSACTION '{name}'",
-        insert(connection.resource(), number, id)
-    );
-    let (error, blame) = match timeout(
-        DATABASE_COMMIT_WITHIN,
-        connection.client().simple_query(&sql),
-    )
-    .await
-    {
+    let sql = format!("{}; PREPARE TRANSACTION '{name}'", insert(connection.resource(), number, id));
+    let (error, blame) = match timeout(DATABASE_COMMIT_WITHIN, connection.client().simple_query(&sql)).await {
         Ok(Ok(messages)) if inserted_and_ended(&messages) => return Ok(connection),
         Ok(Err(error)) => (postgres_text(&error), blame_of(&error)),
         Ok(Ok(_)) => ("it did not prepare".to_owned(), Default::default()),
-        Err(_) => (
-            format!("no answer within {DATABASE_COMMIT_WITHIN:?}"),
-            Default::default(),
-        ),
+        Err(_) => (format!("no answer within {DATABASE_COMMIT_WITHIN:?}"), Default::default()),
     };
     connection.abort();
-    Err(Failure {
-        cause: RollbackCause::Database { resource, error },
-        blame,
-    })
+    Err(Failure { cause: RollbackCause::Database { resource, error }, blame })
 }
 
 fn insert(resource: &Resource, number: TransactionNumber, id: GlobalId) -> String {
@@ -153,13 +115,7 @@ fn insert(resource: &Resource, number: TransactionNumber, id: GlobalId) -> Strin
 
 /// One row inserted, then one command without rows, and nothing else.
 fn inserted_and_ended(messages: &[SimpleQueryMessage]) -> bool {
-    matches!(
-        messages,
-        [
-            SimpleQueryMessage::CommandComplete(1),
-            SimpleQueryMessage::CommandComplete(0)
-        ]
-    )
+    matches!(messages, [SimpleQueryMessage::CommandComplete(1), SimpleQueryMessage::CommandComplete(0)])
 }
 
 fn is_fence(error: &tokio_postgres::Error, resource: &Resource) -> bool {

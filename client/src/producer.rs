@@ -31,37 +31,19 @@ pub struct Producer {
 
 impl Producer {
     /// Goes on with the sequence that the server expects next, in the epoch that it knows.
-    pub(crate) async fn resume(
-        session: Session,
-        name: ProducerName,
-    ) -> Result<Producer, ProducerError> {
-        let ask = v1::ShowProducer {
-            producer: name.as_str().to_owned(),
-        };
+    pub(crate) async fn resume(session: Session, name: ProducerName) -> Result<Producer, ProducerError> {
+        let ask = v1::ShowProducer { producer: name.as_str().to_owned() };
         let answer = session.ask(Ask::ShowProducer(ask)).await?;
         let known = expect_answer!(session, answer, Producer, "show producer")?;
-        let (epoch, next) = if known.known {
-            (known.epoch, known.next)
-        } else {
-            (0, 0)
-        };
-        Ok(Producer {
-            session,
-            name,
-            epoch,
-            next,
-        })
+        let (epoch, next) = if known.known { (known.epoch, known.next) } else { (0, 0) };
+        Ok(Producer { session, name, epoch, next })
     }
 
     /// Fences every other process that sends under this name: their sends are refused from the first of ours on. Sequences
     /// begin at 0 again.
     #[must_use]
     pub fn take_over(self) -> Producer {
-        Producer {
-            epoch: self.epoch + 1,
-            next: 0,
-            ..self
-        }
+        Producer { epoch: self.epoch + 1, next: 0, ..self }
     }
 
     pub fn name(&self) -> &ProducerName {
@@ -84,11 +66,7 @@ impl Producer {
     }
 
     /// Sends all of `messages` or none, under the next sequence.
-    pub async fn send_batch(
-        &mut self,
-        queue: &str,
-        messages: Vec<Message>,
-    ) -> Result<Sent, SendError> {
+    pub async fn send_batch(&mut self, queue: &str, messages: Vec<Message>) -> Result<Sent, SendError> {
         let sent = self.send_as(self.next, queue, messages).await?;
         self.next += 1;
         Ok(sent)
@@ -96,23 +74,11 @@ impl Producer {
 
     /// Sends under a sequence of the caller's choice, such as the number of a line. One that was used before is answered
     /// with its first result.
-    pub async fn send_as(
-        &self,
-        sequence: u64,
-        queue: &str,
-        messages: Vec<Message>,
-    ) -> Result<Sent, SendError> {
+    pub async fn send_as(&self, sequence: u64, queue: &str, messages: Vec<Message>) -> Result<Sent, SendError> {
         let mut pause = PRODUCER_PAUSE_MIN;
         loop {
-            let producer = ProducerSequence {
-                producer: self.name.clone(),
-                epoch: self.epoch,
-                sequence,
-            };
-            let envelope = Envelope {
-                transaction: None,
-                producer: Some(producer),
-            };
+            let producer = ProducerSequence { producer: self.name.clone(), epoch: self.epoch, sequence };
+            let envelope = Envelope { transaction: None, producer: Some(producer) };
             let copies = messages.iter().map(|message| (queue, message.clone()));
             match send::send(&self.session, envelope, copies).await {
                 Err(SendError::Request(error)) if is_indefinite(&error) => {
@@ -131,10 +97,7 @@ fn is_indefinite(error: &RequestError) -> bool {
     match error {
         RequestError::Unreachable { .. } | RequestError::Lost { .. } => true,
         RequestError::Refused(refused) => {
-            matches!(
-                refused.code,
-                RefusalCode::Unknown | RefusalCode::NotLeader | RefusalCode::Stopping
-            )
+            matches!(refused.code, RefusalCode::Unknown | RefusalCode::NotLeader | RefusalCode::Stopping)
         }
         RequestError::Unreadable { .. } => false,
     }

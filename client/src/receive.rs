@@ -42,11 +42,7 @@ pub async fn receive(
     queue: &str,
     wait: Duration,
 ) -> Result<Option<Received>, RequestError> {
-    let ask = v1::Receive {
-        transaction,
-        queue: queue.to_owned(),
-        wait_ms: millis(wait),
-    };
+    let ask = v1::Receive { transaction, queue: queue.to_owned(), wait_ms: millis(wait) };
     match session.ask(Ask::Receive(ask)).await? {
         Answer::NoMessage(_) => Ok(None),
         answer => {
@@ -54,19 +50,14 @@ pub async fn receive(
             if wire.apart_body != 0 {
                 wire.body = body::read(session, wire.apart_body, wire.body_length).await?;
             }
-            received(wire)
-                .map(Some)
-                .map_err(|malformed| session.unreadable(malformed))
+            received(wire).map(Some).map_err(|malformed| session.unreadable(malformed))
         }
     }
 }
 
 pub fn received(mut wire: v1::Received) -> Result<Received, Malformed> {
     let queue = QueueName::new(std::mem::take(&mut wire.queue))?;
-    Ok(Received {
-        queue,
-        message: wire.try_into()?,
-    })
+    Ok(Received { queue, message: wire.try_into()? })
 }
 
 pub fn millis(span: Duration) -> u64 {

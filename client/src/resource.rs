@@ -19,11 +19,7 @@ pub struct Resource {
 impl Resource {
     /// A table of ours in this resource, ready for SQL.
     pub(crate) fn table(&self, name: &str) -> String {
-        if self.schema.is_empty() {
-            name.to_owned()
-        } else {
-            format!("{}.{name}", self.schema)
-        }
+        if self.schema.is_empty() { name.to_owned() } else { format!("{}.{name}", self.schema) }
     }
 }
 
@@ -31,15 +27,12 @@ impl TryFrom<v1::Resource> for Resource {
     type Error = Malformed;
 
     fn try_from(wire: v1::Resource) -> Result<Resource, Malformed> {
-        let kind = ResourceKind::ALL
-            .into_iter()
-            .find(|kind| kind.as_str() == wire.kind);
+        let kind = ResourceKind::ALL.into_iter().find(|kind| kind.as_str() == wire.kind);
         Ok(Resource {
             name: ResourceName::new(wire.name)?,
             kind: kind.ok_or(Malformed::ResourceKind(wire.kind))?,
             address: wire.address,
-            id: Uuid::from_slice(&wire.resource_id)
-                .map_err(|_| Malformed::ResourceId(wire.resource_id.len()))?,
+            id: Uuid::from_slice(&wire.resource_id).map_err(|_| Malformed::ResourceId(wire.resource_id.len()))?,
             schema: wire.schema,
         })
     }

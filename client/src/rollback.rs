@@ -12,16 +12,10 @@ pub enum RollbackCause {
     Server { reason: String },
     /// A statement failed (P6): nothing more can be done in its transaction.
     #[error("a statement failed at {resource}: {error}")]
-    Statement {
-        resource: ResourceName,
-        error: String,
-    },
+    Statement { resource: ResourceName, error: String },
     /// The database could not prepare or commit.
     #[error("{resource} could not commit: {error}")]
-    Database {
-        resource: ResourceName,
-        error: String,
-    },
+    Database { resource: ResourceName, error: String },
     /// Recovery wrote the opposite marker row before this commit came (P12, P21).
     #[error("recovery ended it before {resource} had committed")]
     Fenced { resource: ResourceName },
@@ -30,10 +24,7 @@ pub enum RollbackCause {
     Cancelled { call: &'static str },
     /// The database joined the transaction, but this client could not begin its work there.
     #[error("{resource} could not be used: {error}")]
-    Enlist {
-        resource: ResourceName,
-        error: String,
-    },
+    Enlist { resource: ResourceName, error: String },
 }
 
 impl RollbackCause {
@@ -61,10 +52,7 @@ pub(crate) struct Failure {
 impl Failure {
     /// One that says nothing about the messages.
     pub fn blameless(cause: RollbackCause) -> Failure {
-        Failure {
-            cause,
-            blame: Blame::None,
-        }
+        Failure { cause, blame: Blame::None }
     }
 
     /// Whatever was cancelled may still be under way on its connection.

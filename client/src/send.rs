@@ -66,9 +66,7 @@ pub async fn send<'m>(
     let mut wire = Vec::with_capacity(messages.len());
     let mut bytes = 0;
     for (index, (queue, message)) in messages.enumerate() {
-        message
-            .check()
-            .map_err(|cause| SendError::Message { index, cause })?;
+        message.check().map_err(|cause| SendError::Message { index, cause })?;
         let content = if message.body.len() <= CHUNK_BYTES_MAX {
             v1::new_message::Content::Body(message.body)
         } else {
@@ -76,16 +74,10 @@ pub async fn send<'m>(
                 staging = Some(session.connection().await?);
             }
             let connection = staging.as_ref().expect("it was set just above");
-            v1::new_message::Content::StagedBody(
-                body::stage(session, connection, message.body).await?,
-            )
+            v1::new_message::Content::StagedBody(body::stage(session, connection, message.body).await?)
         };
         let properties = Some(message.properties.into());
-        let message = v1::NewMessage {
-            queue: queue.to_owned(),
-            properties,
-            content: Some(content),
-        };
+        let message = v1::NewMessage { queue: queue.to_owned(), properties, content: Some(content) };
         bytes += message_weight(&message);
         wire.push(message);
     }
@@ -97,25 +89,14 @@ pub async fn send<'m>(
         epoch: sequence.epoch,
         sequence: sequence.sequence,
     });
-    let ask = Ask::Send(v1::Send {
-        transaction: envelope.transaction,
-        producer,
-        messages: wire,
-    });
+    let ask = Ask::Send(v1::Send { transaction: envelope.transaction, producer, messages: wire });
     // Staged bodies belong to the connection that they were staged on.
     let on = staging.map(|connection| connection.generation);
     let answer = session.start_ask(ask, on).await?.await?;
     let sent = expect_answer!(session, answer, Sent, "send")?;
-    let ids = sent
-        .ids
-        .iter()
-        .map(|id| id.parse())
-        .collect::<Result<Vec<MessageId>, _>>();
+    let ids = sent.ids.iter().map(|id| id.parse()).collect::<Result<Vec<MessageId>, _>>();
     let ids = ids.map_err(|error| session.unreadable(Malformed::from(error)))?;
-    Ok(Sent {
-        ids,
-        repeated: sent.repeated_send,
-    })
+    Ok(Sent { ids, repeated: sent.repeated_send })
 }
 
 /// The id of the one message that was sent.

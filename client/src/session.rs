@@ -28,17 +28,11 @@ type Reply = oneshot::Sender<Result<Answer, RequestError>>;
 #[derive(Debug)]
 enum Order {
     /// `on`: only on that connection, because the request rests on what an earlier one left there.
-    Ask {
-        ask: Ask,
-        on: Option<u64>,
-        reply: Reply,
-    },
+    Ask { ask: Ask, on: Option<u64>, reply: Reply },
     /// Nobody waits for the answer, and no connection is made for it.
     Tell { ask: Ask },
     /// The connection that is, or one that is made now.
-    Connection {
-        reply: oneshot::Sender<Result<Arc<Connection>, RequestError>>,
-    },
+    Connection { reply: oneshot::Sender<Result<Arc<Connection>, RequestError>> },
 }
 
 /// What is to know of one connection.
@@ -70,10 +64,7 @@ pub struct Session {
 impl Session {
     /// Connects, so that a wrong address is known at once; later losses are mended when the next request comes.
     pub async fn connect(url: &str) -> Result<Session, ConnectError> {
-        let endpoint = link::endpoint(url).map_err(|cause| ConnectError::Url {
-            url: url.to_owned(),
-            cause,
-        })?;
+        let endpoint = link::endpoint(url).map_err(|cause| ConnectError::Url { url: url.to_owned(), cause })?;
         let shared = Arc::new(Shared {
             server: url.into(),
             generation: AtomicU64::new(0),
@@ -89,11 +80,7 @@ impl Session {
         let runtime = Handle::current();
         // Ends by itself when the last sender of orders is dropped.
         runtime.spawn(driver::run(endpoint, Arc::clone(&shared), taken));
-        Session {
-            orders,
-            shared,
-            runtime,
-        }
+        Session { orders, shared, runtime }
     }
 
     /// The server's URL, as it was given.
@@ -114,10 +101,7 @@ impl Session {
     pub async fn start_ask(&self, ask: Ask, on: Option<u64>) -> Result<Pending, RequestError> {
         let (reply, answer) = oneshot::channel();
         self.order(Order::Ask { ask, on, reply }).await?;
-        Ok(Pending {
-            answer,
-            server: Arc::clone(&self.shared.server),
-        })
+        Ok(Pending { answer, server: Arc::clone(&self.shared.server) })
     }
 
     /// Sends without waiting, from where nobody can wait: a destructor.
@@ -146,23 +130,16 @@ impl Session {
     }
 
     pub fn exclusive_reader_opened(&self) {
-        self.shared
-            .exclusive_readers
-            .fetch_add(1, Ordering::Relaxed);
+        self.shared.exclusive_readers.fetch_add(1, Ordering::Relaxed);
     }
 
     pub fn exclusive_reader_closed(&self) {
-        self.shared
-            .exclusive_readers
-            .fetch_sub(1, Ordering::Relaxed);
+        self.shared.exclusive_readers.fetch_sub(1, Ordering::Relaxed);
     }
 
     /// The answer was not of the kind that the request has.
     pub fn unreadable(&self, what: impl Into<Unreadable>) -> RequestError {
-        RequestError::Unreadable {
-            server: Arc::clone(&self.shared.server),
-            what: what.into(),
-        }
+        RequestError::Unreadable { server: Arc::clone(&self.shared.server), what: what.into() }
     }
 
     async fn order(&self, order: Order) -> Result<(), RequestError> {
@@ -170,10 +147,7 @@ impl Session {
     }
 
     fn lost(&self) -> RequestError {
-        RequestError::Lost {
-            server: Arc::clone(&self.shared.server),
-            cause: Cause::Ended,
-        }
+        RequestError::Lost { server: Arc::clone(&self.shared.server), cause: Cause::Ended }
     }
 }
 
@@ -191,12 +165,7 @@ impl Future for Pending {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.answer).poll(context).map(|answer| {
             // The task ended: its runtime is shutting down.
-            answer.unwrap_or_else(|_| {
-                Err(RequestError::Lost {
-                    server: Arc::clone(&self.server),
-                    cause: Cause::Ended,
-                })
-            })
+            answer.unwrap_or_else(|_| Err(RequestError::Lost { server: Arc::clone(&self.server), cause: Cause::Ended }))
         })
     }
 }

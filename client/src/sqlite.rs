@@ -26,15 +26,9 @@ pub enum SqliteStatementError {
     RollbackOnly(RollbackCause),
     /// It was carried out, but gave another number of rows.
     #[error("the statement gave {found} rows; {expected} expected")]
-    Rows {
-        found: usize,
-        expected: &'static str,
-    },
+    Rows { found: usize, expected: &'static str },
     #[error("{resource}: {cause}")]
-    Database {
-        resource: ResourceName,
-        cause: rusqlite::Error,
-    },
+    Database { resource: ResourceName, cause: rusqlite::Error },
     #[error("the connection to {resource} broke")]
     Broken { resource: ResourceName },
 }
@@ -71,9 +65,7 @@ impl SqliteRow {
 
     /// The value at `index`, from 0, as a `T`.
     pub fn get<T: FromSql>(&self, index: usize) -> Result<T, FromSqlError> {
-        let value = self.values.get(index).ok_or(FromSqlError::OutOfRange(
-            i64::try_from(index).unwrap_or(i64::MAX),
-        ))?;
+        let value = self.values.get(index).ok_or(FromSqlError::OutOfRange(i64::try_from(index).unwrap_or(i64::MAX)))?;
         T::column_result(ValueRef::from(value))
     }
 }
@@ -88,30 +80,18 @@ pub struct SqliteConnection {
 }
 
 impl SqliteConnection {
-    pub async fn open(
-        resource: &Arc<Resource>,
-        source: Source,
-    ) -> Result<SqliteConnection, EnlistError> {
+    pub async fn open(resource: &Arc<Resource>, source: Source) -> Result<SqliteConnection, EnlistError> {
         let is_reusable = matches!(source, Source::File);
         let commands = sqlite_thread::start(resource, source).await?;
-        Ok(SqliteConnection {
-            commands,
-            resource: Arc::clone(resource),
-            is_reusable,
-        })
+        Ok(SqliteConnection { commands, resource: Arc::clone(resource), is_reusable })
     }
 
     /// Takes the write lock at once: a transaction that reads first and writes later may find that it cannot (P15).
     pub async fn begin(&self) -> Result<(), EnlistError> {
         let resource = || self.resource.name.clone();
         match self.call(|reply| Command::Begin { reply }).await {
-            Some(begun) => begun.map_err(|cause| EnlistError::Sqlite {
-                resource: resource(),
-                cause,
-            }),
-            None => Err(EnlistError::Broken {
-                resource: resource(),
-            }),
+            Some(begun) => begun.map_err(|cause| EnlistError::Sqlite { resource: resource(), cause }),
+            None => Err(EnlistError::Broken { resource: resource() }),
         }
     }
 
@@ -132,10 +112,7 @@ impl SqliteConnection {
             Some(Err(error)) => (error.to_string(), Blame::None),
             None => ("its connection broke".to_owned(), Blame::None),
         };
-        Err(Failure {
-            cause: RollbackCause::Database { resource, error },
-            blame,
-        })
+        Err(Failure { cause: RollbackCause::Database { resource, error }, blame })
     }
 
     pub async fn commit(self, id: GlobalId) -> Decision<SqliteConnection> {
@@ -180,25 +157,13 @@ pub struct SqliteBranch {
 
 impl SqliteBranch {
     pub(crate) fn new(connection: SqliteConnection, turn: OwnedSemaphorePermit) -> SqliteBranch {
-        SqliteBranch {
-            connection,
-            turn,
-            failure: None,
-            is_running: false,
-        }
+        SqliteBranch { connection, turn, failure: None, is_running: false }
     }
 
     /// The number of rows that the statement changed.
-    pub async fn execute(
-        &mut self,
-        sql: &str,
-        params: &[&(dyn ToSql + Sync)],
-    ) -> Result<usize, SqliteStatementError> {
+    pub async fn execute(&mut self, sql: &str, params: &[&(dyn ToSql + Sync)]) -> Result<usize, SqliteStatementError> {
         let (sql, params) = self.prepare(sql, params)?;
-        let result = self
-            .connection
-            .call(|reply| Command::Execute { sql, params, reply })
-            .await;
+        let result = self.connection.call(|reply| Command::Execute { sql, params, reply }).await;
         self.conclude(result)
     }
 
@@ -208,15 +173,9 @@ impl SqliteBranch {
         params: &[&(dyn ToSql + Sync)],
     ) -> Result<Vec<SqliteRow>, SqliteStatementError> {
         let (sql, params) = self.prepare(sql, params)?;
-        let result = self
-            .connection
-            .call(|reply| Command::Query { sql, params, reply })
-            .await;
+        let result = self.connection.call(|reply| Command::Query { sql, params, reply }).await;
         let found = self.conclude(result)?;
-        let row = |values| SqliteRow {
-            columns: Arc::clone(&found.columns),
-            values,
-        };
+        let row = |values| SqliteRow { columns: Arc::clone(&found.columns), values };
         Ok(found.rows.into_iter().map(row).collect())
     }
 
@@ -228,10 +187,7 @@ impl SqliteBranch {
         let mut rows = self.query(sql, params).await?;
         match rows.len() {
             0 | 1 => Ok(rows.pop()),
-            found => Err(SqliteStatementError::Rows {
-                found,
-                expected: "none or one",
-            }),
+            found => Err(SqliteStatementError::Rows { found, expected: "none or one" }),
         }
     }
 
@@ -243,10 +199,7 @@ impl SqliteBranch {
         let mut rows = self.query(sql, params).await?;
         match (rows.len(), rows.pop()) {
             (1, Some(row)) => Ok(row),
-            (found, _) => Err(SqliteStatementError::Rows {
-                found,
-                expected: "one",
-            }),
+            (found, _) => Err(SqliteStatementError::Rows { found, expected: "one" }),
         }
     }
 
@@ -261,21 +214,14 @@ impl SqliteBranch {
         if check(Dialect::Sqlite, sql)? == Nature::Session {
             self.connection.is_reusable = false;
         }
-        let params = params
-            .iter()
-            .map(|param| owned(*param))
-            .collect::<rusqlite::Result<Vec<Value>>>();
+        let params = params.iter().map(|param| owned(*param)).collect::<rusqlite::Result<Vec<Value>>>();
         let resource = self.resource();
-        let params = params
-            .map_err(|cause| self.fail(SqliteStatementError::Database { resource, cause }))?;
+        let params = params.map_err(|cause| self.fail(SqliteStatementError::Database { resource, cause }))?;
         self.is_running = true;
         Ok((sql.to_owned(), params))
     }
 
-    fn conclude<T>(
-        &mut self,
-        result: Option<rusqlite::Result<T>>,
-    ) -> Result<T, SqliteStatementError> {
+    fn conclude<T>(&mut self, result: Option<rusqlite::Result<T>>) -> Result<T, SqliteStatementError> {
         self.is_running = false;
         let resource = self.resource();
         match result {
@@ -287,26 +233,14 @@ impl SqliteBranch {
 
     /// P6: after any error of a statement there is only rollback; SQLite may have rolled back by itself.
     fn fail(&mut self, error: SqliteStatementError) -> SqliteStatementError {
-        let cause = RollbackCause::Statement {
-            resource: self.resource(),
-            error: error.to_string(),
-        };
-        self.failure.get_or_insert(Failure {
-            cause,
-            blame: error.blame(),
-        });
+        let cause = RollbackCause::Statement { resource: self.resource(), error: error.to_string() };
+        self.failure.get_or_insert(Failure { cause, blame: error.blame() });
         error
     }
 
     pub(crate) fn failure(&self) -> Option<Failure> {
-        let cancelled = || {
-            Failure::blameless(RollbackCause::Cancelled {
-                call: "a statement",
-            })
-        };
-        self.failure
-            .clone()
-            .or_else(|| self.is_running.then(cancelled))
+        let cancelled = || Failure::blameless(RollbackCause::Cancelled { call: "a statement" });
+        self.failure.clone().or_else(|| self.is_running.then(cancelled))
     }
 
     /// For the commit, which owns it from here on.
@@ -324,8 +258,6 @@ fn owned(param: &(dyn ToSql + Sync)) -> rusqlite::Result<Value> {
     match param.to_sql()? {
         ToSqlOutput::Borrowed(value) => Ok(value.into()),
         ToSqlOutput::Owned(value) => Ok(value),
-        other => Err(rusqlite::Error::ToSqlConversionFailure(
-            format!("{other:?} cannot be a parameter here").into(),
-        )),
+        other => Err(rusqlite::Error::ToSqlConversionFailure(format!("{other:?} cannot be a parameter here").into())),
     }
 }

@@ -13,9 +13,7 @@ use tokio::sync::{mpsc, oneshot};
 
 use crate::decision::Decision;
 use crate::enlist::EnlistError;
-use crate::limits::{
-    SQLITE_BUSY_TIMEOUT, SQLITE_COMMANDS_MAX, SQLITE_COMMIT_ATTEMPTS, STATEMENTS_KEPT_MAX,
-};
+use crate::limits::{SQLITE_BUSY_TIMEOUT, SQLITE_COMMANDS_MAX, SQLITE_COMMIT_ATTEMPTS, STATEMENTS_KEPT_MAX};
 use crate::resource::Resource;
 
 type Reply<T> = oneshot::Sender<T>;
@@ -72,10 +70,7 @@ pub enum Source {
 }
 
 /// Starts the thread, and waits until it has the connection and has checked it.
-pub async fn start(
-    resource: &Arc<Resource>,
-    source: Source,
-) -> Result<mpsc::Sender<Command>, EnlistError> {
+pub async fn start(resource: &Arc<Resource>, source: Source) -> Result<mpsc::Sender<Command>, EnlistError> {
     let (commands, taken) = mpsc::channel(SQLITE_COMMANDS_MAX);
     let (opened, open) = oneshot::channel();
     let name = &resource.name;
@@ -89,29 +84,14 @@ pub async fn start(
             Ok((connection, synchronous)) => {
                 // Where nobody waits any more, the channel is closed as well.
                 drop(opened.send(Ok(())));
-                Worker {
-                    connection,
-                    synchronous,
-                    lent,
-                    is_certain: true,
-                }
-                .run(taken);
+                Worker { connection, synchronous, lent, is_certain: true }.run(taken);
             }
             Err(error) => drop(opened.send(Err(error))),
         }
     };
-    let spawned = thread::Builder::new()
-        .name(format!("handfast {name}"))
-        .spawn(run);
-    spawned.map_err(|cause| EnlistError::Thread {
-        resource: name.clone(),
-        cause,
-    })?;
-    open.await.unwrap_or_else(|_| {
-        Err(EnlistError::Broken {
-            resource: name.clone(),
-        })
-    })?;
+    let spawned = thread::Builder::new().name(format!("handfast {name}")).spawn(run);
+    spawned.map_err(|cause| EnlistError::Thread { resource: name.clone(), cause })?;
+    open.await.unwrap_or_else(|_| Err(EnlistError::Broken { resource: name.clone() }))?;
     Ok(commands)
 }
 
@@ -119,10 +99,7 @@ pub async fn start(
 fn open_file(resource: &Resource) -> Result<Connection, EnlistError> {
     let path = Path::new(&resource.address);
     if !path.is_absolute() || !path.is_file() {
-        return Err(EnlistError::NoFile {
-            resource: resource.name.clone(),
-            path: resource.address.clone(),
-        });
+        return Err(EnlistError::NoFile { resource: resource.name.clone(), path: resource.address.clone() });
     }
     let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
     let open = || {
@@ -132,10 +109,7 @@ fn open_file(resource: &Resource) -> Result<Connection, EnlistError> {
         drop(connection.pragma_update(None, "journal_mode", "WAL"));
         Ok(connection)
     };
-    open().map_err(|cause| EnlistError::Sqlite {
-        resource: resource.name.clone(),
-        cause,
-    })
+    open().map_err(|cause| EnlistError::Sqlite { resource: resource.name.clone(), cause })
 }
 
 /// P3 and P13: the registered database, alone, outside of a transaction, and flushed at each commit. Answers the value of
@@ -145,26 +119,13 @@ fn ready(connection: Connection, resource: &Resource) -> Result<(Connection, i64
     if !connection.is_autocommit() {
         return Err(EnlistError::TransactionOpen { resource: name() });
     }
-    if let Some(schema) = attached(&connection).map_err(|cause| EnlistError::Sqlite {
-        resource: name(),
-        cause,
-    })? {
-        return Err(EnlistError::Attached {
-            resource: name(),
-            schema,
-        });
+    if let Some(schema) = attached(&connection).map_err(|cause| EnlistError::Sqlite { resource: name(), cause })? {
+        return Err(EnlistError::Attached { resource: name(), schema });
     }
     check_id(&connection, resource)?;
-    let (wanted, found) = make_durable(&connection).map_err(|cause| EnlistError::Sqlite {
-        resource: name(),
-        cause,
-    })?;
+    let (wanted, found) = make_durable(&connection).map_err(|cause| EnlistError::Sqlite { resource: name(), cause })?;
     if wanted != found {
-        return Err(EnlistError::NotDurable {
-            resource: name(),
-            setting: "synchronous",
-            found: found.to_string(),
-        });
+        return Err(EnlistError::NotDurable { resource: name(), setting: "synchronous", found: found.to_string() });
     }
     connection.set_prepared_statement_cache_capacity(STATEMENTS_KEPT_MAX);
     Ok((connection, wanted))
@@ -176,30 +137,16 @@ fn attached(connection: &Connection) -> rusqlite::Result<Option<String>> {
 }
 
 fn check_id(connection: &Connection, resource: &Resource) -> Result<(), EnlistError> {
-    let wrong = |found| EnlistError::WrongDatabase {
-        resource: resource.name.clone(),
-        expected: resource.id,
-        found,
-    };
-    let sql = format!(
-        "SELECT resource_id FROM {}",
-        resource.table(marker::RESOURCE_TABLE)
-    );
+    let wrong = |found| EnlistError::WrongDatabase { resource: resource.name.clone(), expected: resource.id, found };
+    let sql = format!("SELECT resource_id FROM {}", resource.table(marker::RESOURCE_TABLE));
     let found: Option<String> = match connection.query_row(&sql, [], |row| row.get(0)).optional() {
         Ok(found) => found,
         Err(error) if error.sqlite_error_code() == Some(ErrorCode::Unknown) => None, // no such table
         Err(cause) => {
-            return Err(EnlistError::Sqlite {
-                resource: resource.name.clone(),
-                cause,
-            });
+            return Err(EnlistError::Sqlite { resource: resource.name.clone(), cause });
         }
     };
-    if found.as_deref() == Some(resource.id.to_string().as_str()) {
-        Ok(())
-    } else {
-        Err(wrong(found))
-    }
+    if found.as_deref() == Some(resource.id.to_string().as_str()) { Ok(()) } else { Err(wrong(found)) }
 }
 
 /// FULL flushes the log at each commit in WAL mode; in the other modes only EXTRA flushes the directory as well. Answers what
@@ -209,11 +156,7 @@ fn make_durable(connection: &Connection) -> rusqlite::Result<(i64, i64)> {
     const EXTRA: i64 = 3;
     connection.busy_timeout(SQLITE_BUSY_TIMEOUT)?;
     let mode: String = connection.pragma_query_value(None, "journal_mode", |row| row.get(0))?;
-    let wanted = if mode.eq_ignore_ascii_case("wal") {
-        FULL
-    } else {
-        EXTRA
-    };
+    let wanted = if mode.eq_ignore_ascii_case("wal") { FULL } else { EXTRA };
     connection.pragma_update(None, "synchronous", wanted)?;
     // Where fsync stops at the drive's cache (macOS), this goes through it; elsewhere it changes nothing.
     connection.pragma_update(None, "fullfsync", true)?;
@@ -239,12 +182,8 @@ impl Worker {
     fn run(mut self, mut commands: mpsc::Receiver<Command>) {
         while let Some(command) = commands.blocking_recv() {
             match command {
-                Command::Begin { reply } => {
-                    drop(reply.send(self.connection.execute_batch("BEGIN IMMEDIATE")))
-                }
-                Command::Execute { sql, params, reply } => {
-                    drop(reply.send(self.execute(&sql, params)))
-                }
+                Command::Begin { reply } => drop(reply.send(self.connection.execute_batch("BEGIN IMMEDIATE"))),
+                Command::Execute { sql, params, reply } => drop(reply.send(self.execute(&sql, params))),
                 Command::Query { sql, params, reply } => drop(reply.send(self.query(&sql, params))),
                 Command::Check { reply } => drop(reply.send(self.check())),
                 Command::Commit { id, reply } => {
@@ -265,23 +204,16 @@ impl Worker {
     }
 
     fn execute(&self, sql: &str, params: Vec<Value>) -> rusqlite::Result<usize> {
-        self.connection
-            .prepare_cached(sql)?
-            .execute(params_from_iter(params))
+        self.connection.prepare_cached(sql)?.execute(params_from_iter(params))
     }
 
     fn query(&self, sql: &str, params: Vec<Value>) -> rusqlite::Result<Rows> {
         let mut statement = self.connection.prepare_cached(sql)?;
-        let columns: Arc<[String]> = statement
-            .column_names()
-            .into_iter()
-            .map(str::to_owned)
-            .collect();
+        let columns: Arc<[String]> = statement.column_names().into_iter().map(str::to_owned).collect();
         let width = columns.len();
         let read = |row: &rusqlite::Row<'_>| (0..width).map(|index| row.get(index)).collect();
-        let rows = statement
-            .query_map(params_from_iter(params), read)?
-            .collect::<rusqlite::Result<Vec<Vec<Value>>>>()?;
+        let rows =
+            statement.query_map(params_from_iter(params), read)?.collect::<rusqlite::Result<Vec<Vec<Value>>>>()?;
         Ok(Rows { columns, rows })
     }
 
@@ -291,10 +223,7 @@ impl Worker {
         }
         let found = synchronous(&self.connection)?;
         if found != self.synchronous {
-            return Err(CheckFailed::NotDurable {
-                expected: self.synchronous,
-                found,
-            });
+            return Err(CheckFailed::NotDurable { expected: self.synchronous, found });
         }
         Ok(())
     }
@@ -304,27 +233,18 @@ impl Worker {
     /// failed write left on the disk.
     fn commit(&self, id: GlobalId) -> Decision<()> {
         if self.connection.is_autocommit() {
-            return Decision::Uncertain {
-                error: Some(CheckFailed::Ended.to_string()),
-            };
+            return Decision::Uncertain { error: Some(CheckFailed::Ended.to_string()) };
         }
-        let sql = format!(
-            "INSERT INTO {} (gtrid, outcome) VALUES (?1, ?2)",
-            marker::OUTCOME_TABLE
-        );
+        let sql = format!("INSERT INTO {} (gtrid, outcome) VALUES (?1, ?2)", marker::OUTCOME_TABLE);
         let inserted = self
             .connection
             .prepare_cached(&sql)
-            .and_then(|mut statement| {
-                statement.execute((id.to_bytes().as_slice(), marker::COMMITTED))
-            });
+            .and_then(|mut statement| statement.execute((id.to_bytes().as_slice(), marker::COMMITTED)));
         let committed = match inserted {
             Ok(_) => self.commit_patiently(),
             Err(error) if is_fence(&error) => {
                 return self.roll_back().map_or_else(
-                    |error| Decision::Uncertain {
-                        error: Some(error.to_string()),
-                    },
+                    |error| Decision::Uncertain { error: Some(error.to_string()) },
                     |()| Decision::Fenced,
                 );
             }
@@ -335,9 +255,7 @@ impl Worker {
             Err(error) => {
                 // If even that fails the connection is closed, which rolls back.
                 drop(self.roll_back());
-                Decision::Uncertain {
-                    error: Some(error.to_string()),
-                }
+                Decision::Uncertain { error: Some(error.to_string()) }
             }
         }
     }
@@ -348,9 +266,7 @@ impl Worker {
         loop {
             match self.connection.execute_batch("COMMIT") {
                 Err(error)
-                    if is_busy(&error)
-                        && !self.connection.is_autocommit()
-                        && attempt < SQLITE_COMMIT_ATTEMPTS =>
+                    if is_busy(&error) && !self.connection.is_autocommit() && attempt < SQLITE_COMMIT_ATTEMPTS =>
                 {
                     attempt += 1;
                     // SQLite has waited its timeout already, except where it saw a deadlock.
@@ -362,11 +278,7 @@ impl Worker {
     }
 
     fn roll_back(&self) -> rusqlite::Result<()> {
-        if self.connection.is_autocommit() {
-            Ok(())
-        } else {
-            self.connection.execute_batch("ROLLBACK")
-        }
+        if self.connection.is_autocommit() { Ok(()) } else { self.connection.execute_batch("ROLLBACK") }
     }
 }
 
@@ -377,8 +289,5 @@ fn is_busy(error: &rusqlite::Error) -> bool {
 /// Only the marker row's own key can clash in that INSERT.
 fn is_fence(error: &rusqlite::Error) -> bool {
     let code = error.sqlite_error().map(|error| error.extended_code);
-    matches!(
-        code,
-        Some(ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_UNIQUE)
-    )
+    matches!(code, Some(ffi::SQLITE_CONSTRAINT_PRIMARYKEY | ffi::SQLITE_CONSTRAINT_UNIQUE))
 }

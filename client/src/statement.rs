@@ -29,45 +29,28 @@ pub struct TransactionControl {
 
 /// Words that begin transaction control in both dialects, whatever follows. In SQLite ATTACH is one as well: a commit over
 /// several files in WAL mode is not atomic.
-const CONTROL: [&str; 8] = [
-    "BEGIN",
-    "COMMIT",
-    "END",
-    "ROLLBACK",
-    "SAVEPOINT",
-    "RELEASE",
-    "ABORT",
-    "START",
-];
+const CONTROL: [&str; 8] = ["BEGIN", "COMMIT", "END", "ROLLBACK", "SAVEPOINT", "RELEASE", "ABORT", "START"];
 const CONTROL_SQLITE: [&str; 2] = ["ATTACH", "DETACH"];
 /// Two words that are control together and harmless apart.
 const CONTROL_PAIRS: [(&str, &str); 2] = [("PREPARE", "TRANSACTION"), ("SET", "TRANSACTION")];
-const ROWS: [&str; 9] = [
-    "SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "WITH", "VALUES", "REPLACE", "TABLE",
-];
+const ROWS: [&str; 9] = ["SELECT", "INSERT", "UPDATE", "DELETE", "MERGE", "WITH", "VALUES", "REPLACE", "TABLE"];
 
 /// Refuses transaction control; says what else the statement is.
 pub fn check(dialect: Dialect, sql: &str) -> Result<Nature, TransactionControl> {
     let mut words = Words { rest: sql, dialect };
     let first = words.next_word();
-    let is_control = CONTROL.contains(&first.as_str())
-        || (dialect == Dialect::Sqlite && CONTROL_SQLITE.contains(&first.as_str()));
+    let is_control =
+        CONTROL.contains(&first.as_str()) || (dialect == Dialect::Sqlite && CONTROL_SQLITE.contains(&first.as_str()));
     if is_control {
         return Err(TransactionControl { words: first });
     }
     if CONTROL_PAIRS.iter().any(|(one, _)| *one == first) {
         let second = words.next_word();
         if CONTROL_PAIRS.contains(&(first.as_str(), second.as_str())) {
-            return Err(TransactionControl {
-                words: format!("{first} {second}"),
-            });
+            return Err(TransactionControl { words: format!("{first} {second}") });
         }
     }
-    Ok(if ROWS.contains(&first.as_str()) {
-        Nature::Rows
-    } else {
-        Nature::Session
-    })
+    Ok(if ROWS.contains(&first.as_str()) { Nature::Rows } else { Nature::Session })
 }
 
 struct Words<'a> {
@@ -89,16 +72,11 @@ impl Words<'_> {
     /// Blanks, comments, empty statements and the parentheses that may stand before a SELECT.
     fn skip_blanks(&mut self) {
         // U+FEFF: SQLite reads a byte order mark as a blank.
-        let is_blank =
-            |c: char| c.is_ascii_whitespace() || matches!(c, '\u{b}' | '\u{feff}' | ';' | '(');
+        let is_blank = |c: char| c.is_ascii_whitespace() || matches!(c, '\u{b}' | '\u{feff}' | ';' | '(');
         loop {
             self.rest = self.rest.trim_start_matches(is_blank);
             if let Some(comment) = self.rest.strip_prefix("--") {
-                let ends: &[char] = if self.dialect == Dialect::Postgres {
-                    &['\n', '\r']
-                } else {
-                    &['\n']
-                };
+                let ends: &[char] = if self.dialect == Dialect::Postgres { &['\n', '\r'] } else { &['\n'] };
                 self.rest = comment.find(ends).map_or("", |end| &comment[end..]);
             } else if let Some(comment) = self.rest.strip_prefix("/*") {
                 self.rest = after_comment(comment, self.dialect);
@@ -116,11 +94,7 @@ fn after_comment(mut text: &str, dialect: Dialect) -> &str {
         let Some(end) = text.find("*/") else {
             return "";
         };
-        let inner = if dialect == Dialect::Postgres {
-            text[..end].find("/*")
-        } else {
-            None
-        };
+        let inner = if dialect == Dialect::Postgres { text[..end].find("/*") } else { None };
         let (step, change): (usize, isize) = match inner {
             Some(begin) => (begin + 2, 1),
             None => (end + 2, -1),
@@ -151,22 +125,13 @@ mod tests {
             ("abort", "ABORT"),
             ("start transaction", "START"),
             ("prepare/**/transaction 'a'", "PREPARE TRANSACTION"),
-            (
-                "set transaction isolation level serializable",
-                "SET TRANSACTION",
-            ),
+            ("set transaction isolation level serializable", "SET TRANSACTION"),
             ("commit/**/work", "COMMIT"),
             ("\u{feff}commit", "COMMIT"),
         ];
         for (sql, words) in both {
             for dialect in [Postgres, Sqlite] {
-                assert_eq!(
-                    check(dialect, sql),
-                    Err(TransactionControl {
-                        words: words.to_owned()
-                    }),
-                    "{sql}"
-                );
+                assert_eq!(check(dialect, sql), Err(TransactionControl { words: words.to_owned() }), "{sql}");
             }
         }
         let one = [
@@ -179,9 +144,7 @@ mod tests {
             (Postgres, "-- a\rcommit", Err("COMMIT")),
         ];
         for (dialect, sql, expected) in one {
-            let expected = expected.map_err(|words: &str| TransactionControl {
-                words: words.to_owned(),
-            });
+            let expected = expected.map_err(|words: &str| TransactionControl { words: words.to_owned() });
             assert_eq!(check(dialect, sql), expected, "{sql}");
         }
     }

@@ -51,19 +51,9 @@ impl Transaction {
         timeout: Duration,
     ) -> Result<Transaction, RequestError> {
         let deadline = Instant::now() + timeout;
-        let pending = session
-            .start_ask(
-                Ask::Begin(v1::Begin {
-                    timeout_ms: receive::millis(timeout),
-                }),
-                None,
-            )
-            .await?;
+        let pending = session.start_ask(Ask::Begin(v1::Begin { timeout_ms: receive::millis(timeout) }), None).await?;
         let begun = expect_answer!(session, pending.await?, Begun, "begin")?;
-        let id = begun
-            .gtrid
-            .parse::<GlobalId>()
-            .map_err(|error| session.unreadable(Malformed::from(error)))?;
+        let id = begun.gtrid.parse::<GlobalId>().map_err(|error| session.unreadable(Malformed::from(error)))?;
         Ok(Transaction {
             session,
             pool,
@@ -90,33 +80,17 @@ impl Transaction {
     pub async fn receive(&mut self, queue: &str) -> Result<Received, ReceiveError> {
         let waited = self.time_left();
         let received = self.receive_within(queue, waited).await?;
-        received.ok_or_else(|| ReceiveError::NoMessage {
-            queue: queue.to_owned(),
-            waited,
-        })
+        received.ok_or_else(|| ReceiveError::NoMessage { queue: queue.to_owned(), waited })
     }
 
     /// Receives the next message of `queue`, if one comes within `wait`. The message is locked until the transaction ends.
-    pub async fn receive_within(
-        &mut self,
-        queue: &str,
-        wait: Duration,
-    ) -> Result<Option<Received>, ReceiveError> {
-        self.enter("a receive")
-            .map_err(ReceiveError::RollbackOnly)?;
-        let result = receive::receive(
-            &self.session,
-            Some(self.id.into()),
-            queue,
-            wait.min(self.time_left()),
-        )
-        .await;
+    pub async fn receive_within(&mut self, queue: &str, wait: Duration) -> Result<Option<Received>, ReceiveError> {
+        self.enter("a receive").map_err(ReceiveError::RollbackOnly)?;
+        let result = receive::receive(&self.session, Some(self.id.into()), queue, wait.min(self.time_left())).await;
         self.calling = None;
         if let Err(error) = &result {
             // A message may be locked that nobody has seen: a commit would remove it.
-            self.fail(RollbackCause::Server {
-                reason: error.to_string(),
-            });
+            self.fail(RollbackCause::Server { reason: error.to_string() });
         }
         Ok(result?)
     }
@@ -128,14 +102,8 @@ impl Transaction {
     }
 
     /// Sends several messages with one request, in their order.
-    pub async fn send_batch(
-        &mut self,
-        queue: &str,
-        messages: Vec<Message>,
-    ) -> Result<Vec<MessageId>, SendError> {
-        let sent = self
-            .send_all(messages.into_iter().map(|message| (queue, message)))
-            .await?;
+    pub async fn send_batch(&mut self, queue: &str, messages: Vec<Message>) -> Result<Vec<MessageId>, SendError> {
+        let sent = self.send_all(messages.into_iter().map(|message| (queue, message))).await?;
         Ok(sent.ids)
     }
 
@@ -144,18 +112,13 @@ impl Transaction {
         messages: impl ExactSizeIterator<Item = (&'m str, Message)>,
     ) -> Result<send::Sent, SendError> {
         self.enter("a send").map_err(SendError::RollbackOnly)?;
-        let envelope = Envelope {
-            transaction: Some(self.id.into()),
-            producer: None,
-        };
+        let envelope = Envelope { transaction: Some(self.id.into()), producer: None };
         let result = send::send(&self.session, envelope, messages).await;
         self.calling = None;
         if let Err(SendError::Request(error)) = &result
             && error.may_have_happened()
         {
-            self.fail(RollbackCause::Server {
-                reason: error.to_string(),
-            });
+            self.fail(RollbackCause::Server { reason: error.to_string() });
         }
         result
     }
@@ -168,9 +131,7 @@ impl Transaction {
         }
         match self.branches.get_mut(&name) {
             Some(Branch::Postgres(branch)) => Ok(branch),
-            Some(Branch::Sqlite(_)) | None => {
-                Err(other_kind(name, ResourceKind::SqliteMarker, "postgres"))
-            }
+            Some(Branch::Sqlite(_)) | None => Err(other_kind(name, ResourceKind::SqliteMarker, "postgres")),
         }
     }
 
@@ -182,9 +143,7 @@ impl Transaction {
         }
         match self.branches.get_mut(&name) {
             Some(Branch::Sqlite(branch)) => Ok(branch),
-            Some(Branch::Postgres(_)) | None => {
-                Err(other_kind(name, ResourceKind::PostgresMarker, "sqlite"))
-            }
+            Some(Branch::Postgres(_)) | None => Err(other_kind(name, ResourceKind::PostgresMarker, "sqlite")),
         }
     }
 
@@ -215,8 +174,7 @@ impl Transaction {
             return Err(EnlistError::Joined { resource: name });
         }
         let (give, lent) = Lent::new();
-        self.join_sqlite(&name, Source::Lent(connection, give))
-            .await?;
+        self.join_sqlite(&name, Source::Lent(connection, give)).await?;
         Ok(lent)
     }
 
@@ -244,9 +202,7 @@ impl Transaction {
 
     /// What the failures of its statements say about the messages that were received (P22): what a drop reports.
     pub fn blame(&self) -> Blame {
-        self.failure()
-            .map(|failure| failure.blame)
-            .unwrap_or_default()
+        self.failure().map(|failure| failure.blame).unwrap_or_default()
     }
 
     fn end(mut self) -> (Ending, InDoubt) {
@@ -254,21 +210,14 @@ impl Transaction {
         let failure = self.failure();
         let branches = std::mem::take(&mut self.branches).into_iter().collect();
         let in_doubt = InDoubt::new(self.session.clone(), self.id);
-        let ending = Ending {
-            session: self.session.clone(),
-            pool: Arc::clone(&self.pool),
-            id: self.id,
-            branches,
-            failure,
-        };
+        let ending =
+            Ending { session: self.session.clone(), pool: Arc::clone(&self.pool), id: self.id, branches, failure };
         (ending, in_doubt)
     }
 
     /// The first failure of this transaction or of a branch.
     fn failure(&self) -> Option<Failure> {
-        let cancelled = self
-            .calling
-            .map(|call| Failure::blameless(RollbackCause::Cancelled { call }));
+        let cancelled = self.calling.map(|call| Failure::blameless(RollbackCause::Cancelled { call }));
         let own = self.failure.clone().or(cancelled);
         own.or_else(|| self.branches.values().find_map(Branch::failure))
     }
@@ -291,31 +240,20 @@ impl Transaction {
     async fn join_postgres(
         &mut self,
         name: &ResourceName,
-        own: Option<(
-            tokio_postgres::Client,
-            tokio::sync::oneshot::Sender<tokio_postgres::Client>,
-        )>,
+        own: Option<(tokio_postgres::Client, tokio::sync::oneshot::Sender<tokio_postgres::Client>)>,
     ) -> Result<(), EnlistError> {
         let resource = self.enlist(name).await?;
         let joined = match resource.kind {
-            ResourceKind::PostgresMarker | ResourceKind::PostgresTwoPhase => {
-                self.begin_postgres(&resource, own).await
-            }
+            ResourceKind::PostgresMarker | ResourceKind::PostgresTwoPhase => self.begin_postgres(&resource, own).await,
             kind => Err(other_kind(name.clone(), kind, "postgres")),
         };
-        self.joined(
-            name,
-            joined.map(|branch| Branch::Postgres(Box::new(branch))),
-        )
+        self.joined(name, joined.map(|branch| Branch::Postgres(Box::new(branch))))
     }
 
     async fn begin_postgres(
         &self,
         resource: &Arc<Resource>,
-        own: Option<(
-            tokio_postgres::Client,
-            tokio::sync::oneshot::Sender<tokio_postgres::Client>,
-        )>,
+        own: Option<(tokio_postgres::Client, tokio::sync::oneshot::Sender<tokio_postgres::Client>)>,
     ) -> Result<PostgresBranch, EnlistError> {
         let runtime = self.session.runtime().clone();
         if let Some((client, back)) = own {
@@ -334,11 +272,7 @@ impl Transaction {
         Ok(PostgresBranch::new(connection, number, runtime))
     }
 
-    async fn join_sqlite(
-        &mut self,
-        name: &ResourceName,
-        source: Source,
-    ) -> Result<(), EnlistError> {
+    async fn join_sqlite(&mut self, name: &ResourceName, source: Source) -> Result<(), EnlistError> {
         let resource = self.enlist(name).await?;
         let joined = match resource.kind {
             ResourceKind::SqliteMarker => self.begin_sqlite(&resource, source).await,
@@ -347,28 +281,13 @@ impl Transaction {
         self.joined(name, joined.map(Branch::Sqlite))
     }
 
-    async fn begin_sqlite(
-        &self,
-        resource: &Arc<Resource>,
-        source: Source,
-    ) -> Result<SqliteBranch, EnlistError> {
+    async fn begin_sqlite(&self, resource: &Arc<Resource>, source: Source) -> Result<SqliteBranch, EnlistError> {
         let turn = self.pool.sqlite_turn(resource).acquire_owned();
-        let timed_out = |within| EnlistError::TimedOut {
-            resource: resource.name.clone(),
-            within,
-        };
+        let timed_out = |within| EnlistError::TimedOut { resource: resource.name.clone(), within };
         let left = self.time_left();
-        let turn = tokio::time::timeout(left, turn)
-            .await
-            .map_err(|_| timed_out(left))?;
-        let turn = turn.map_err(|_| EnlistError::Broken {
-            resource: resource.name.clone(),
-        })?;
-        let idle = if matches!(source, Source::File) {
-            self.pool.take_sqlite(resource)
-        } else {
-            None
-        };
+        let turn = tokio::time::timeout(left, turn).await.map_err(|_| timed_out(left))?;
+        let turn = turn.map_err(|_| EnlistError::Broken { resource: resource.name.clone() })?;
+        let idle = if matches!(source, Source::File) { self.pool.take_sqlite(resource) } else { None };
         let connection = match idle {
             Some(connection) => connection,
             None => SqliteConnection::open(resource, source).await?,
@@ -382,42 +301,25 @@ impl Transaction {
         if self.branches.len() >= BRANCHES_MAX {
             return Err(EnlistError::TooManyBranches);
         }
-        self.enter("joining a database")
-            .map_err(EnlistError::RollbackOnly)?;
-        let ask = Ask::Enlist(v1::Enlist {
-            gtrid: self.id.to_string(),
-            resource: name.as_str().to_owned(),
-        });
+        self.enter("joining a database").map_err(EnlistError::RollbackOnly)?;
+        let ask = Ask::Enlist(v1::Enlist { gtrid: self.id.to_string(), resource: name.as_str().to_owned() });
         let answer = self.session.ask(ask).await;
-        let enlisted =
-            answer.and_then(|answer| expect_answer!(self.session, answer, Enlisted, "enlist"));
+        let enlisted = answer.and_then(|answer| expect_answer!(self.session, answer, Enlisted, "enlist"));
         let resource = enlisted.and_then(|enlisted| {
-            let resource = enlisted
-                .resource
-                .ok_or(Malformed::Missing("resource"))
-                .and_then(Resource::try_from);
-            resource
-                .map(Arc::new)
-                .map_err(|malformed| self.session.unreadable(malformed))
+            let resource = enlisted.resource.ok_or(Malformed::Missing("resource")).and_then(Resource::try_from);
+            resource.map(Arc::new).map_err(|malformed| self.session.unreadable(malformed))
         });
         resource.map_err(|error| {
             self.calling = None;
             if error.may_have_happened() {
-                self.fail(RollbackCause::Enlist {
-                    resource: name.clone(),
-                    error: error.to_string(),
-                });
+                self.fail(RollbackCause::Enlist { resource: name.clone(), error: error.to_string() });
             }
             error.into()
         })
     }
 
     /// A resource that the coordinator counts on, and that cannot be used, leaves rollback only.
-    fn joined(
-        &mut self,
-        name: &ResourceName,
-        joined: Result<Branch, EnlistError>,
-    ) -> Result<(), EnlistError> {
+    fn joined(&mut self, name: &ResourceName, joined: Result<Branch, EnlistError>) -> Result<(), EnlistError> {
         self.calling = None;
         match joined {
             Ok(branch) => {
@@ -425,10 +327,7 @@ impl Transaction {
                 Ok(())
             }
             Err(error) => {
-                self.fail(RollbackCause::Enlist {
-                    resource: name.clone(),
-                    error: error.to_string(),
-                });
+                self.fail(RollbackCause::Enlist { resource: name.clone(), error: error.to_string() });
                 Err(error)
             }
         }
@@ -439,20 +338,13 @@ impl Drop for Transaction {
     fn drop(&mut self) {
         if !self.is_ended {
             let blame = Some(self.blame().into());
-            self.session.tell(Ask::Rollback(v1::Rollback {
-                gtrid: self.id.to_string(),
-                blame,
-            }));
+            self.session.tell(Ask::Rollback(v1::Rollback { gtrid: self.id.to_string(), blame }));
         }
     }
 }
 
 fn other_kind(resource: ResourceName, kind: ResourceKind, asked: &'static str) -> EnlistError {
-    EnlistError::Kind {
-        resource,
-        kind,
-        asked,
-    }
+    EnlistError::Kind { resource, kind, asked }
 }
 
 fn resource_name(session: &Session, name: &str) -> Result<ResourceName, RequestError> {

@@ -67,12 +67,7 @@ impl TryFrom<v1::Received> for PeekedMessage {
         let (body_length, apart_body) = (wire.body_length, wire.apart_body);
         // Inline bodies need no length of their own.
         let body_length = body_length.max(wire.body.len() as u64);
-        Ok(PeekedMessage {
-            place,
-            message: received(wire)?,
-            body_length,
-            apart_body,
-        })
+        Ok(PeekedMessage { place, message: received(wire)?, body_length, apart_body })
     }
 }
 
@@ -87,11 +82,7 @@ pub struct Finding {
 
 impl From<v1::Finding> for Finding {
     fn from(wire: v1::Finding) -> Finding {
-        Finding {
-            is_ok: wire.ok,
-            what: wire.what,
-            remedy: wire.remedy,
-        }
+        Finding { is_ok: wire.ok, what: wire.what, remedy: wire.remedy }
     }
 }
 
@@ -110,16 +101,8 @@ impl TryFrom<v1::ResourceState> for ResourceView {
     type Error = Malformed;
 
     fn try_from(wire: v1::ResourceState) -> Result<ResourceView, Malformed> {
-        let resource = wire
-            .resource
-            .ok_or(Malformed::Missing("resource"))?
-            .try_into()?;
-        Ok(ResourceView {
-            resource,
-            is_attached: wire.attached,
-            problem: wire.problem,
-            in_doubt: wire.in_doubt,
-        })
+        let resource = wire.resource.ok_or(Malformed::Missing("resource"))?.try_into()?;
+        Ok(ResourceView { resource, is_attached: wire.attached, problem: wire.problem, in_doubt: wire.in_doubt })
     }
 }
 

@@ -1,10 +1,6 @@
 //! The session with a server (D11): frames, ids, batches, windows, losses.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod scripted;
 
@@ -14,9 +10,7 @@ use bytes::Bytes;
 use handfast_client::{Handfast, Message, RefusalCode, RequestError, SendError};
 use handfast_protocol::limits::CHUNK_BYTES_MAX;
 use handfast_wire::v1;
-use scripted::{
-    Answer, Ask, KEEP_ALIVE_MS, ScriptedServer, WINDOW, message_id, outcome, received, sent, within,
-};
+use scripted::{Answer, Ask, KEEP_ALIVE_MS, ScriptedServer, WINDOW, message_id, outcome, received, sent, within};
 
 fn body_of(ask: &Ask) -> Bytes {
     match ask {
@@ -36,15 +30,7 @@ async fn answers_find_their_requests_in_whatever_order_they_come() {
     let calls = async {
         let calls = (0..64_u64).map(|n| {
             let handfast = handfast.clone();
-            async move {
-                (
-                    n,
-                    handfast
-                        .send("q", Message::text(n.to_string()))
-                        .await
-                        .unwrap(),
-                )
-            }
+            async move { (n, handfast.send("q", Message::text(n.to_string())).await.unwrap()) }
         });
         futures_util::future::join_all(calls).await
     };
@@ -64,14 +50,8 @@ async fn answers_find_their_requests_in_whatever_order_they_come() {
         messages
     };
     let (results, messages) = tokio::join!(calls, script);
-    assert_eq!(
-        results,
-        (0..64).map(|n| (n, message_id(n))).collect::<Vec<_>>()
-    );
-    assert!(
-        messages < 16,
-        "what is pending travels together: {messages} messages for 64 requests"
-    );
+    assert_eq!(results, (0..64).map(|n| (n, message_id(n))).collect::<Vec<_>>());
+    assert!(messages < 16, "what is pending travels together: {messages} messages for 64 requests");
 }
 
 #[tokio::test]
@@ -81,21 +61,14 @@ async fn a_refusal_is_told_as_it_is() {
     let mut peer = server.accept().await;
     let script = async {
         let (id, _) = peer.next().await;
-        peer.refuse(
-            id,
-            RefusalCode::QueueNotFound,
-            "queue q does not exist; create it with: handfast queue create q",
-        )
-        .await;
+        peer.refuse(id, RefusalCode::QueueNotFound, "queue q does not exist; create it with: handfast queue create q")
+            .await;
         let (id, _) = peer.next().await;
         peer.answer(id, Answer::Done(v1::Done {})).await;
     };
     let calls = async {
         let refused = handfast.send("q", Message::text("a")).await.unwrap_err();
-        assert_eq!(
-            refused.to_string(),
-            "queue q does not exist; create it with: handfast queue create q"
-        );
+        assert_eq!(refused.to_string(), "queue q does not exist; create it with: handfast queue create q");
         assert!(!refused.is_retryable());
         match handfast.send("q", Message::text("b")).await {
             Err(SendError::Request(error @ RequestError::Unreadable { .. })) => {
@@ -177,11 +150,7 @@ async fn a_server_that_is_away_is_unreachable_until_it_is_back() {
 
 fn large_body() -> Bytes {
     let length = CHUNK_BYTES_MAX * 9 + 5;
-    Bytes::from(
-        (0..length)
-            .map(|n| u8::try_from(n % 251).unwrap())
-            .collect::<Vec<u8>>(),
-    )
+    Bytes::from((0..length).map(|n| u8::try_from(n % 251).unwrap()).collect::<Vec<u8>>())
 }
 
 #[tokio::test]
@@ -193,28 +162,16 @@ async fn d11_a_large_body_is_staged_in_parts_within_the_servers_window() {
         let mut whole = Vec::new();
         let mut unanswered = Vec::new();
         let (id, ask) = peer.next().await;
-        let Ask::StageBody(first) = ask else {
-            panic!("{ask:?}")
-        };
+        let Ask::StageBody(first) = ask else { panic!("{ask:?}") };
         assert_eq!((first.body, first.bytes.len()), (0, CHUNK_BYTES_MAX));
         whole.extend_from_slice(&first.bytes);
-        peer.answer(id, Answer::Staged(v1::Staged { body: 77 }))
-            .await;
+        peer.answer(id, Answer::Staged(v1::Staged { body: 77 })).await;
         loop {
             let (id, ask) = peer.next().await;
             let Ask::StageBody(part) = ask else {
-                let Ask::Send(send) = ask else {
-                    panic!("{ask:?}")
-                };
-                assert_eq!(
-                    send.messages[0].content,
-                    Some(v1::new_message::Content::StagedBody(77))
-                );
-                assert_eq!(
-                    unanswered,
-                    Vec::<u64>::new(),
-                    "sent before every part was answered"
-                );
+                let Ask::Send(send) = ask else { panic!("{ask:?}") };
+                assert_eq!(send.messages[0].content, Some(v1::new_message::Content::StagedBody(77)));
+                assert_eq!(unanswered, Vec::<u64>::new(), "sent before every part was answered");
                 peer.answer(id, sent(&[1])).await;
                 return whole;
             };
@@ -224,9 +181,7 @@ async fn d11_a_large_body_is_staged_in_parts_within_the_servers_window() {
             // Only a full window, or the last part, is answered.
             if unanswered.len() == WINDOW as usize || whole.len() == large_body().len() {
                 assert!(peer.is_quiet(), "more than {WINDOW} parts unanswered");
-                let answers = unanswered
-                    .drain(..)
-                    .map(|id| (id, Answer::Staged(v1::Staged { body: 77 })));
+                let answers = unanswered.drain(..).map(|id| (id, Answer::Staged(v1::Staged { body: 77 })));
                 peer.answer_all(answers.collect()).await;
             }
         }
@@ -245,22 +200,14 @@ async fn d11_a_large_body_is_read_in_parts_and_comes_whole() {
         let script = async {
             let (id, _) = peer.next().await;
             let length = large_body().len() as u64;
-            let announced = v1::Received {
-                apart_body: 5,
-                body_length: length + truth,
-                ..received("q", 1, "")
-            };
+            let announced = v1::Received { apart_body: 5, body_length: length + truth, ..received("q", 1, "") };
             peer.answer(id, Answer::Received(announced)).await;
             for _ in 0..10 {
                 let (id, ask) = peer.next().await;
-                let Ask::ReadBody(read) = ask else {
-                    panic!("{ask:?}")
-                };
+                let Ask::ReadBody(read) = ask else { panic!("{ask:?}") };
                 let begin = read.part as usize * CHUNK_BYTES_MAX;
-                let bytes =
-                    large_body().slice(begin..large_body().len().min(begin + CHUNK_BYTES_MAX));
-                peer.answer(id, Answer::BodyPart(v1::BodyPart { bytes }))
-                    .await;
+                let bytes = large_body().slice(begin..large_body().len().min(begin + CHUNK_BYTES_MAX));
+                peer.answer(id, Answer::BodyPart(v1::BodyPart { bytes })).await;
             }
         };
         let (_, message) = tokio::join!(script, handfast.receive("q", Duration::ZERO));
@@ -272,18 +219,11 @@ async fn d11_a_large_body_is_read_in_parts_and_comes_whole() {
     }
     let script = async {
         let (id, _) = peer.next().await;
-        let endless = v1::Received {
-            apart_body: 5,
-            body_length: u64::MAX,
-            ..received("q", 1, "")
-        };
+        let endless = v1::Received { apart_body: 5, body_length: u64::MAX, ..received("q", 1, "") };
         peer.answer(id, Answer::Received(endless)).await;
     };
     let (_, message) = tokio::join!(script, handfast.receive("q", Duration::ZERO));
-    assert!(
-        matches!(message, Err(RequestError::Unreadable { .. })),
-        "{message:?}"
-    );
+    assert!(matches!(message, Err(RequestError::Unreadable { .. })), "{message:?}");
 }
 
 #[tokio::test]
@@ -293,19 +233,12 @@ async fn a_body_that_is_staged_on_a_lost_connection_is_not_named_on_the_next() {
     let mut peer = server.accept().await;
     let script = async {
         let (id, _) = peer.next().await;
-        peer.answer(id, Answer::Staged(v1::Staged { body: 77 }))
-            .await;
+        peer.answer(id, Answer::Staged(v1::Staged { body: 77 })).await;
         peer.next().await;
         peer.lose();
     };
-    let (_, sent) = tokio::join!(
-        script,
-        within(handfast.send("q", Message::bytes(large_body())))
-    );
-    assert!(
-        matches!(&sent, Err(SendError::Request(RequestError::Lost { .. }))),
-        "{sent:?}"
-    );
+    let (_, sent) = tokio::join!(script, within(handfast.send("q", Message::bytes(large_body()))));
+    assert!(matches!(&sent, Err(SendError::Request(RequestError::Lost { .. }))), "{sent:?}");
 }
 
 #[tokio::test]
@@ -319,13 +252,7 @@ async fn p23_a_connection_with_an_exclusive_reader_is_kept_alive_and_closed_with
             let (id, ask) = peer.next().await;
             match ask {
                 Ask::OpenExclusive(open) => {
-                    assert_eq!(
-                        open,
-                        v1::OpenExclusive {
-                            queue: "q".into(),
-                            wait_ms: 5000
-                        }
-                    );
+                    assert_eq!(open, v1::OpenExclusive { queue: "q".into(), wait_ms: 5000 });
                     peer.answer(id, Answer::Done(v1::Done {})).await;
                     break;
                 }
@@ -340,20 +267,13 @@ async fn p23_a_connection_with_an_exclusive_reader_is_kept_alive_and_closed_with
     for _ in 0..4 {
         assert_eq!(peer.next().await, (0, Ask::KeepAlive(v1::KeepAlive {})));
     }
-    assert!(
-        begun.elapsed() < Duration::from_millis(u64::from(KEEP_ALIVE_MS) * 20),
-        "{:?}",
-        begun.elapsed()
-    );
+    assert!(begun.elapsed() < Duration::from_millis(u64::from(KEEP_ALIVE_MS) * 20), "{:?}", begun.elapsed());
     drop(reader);
     loop {
         match peer.next().await.1 {
             Ask::KeepAlive(_) => {}
             ask => {
-                break assert_eq!(
-                    ask,
-                    Ask::CloseExclusive(v1::CloseExclusive { queue: "q".into() })
-                );
+                break assert_eq!(ask, Ask::CloseExclusive(v1::CloseExclusive { queue: "q".into() }));
             }
         }
     }
@@ -392,58 +312,35 @@ async fn p24_a_producer_tries_with_the_same_sequence_until_the_answer_is_definit
     let mut server = ScriptedServer::start().await;
     let handfast = Handfast::connect(&server.url()).await.unwrap();
     let mut peer = server.accept().await;
-    let expected = |sequence| v1::ProducerSequence {
-        producer: "import".into(),
-        epoch: 3,
-        sequence,
-    };
+    let expected = |sequence| v1::ProducerSequence { producer: "import".into(), epoch: 3, sequence };
     let sequence_of = |ask: Ask| match ask {
         Ask::Send(send) => send.producer.unwrap(),
         other => panic!("{other:?}"),
     };
     let script = async {
         let (id, _) = peer.next().await;
-        peer.answer(
-            id,
-            Answer::Producer(v1::Producer {
-                known: true,
-                epoch: 3,
-                next: 41,
-            }),
-        )
-        .await;
+        peer.answer(id, Answer::Producer(v1::Producer { known: true, epoch: 3, next: 41 })).await;
         let (_, ask) = peer.next().await;
         assert_eq!(sequence_of(ask), expected(41));
         peer.lose();
         let mut peer = server.accept().await;
         let (id, ask) = peer.next().await;
         assert_eq!(sequence_of(ask), expected(41));
-        peer.refuse(id, RefusalCode::Unknown, "the server restarted")
-            .await;
+        peer.refuse(id, RefusalCode::Unknown, "the server restarted").await;
         let (id, ask) = peer.next().await;
         assert_eq!(sequence_of(ask), expected(41));
-        let first = v1::Sent {
-            ids: vec![message_id(9).to_string()],
-            repeated_send: true,
-        };
+        let first = v1::Sent { ids: vec![message_id(9).to_string()], repeated_send: true };
         peer.answer(id, Answer::Sent(first)).await;
         let (id, ask) = peer.next().await;
         assert_eq!(sequence_of(ask), expected(42));
-        peer.refuse(id, RefusalCode::ProducerFenced, "a newer epoch sends")
-            .await;
+        peer.refuse(id, RefusalCode::ProducerFenced, "a newer epoch sends").await;
     };
     let calls = async {
         let mut producer = handfast.producer("import").await.unwrap();
         let sent = producer.send("q", Message::text("a")).await.unwrap();
-        assert_eq!(
-            (sent.ids, sent.repeated, producer.next()),
-            (vec![message_id(9)], true, 42)
-        );
+        assert_eq!((sent.ids, sent.repeated, producer.next()), (vec![message_id(9)], true, 42));
         let fenced = producer.send("q", Message::text("b")).await.unwrap_err();
-        assert!(
-            matches!(fenced, SendError::Request(RequestError::Refused(_))),
-            "{fenced}"
-        );
+        assert!(matches!(fenced, SendError::Request(RequestError::Refused(_))), "{fenced}");
         assert_eq!(producer.next(), 42, "a refused sequence is not used up");
     };
     within(async { tokio::join!(script, calls) }).await;
@@ -456,10 +353,7 @@ async fn a_session_ends_with_its_last_client_and_its_last_frames_leave() {
     let mut peer = server.accept().await;
     let (_, tx) = tokio::join!(peer.expect_begin(scripted::gtrid(1)), handfast.begin());
     drop((tx.unwrap(), handfast));
-    assert_eq!(
-        peer.expect_rollback(scripted::gtrid(1)).await.kind(),
-        v1::blame::Kind::None
-    );
+    assert_eq!(peer.expect_rollback(scripted::gtrid(1)).await.kind(), v1::blame::Kind::None);
     assert!(peer.try_next().await.is_none());
 }
 
@@ -484,21 +378,13 @@ async fn what_is_dropped_before_it_was_sent_is_not_sent() {
 async fn messages_that_are_too_large_together_are_refused_with_the_remedy() {
     let server = ScriptedServer::start().await;
     let handfast = Handfast::connect(&server.url()).await.unwrap();
-    let messages = (0..32)
-        .map(|_| Message::bytes(vec![0; 128 << 10]))
-        .collect();
+    let messages = (0..32).map(|_| Message::bytes(vec![0; 128 << 10])).collect();
     let refused = handfast.send_batch("q", messages).await.unwrap_err();
     assert!(matches!(refused, SendError::TooLarge { .. }), "{refused}");
     assert!(refused.to_string().contains("fewer at a time"), "{refused}");
     let long = Message::text("a").label("x".repeat(250));
-    let refused = handfast
-        .send_batch("q", vec![Message::text("a"), long])
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(refused, SendError::Message { index: 1, .. }),
-        "{refused}"
-    );
+    let refused = handfast.send_batch("q", vec![Message::text("a"), long]).await.unwrap_err();
+    assert!(matches!(refused, SendError::Message { index: 1, .. }), "{refused}");
 }
 
 #[tokio::test]
@@ -510,18 +396,8 @@ async fn an_outcome_is_asked_for_by_its_id() {
     let mut peer = server.accept().await;
     let table = [
         (Kind::Committed, KnownOutcome::Committed),
-        (
-            Kind::RolledBack,
-            KnownOutcome::RolledBack {
-                reason: "why".into(),
-            },
-        ),
-        (
-            Kind::Undecided,
-            KnownOutcome::Undecided {
-                state: "why".into(),
-            },
-        ),
+        (Kind::RolledBack, KnownOutcome::RolledBack { reason: "why".into() }),
+        (Kind::Undecided, KnownOutcome::Undecided { state: "why".into() }),
         // P20: forgotten is not rolled back.
         (Kind::Forgotten, KnownOutcome::Forgotten),
     ];

@@ -1,24 +1,17 @@
 //! The life of a transaction over queues alone: what reaches the coordinator, and what the application is told (D5, P21).
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod scripted;
 
 use std::time::Duration;
 
 use handfast_client::{
-    Blame, CommitOutcome, Handfast, Message, ReceiveError, RefusalCode, RollbackCause, SendError,
-    Transaction,
+    Blame, CommitOutcome, Handfast, Message, ReceiveError, RefusalCode, RollbackCause, SendError, Transaction,
 };
 use handfast_wire::v1;
 use handfast_wire::v1::transaction_outcome::Kind;
-use scripted::{
-    Answer, Ask, Peer, ScriptedServer, gtrid, message_id, outcome, received, sent, within,
-};
+use scripted::{Answer, Ask, Peer, ScriptedServer, gtrid, message_id, outcome, received, sent, within};
 
 async fn begun() -> (ScriptedServer, Handfast, Peer, Transaction) {
     let mut server = ScriptedServer::start().await;
@@ -29,9 +22,7 @@ async fn begun() -> (ScriptedServer, Handfast, Peer, Transaction) {
 }
 
 fn in_transaction(gtrid: handfast_protocol::GlobalId) -> Option<v1::Transaction> {
-    Some(v1::Transaction {
-        name: Some(v1::transaction::Name::Gtrid(gtrid.to_string())),
-    })
+    Some(v1::Transaction { name: Some(v1::transaction::Name::Gtrid(gtrid.to_string())) })
 }
 
 #[tokio::test]
@@ -39,43 +30,26 @@ async fn d5_every_request_names_its_transaction_and_the_outcome_is_told() {
     let (_server, _handfast, mut peer, mut tx) = begun().await;
     let script = async {
         let (id, ask) = peer.next().await;
-        let Ask::Receive(asked) = ask else {
-            panic!("{ask:?}")
-        };
-        assert_eq!(
-            (asked.transaction, asked.queue.as_str()),
-            (in_transaction(gtrid(1)), "orders")
-        );
+        let Ask::Receive(asked) = ask else { panic!("{ask:?}") };
+        assert_eq!((asked.transaction, asked.queue.as_str()), (in_transaction(gtrid(1)), "orders"));
         assert!(
             (55_000..=60_000).contains(&asked.wait_ms),
             "it waits as long as the transaction may last: {}",
             asked.wait_ms
         );
-        peer.answer(id, Answer::Received(received("Orders", 6, "{\"id\":3}")))
-            .await;
+        peer.answer(id, Answer::Received(received("Orders", 6, "{\"id\":3}"))).await;
         let (id, ask) = peer.next().await;
-        let Ask::Send(asked) = ask else {
-            panic!("{ask:?}")
-        };
-        assert_eq!(
-            (asked.transaction, asked.messages.len()),
-            (in_transaction(gtrid(1)), 1)
-        );
+        let Ask::Send(asked) = ask else { panic!("{ask:?}") };
+        assert_eq!((asked.transaction, asked.messages.len()), (in_transaction(gtrid(1)), 1));
         peer.answer(id, sent(&[7])).await;
         let id = peer.expect_commit(gtrid(1), &[]).await;
         peer.answer(id, outcome(Kind::Committed, "")).await;
     };
     let work = async {
         let order = tx.receive("orders").await.unwrap();
-        assert_eq!(
-            (order.queue.as_str(), order.id, order.text()),
-            ("Orders", message_id(6), Ok("{\"id\":3}"))
-        );
+        assert_eq!((order.queue.as_str(), order.id, order.text()), ("Orders", message_id(6), Ok("{\"id\":3}")));
         let value: serde_json::Value = order.json().unwrap();
-        let id = tx
-            .send("shipments", Message::json(&value).unwrap())
-            .await
-            .unwrap();
+        let id = tx.send("shipments", Message::json(&value).unwrap()).await.unwrap();
         assert_eq!(id, message_id(7));
         assert!(matches!(tx.commit().await, CommitOutcome::Committed));
     };
@@ -87,10 +61,7 @@ async fn commit_tells_what_the_coordinator_says() {
     let (_server, handfast, mut peer, mut tx) = begun().await;
     let table = [
         (outcome(Kind::Committed, ""), "Committed"),
-        (
-            outcome(Kind::RolledBack, "too late"),
-            "RolledBack { why: Server { reason: \"too late\" } }",
-        ),
+        (outcome(Kind::RolledBack, "too late"), "RolledBack { why: Server { reason: \"too late\" } }"),
         (outcome(Kind::Forgotten, ""), "Unknown"),
         (
             Answer::Outcome(v1::TransactionOutcome {
@@ -111,10 +82,7 @@ async fn commit_tells_what_the_coordinator_says() {
             peer.answer(id, answer).await;
         };
         let (_, outcome) = tokio::join!(script, tx.commit());
-        assert!(
-            format!("{outcome:?}").starts_with(expected),
-            "{outcome:?}, expected {expected}"
-        );
+        assert!(format!("{outcome:?}").starts_with(expected), "{outcome:?}, expected {expected}");
         let (_, again) = tokio::join!(peer.expect_begin(gtrid(1)), handfast.begin());
         tx = again.unwrap();
     }
@@ -123,29 +91,21 @@ async fn commit_tells_what_the_coordinator_says() {
 #[tokio::test]
 async fn a_commit_that_was_refused_rolled_back_and_one_that_may_have_happened_is_asked_for() {
     let (_server, handfast, mut peer, mut tx) = begun().await;
-    for code in [
-        RefusalCode::TransactionNotActive,
-        RefusalCode::RolledBack,
-        RefusalCode::Stopping,
-        RefusalCode::NoSpace,
-    ] {
+    for code in
+        [RefusalCode::TransactionNotActive, RefusalCode::RolledBack, RefusalCode::Stopping, RefusalCode::NoSpace]
+    {
         let script = async {
             let id = peer.expect_commit(gtrid(1), &[]).await;
             peer.refuse(id, code, "it timed out").await;
             peer.expect_rollback(gtrid(1)).await;
         };
         match tokio::join!(script, tx.commit()).1 {
-            CommitOutcome::RolledBack { why } => assert_eq!(
-                why,
-                RollbackCause::Server {
-                    reason: "it timed out".into()
-                }
-            ),
+            CommitOutcome::RolledBack { why } => {
+                assert_eq!(why, RollbackCause::Server { reason: "it timed out".into() })
+            }
             other => panic!("{other:?}"),
         }
-        tx = tokio::join!(peer.expect_begin(gtrid(1)), handfast.begin())
-            .1
-            .unwrap();
+        tx = tokio::join!(peer.expect_begin(gtrid(1)), handfast.begin()).1.unwrap();
     }
     for code in [RefusalCode::Unknown, RefusalCode::CommitUnderWay] {
         let script = async {
@@ -156,13 +116,8 @@ async fn a_commit_that_was_refused_rolled_back_and_one_that_may_have_happened_is
             let id = peer.expect_ask(gtrid(1)).await;
             peer.answer(id, outcome(Kind::Committed, "")).await;
         };
-        assert!(matches!(
-            tokio::join!(script, tx.commit()).1,
-            CommitOutcome::Committed
-        ));
-        tx = tokio::join!(peer.expect_begin(gtrid(1)), handfast.begin())
-            .1
-            .unwrap();
+        assert!(matches!(tokio::join!(script, tx.commit()).1, CommitOutcome::Committed));
+        tx = tokio::join!(peer.expect_begin(gtrid(1)), handfast.begin()).1.unwrap();
     }
 }
 
@@ -191,20 +146,14 @@ async fn p21_a_server_that_stays_away_leaves_it_unknown_with_a_way_to_ask_again(
         peer.lose();
     };
     let (_, outcome) = within(async { tokio::join!(script, tx.commit()) }).await;
-    let CommitOutcome::Unknown(transaction) = outcome else {
-        panic!("{outcome:?}")
-    };
+    let CommitOutcome::Unknown(transaction) = outcome else { panic!("{outcome:?}") };
     assert_eq!(transaction.id(), gtrid(1));
     assert!(transaction.ask_again().await.unwrap_err().is_retryable());
     let mut server = ScriptedServer::start_at(address).await;
     let script = async {
         let mut peer = server.accept().await;
         let id = peer.expect_ask(gtrid(1)).await;
-        peer.answer(
-            id,
-            self::outcome(Kind::RolledBack, "its connection was lost"),
-        )
-        .await;
+        peer.answer(id, self::outcome(Kind::RolledBack, "its connection was lost")).await;
         peer
     };
     let asking = async {
@@ -215,12 +164,7 @@ async fn p21_a_server_that_stays_away_leaves_it_unknown_with_a_way_to_ask_again(
         }
     };
     let (_peer, known) = within(async { tokio::join!(script, asking) }).await;
-    assert_eq!(
-        known,
-        handfast_client::KnownOutcome::RolledBack {
-            reason: "its connection was lost".into()
-        }
-    );
+    assert_eq!(known, handfast_client::KnownOutcome::RolledBack { reason: "its connection was lost".into() });
 }
 
 #[tokio::test]
@@ -228,9 +172,7 @@ async fn p21_a_dropped_transaction_rolls_back_and_a_commit_that_was_never_polled
     let (_server, handfast, mut peer, tx) = begun().await;
     drop(tx);
     assert_eq!(peer.expect_rollback(gtrid(1)).await, v1::Blame::default());
-    let tx = tokio::join!(peer.expect_begin(gtrid(2)), handfast.begin())
-        .1
-        .unwrap();
+    let tx = tokio::join!(peer.expect_begin(gtrid(2)), handfast.begin()).1.unwrap();
     drop(tx.commit());
     assert_eq!(peer.expect_rollback(gtrid(2)).await, v1::Blame::default());
 }
@@ -252,10 +194,7 @@ async fn a_call_that_was_cancelled_leaves_rollback_only() {
     let receive = Box::pin(tx.receive("orders"));
     assert!(futures_util::poll!(receive).is_pending());
     // Its message may come all the same, and a commit would remove it unseen.
-    assert!(matches!(
-        tx.receive("orders").await,
-        Err(ReceiveError::RollbackOnly(RollbackCause::Cancelled { .. }))
-    ));
+    assert!(matches!(tx.receive("orders").await, Err(ReceiveError::RollbackOnly(RollbackCause::Cancelled { .. }))));
     assert!(matches!(
         tx.send("q", Message::text("a")).await,
         Err(SendError::RollbackOnly(RollbackCause::Cancelled { .. }))
@@ -263,12 +202,7 @@ async fn a_call_that_was_cancelled_leaves_rollback_only() {
     let (blame, outcome) = tokio::join!(peer.expect_rollback(gtrid(1)), tx.commit());
     assert_eq!(blame.kind(), v1::blame::Kind::None);
     assert!(
-        matches!(
-            outcome,
-            CommitOutcome::RolledBack {
-                why: RollbackCause::Cancelled { call: "a receive" }
-            }
-        ),
+        matches!(outcome, CommitOutcome::RolledBack { why: RollbackCause::Cancelled { call: "a receive" } }),
         "{outcome:?}"
     );
     drop(handfast);
@@ -279,25 +213,12 @@ async fn a_receive_whose_answer_is_lost_leaves_rollback_only() {
     let (_server, _handfast, mut peer, mut tx) = begun().await;
     let script = async {
         let (id, _) = peer.next().await;
-        peer.answer(
-            id,
-            Answer::Received(v1::Received {
-                key: None,
-                ..received("q", 1, "")
-            }),
-        )
-        .await;
+        peer.answer(id, Answer::Received(v1::Received { key: None, ..received("q", 1, "") })).await;
     };
     let (_, unreadable) = tokio::join!(script, tx.receive("orders"));
-    assert!(
-        matches!(unreadable, Err(ReceiveError::Request(_))),
-        "{unreadable:?}"
-    );
+    assert!(matches!(unreadable, Err(ReceiveError::Request(_))), "{unreadable:?}");
     let (_, outcome) = tokio::join!(peer.expect_rollback(gtrid(1)), tx.commit());
-    assert!(
-        matches!(outcome, CommitOutcome::RolledBack { .. }),
-        "{outcome:?}"
-    );
+    assert!(matches!(outcome, CommitOutcome::RolledBack { .. }), "{outcome:?}");
 }
 
 #[tokio::test]
@@ -305,8 +226,7 @@ async fn a_refused_send_leaves_the_transaction_as_it_was() {
     let (_server, _handfast, mut peer, mut tx) = begun().await;
     let script = async {
         let (id, _) = peer.next().await;
-        peer.refuse(id, RefusalCode::QueueNotFound, "no such queue")
-            .await;
+        peer.refuse(id, RefusalCode::QueueNotFound, "no such queue").await;
         let id = peer.expect_commit(gtrid(1), &[]).await;
         peer.answer(id, outcome(Kind::Committed, "")).await;
     };
@@ -314,10 +234,7 @@ async fn a_refused_send_leaves_the_transaction_as_it_was() {
         assert!(tx.send("nowhere", Message::text("a")).await.is_err());
         tx.commit().await
     };
-    assert!(matches!(
-        tokio::join!(script, work).1,
-        CommitOutcome::Committed
-    ));
+    assert!(matches!(tokio::join!(script, work).1, CommitOutcome::Committed));
 }
 
 #[tokio::test]
@@ -325,38 +242,14 @@ async fn p22_a_rollback_says_what_the_messages_are_to_blame_for() {
     use v1::blame::Kind as Blamed;
     let (_server, handfast, mut peer, mut tx) = begun().await;
     let table = [
-        (
-            Blame::None,
-            v1::Blame {
-                kind: Blamed::None.into(),
-                error: String::new(),
-            },
-        ),
-        (
-            Blame::Message {
-                error: "bad".into(),
-            },
-            v1::Blame {
-                kind: Blamed::Message.into(),
-                error: "bad".into(),
-            },
-        ),
-        (
-            Blame::Reject {
-                error: "never".into(),
-            },
-            v1::Blame {
-                kind: Blamed::Reject.into(),
-                error: "never".into(),
-            },
-        ),
+        (Blame::None, v1::Blame { kind: Blamed::None.into(), error: String::new() }),
+        (Blame::Message { error: "bad".into() }, v1::Blame { kind: Blamed::Message.into(), error: "bad".into() }),
+        (Blame::Reject { error: "never".into() }, v1::Blame { kind: Blamed::Reject.into(), error: "never".into() }),
     ];
     for (blame, expected) in table {
         let (told, result) = tokio::join!(peer.expect_rollback(gtrid(1)), tx.rollback(blame));
         assert_eq!((told, result.is_ok()), (expected, true));
-        tx = tokio::join!(peer.expect_begin(gtrid(1)), handfast.begin())
-            .1
-            .unwrap();
+        tx = tokio::join!(peer.expect_begin(gtrid(1)), handfast.begin()).1.unwrap();
     }
 }
 
@@ -365,25 +258,15 @@ async fn a_wait_without_a_message_is_no_error_unless_it_was_to_wait_for_ever() {
     let (_server, _handfast, mut peer, mut tx) = begun().await;
     let script = async {
         let (id, ask) = peer.next().await;
-        let Ask::Receive(asked) = ask else {
-            panic!("{ask:?}")
-        };
+        let Ask::Receive(asked) = ask else { panic!("{ask:?}") };
         assert_eq!(asked.wait_ms, 2000);
         peer.answer(id, Answer::NoMessage(v1::NoMessage {})).await;
         let (id, _) = peer.next().await;
         peer.answer(id, Answer::NoMessage(v1::NoMessage {})).await;
     };
     let work = async {
-        assert_eq!(
-            tx.receive_within("orders", Duration::from_secs(2))
-                .await
-                .unwrap(),
-            None
-        );
-        assert!(matches!(
-            tx.receive("orders").await,
-            Err(ReceiveError::NoMessage { .. })
-        ));
+        assert_eq!(tx.receive_within("orders", Duration::from_secs(2)).await.unwrap(), None);
+        assert!(matches!(tx.receive("orders").await, Err(ReceiveError::NoMessage { .. })));
     };
     tokio::join!(script, work);
 }

@@ -292,7 +292,7 @@ impl Leader {
                     self.propose_decision(scene, proposal, command, out)?;
                 }
                 coordinator::Action::Answer { request, answer } => {
-                    let answer = self.answer_of_coordinator(answer);
+                    let answer = answer.map_err(Refusal::from).and_then(|answer| self.answer_of_coordinator(answer));
                     out.push(Action::Answer { request: RequestId(request.0), answer });
                 }
                 coordinator::Action::Call { call, resource, ask } => out.push(Action::Call { call, resource, ask }),
@@ -304,11 +304,7 @@ impl Leader {
     }
 
     /// A transaction begins with its local branch.
-    fn answer_of_coordinator(
-        &mut self,
-        answer: Result<coordinator::Answer, coordinator::RequestRefused>,
-    ) -> Result<Answer, Refusal> {
-        let answer = answer?;
+    fn answer_of_coordinator(&mut self, answer: coordinator::Answer) -> Result<Answer, Refusal> {
         if let coordinator::Answer::Begun { id, .. } = &answer {
             // The coordinator leads it: its timeout and its connection are the coordinator's to watch.
             self.manager.start(local_branch(*id), None, Timestamp::MAX)?;
@@ -410,7 +406,7 @@ impl Leader {
         }
         for action in answers {
             if let coordinator::Action::Answer { request, answer } = action {
-                let answer = answer.map(Answer::Coordinator).map_err(Refusal::Coordinator);
+                let answer = answer.map(Answer::Coordinator).map_err(Refusal::from);
                 out.push(Action::Answer { request: RequestId(request.0), answer });
             }
         }

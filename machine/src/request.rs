@@ -37,8 +37,14 @@ pub enum Refusal {
     #[error(transparent)]
     Queue(#[from] queues::RequestRefused),
     #[error(transparent)]
-    Coordinator(#[from] coordinator::RequestRefused),
+    Coordinator(Box<coordinator::RequestRefused>),
     /// This server does not lead (yet); ask again, or ask another member.
     #[error("the server is starting; try again in a moment")]
     NotLeader,
+}
+
+impl From<coordinator::RequestRefused> for Refusal {
+    fn from(refused: coordinator::RequestRefused) -> Refusal {
+        Refusal::Coordinator(Box::new(refused))
+    }
 }

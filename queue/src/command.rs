@@ -4,7 +4,7 @@
 //! (P17). Every command is bounded; long deeds (purge, delete, expiry) are many commands.
 
 use bytes::Bytes;
-use handfast_protocol::{DeadLetterReason, MessageId, Properties, ProducerSequence, QueueName, Timestamp, Xid};
+use handfast_protocol::{DeadLetterReason, MessageId, ProducerSequence, Properties, QueueName, Timestamp, Xid};
 
 use crate::{BodyId, MessageKey, QueueId, QueueSettings, StageId};
 
@@ -83,7 +83,10 @@ pub struct OutgoingMessage {
 pub enum Body {
     Inline(Bytes),
     /// Rests in `Family::Bodies` in parts.
-    Apart { body: BodyId, length: u64 },
+    Apart {
+        body: BodyId,
+        length: u64,
+    },
 }
 
 /// Where messages go that a purge or a delete takes away (P27).
@@ -110,7 +113,10 @@ pub enum Done {
     Created(QueueId),
     Deleting,
     /// `next`: where the following step starts; `None`: finished, and a queue that was being deleted is gone.
-    Swept { removed: u64, next: Option<MessageKey> },
+    Swept {
+        removed: u64,
+        next: Option<MessageKey>,
+    },
     /// Messages that left their queue.
     Removed(Vec<MessageKey>),
     Sent(Vec<MessageKey>),

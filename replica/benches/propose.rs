@@ -27,14 +27,9 @@ impl StateMachine for Counter {
     }
 
     async fn apply(&mut self, entries: Vec<Committed>) -> Result<(), StateMachineError> {
-        let payloads = entries
-            .iter()
-            .filter(|entry| entry.payload.is_some())
-            .count();
+        let payloads = entries.iter().filter(|entry| entry.payload.is_some()).count();
         let last = entries.into_iter().next_back().expect("never empty");
-        self.applied
-            .send((payloads as u64, last.position))
-            .map_err(StateMachineError::new)
+        self.applied.send((payloads as u64, last.position)).map_err(StateMachineError::new)
     }
 }
 

@@ -95,10 +95,7 @@ pub(crate) fn decode_entry(stored: &Bytes) -> Result<(EntryHeader, Bytes), Decod
     check_log_id(RECORD, stored, header.log_id)?;
     let payload = stored.slice(consumed..);
     if header.kind != EntryKind::Normal && !payload.is_empty() {
-        return Err(DecodeError::TrailingBytes {
-            record: RECORD,
-            bytes: payload.len(),
-        });
+        return Err(DecodeError::TrailingBytes { record: RECORD, bytes: payload.len() });
     }
     Ok((header, payload))
 }
@@ -110,9 +107,7 @@ pub(crate) fn encode_state(state: &StateRecord) -> Bytes {
 pub(crate) fn decode_state(stored: &[u8]) -> Result<StateRecord, DecodeError> {
     const RECORD: &str = "replica state";
     let state: StateRecord = decode_whole(RECORD, STATE_VERSION, stored)?;
-    state
-        .committed
-        .map_or(Ok(()), |committed| check_log_id(RECORD, stored, committed))?;
+    state.committed.map_or(Ok(()), |committed| check_log_id(RECORD, stored, committed))?;
     Ok(state)
 }
 
@@ -136,22 +131,13 @@ pub(crate) fn decode_position(stored: &[u8]) -> Result<PositionRecord, DecodeErr
     const RECORD: &str = "position";
     let position: PositionRecord = decode_whole(RECORD, POSITION_VERSION, stored)?;
     check_log_id(RECORD, stored, position.log_id)?;
-    position
-        .membership_log_id
-        .map_or(Ok(()), |log_id| check_log_id(RECORD, stored, log_id))?;
+    position.membership_log_id.map_or(Ok(()), |log_id| check_log_id(RECORD, stored, log_id))?;
     Ok(position)
 }
 
-fn check_log_id(
-    record: &'static str,
-    stored: &[u8],
-    log_id: LogIdRecord,
-) -> Result<(), DecodeError> {
+fn check_log_id(record: &'static str, stored: &[u8], log_id: LogIdRecord) -> Result<(), DecodeError> {
     if log_id.index > RAFT_INDEX_MAX {
-        return Err(DecodeError::Malformed {
-            record,
-            bytes: stored.len(),
-        });
+        return Err(DecodeError::Malformed { record, bytes: stored.len() });
     }
     Ok(())
 }
@@ -185,26 +171,15 @@ fn decode_versioned<T: DeserializeOwned>(
         return Err(DecodeError::Empty { record });
     };
     if found != known {
-        return Err(DecodeError::Version {
-            record,
-            found,
-            known,
-        });
+        return Err(DecodeError::Version { record, found, known });
     }
     match bincode::serde::decode_from_slice(body, format()) {
         Ok((value, consumed)) => Ok((value, 1 + consumed)),
-        Err(_) => Err(DecodeError::Malformed {
-            record,
-            bytes: stored.len(),
-        }),
+        Err(_) => Err(DecodeError::Malformed { record, bytes: stored.len() }),
     }
 }
 
-fn decode_whole<T: DeserializeOwned>(
-    record: &'static str,
-    known: u8,
-    stored: &[u8],
-) -> Result<T, DecodeError> {
+fn decode_whole<T: DeserializeOwned>(record: &'static str, known: u8, stored: &[u8]) -> Result<T, DecodeError> {
     let (value, consumed) = decode_versioned(record, known, stored)?;
     match stored.len() - consumed {
         0 => Ok(value),

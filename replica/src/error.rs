@@ -16,9 +16,7 @@ pub struct StateMachineError {
 
 impl StateMachineError {
     pub fn new(source: impl Error + Send + Sync + 'static) -> Self {
-        StateMachineError {
-            source: Arc::new(source),
-        }
+        StateMachineError { source: Arc::new(source) }
     }
 }
 
@@ -29,14 +27,8 @@ pub enum DecodeError {
     #[error("a {record} record is empty")]
     Empty { record: &'static str },
 
-    #[error(
-        "a {record} record has format version {found}, this program knows up to {known}; use the newer program"
-    )]
-    Version {
-        record: &'static str,
-        found: u8,
-        known: u8,
-    },
+    #[error("a {record} record has format version {found}, this program knows up to {known}; use the newer program")]
+    Version { record: &'static str, found: u8, known: u8 },
 
     #[error("a {record} record of {bytes} bytes is malformed")]
     Malformed { record: &'static str, bytes: usize },
@@ -55,9 +47,7 @@ pub enum StopReason {
     #[error("the replica was shut down")]
     Shutdown,
 
-    #[error(
-        "the log failed: {0}; the process must end, and recovery at the next start decides what is kept"
-    )]
+    #[error("the log failed: {0}; the process must end, and recovery at the next start decides what is kept")]
     Log(#[source] LogError),
 
     #[error("the log holds a record that cannot be read: {0}")]
@@ -69,9 +59,7 @@ pub enum StopReason {
     #[error("{0}; the process must end, and the log is applied again at the next start")]
     StateMachine(#[from] StateMachineError),
 
-    #[error(
-        "the state machine panicked; the process must end, and the log is applied again at the next start"
-    )]
+    #[error("the state machine panicked; the process must end, and the log is applied again at the next start")]
     StateMachinePanicked,
 
     /// Raft's own report, when none of the causes above explains it: a defect of ours.
@@ -108,11 +96,7 @@ pub enum StartError {
     #[error(
         "store and log disagree about the entry at log index {index} (store: term {store_term}, log: term {log_term}): they do not belong together"
     )]
-    Diverged {
-        index: u64,
-        store_term: u64,
-        log_term: u64,
-    },
+    Diverged { index: u64, store_term: u64, log_term: u64 },
 
     #[error(
         "node {node_id} is not the only voter of this log (voters: {voters:?}): members cannot be added in this version"
@@ -147,9 +131,7 @@ pub enum FlushError {
     #[error("the flushed position cannot be read: {0}")]
     Position(#[source] DecodeError),
 
-    #[error(
-        "the flushed position is at log index {position}, but the log ends at {last}: it is not of this log"
-    )]
+    #[error("the flushed position is at log index {position}, but the log ends at {last}: it is not of this log")]
     AheadOfLog { position: u64, last: u64 },
 
     #[error(transparent)]

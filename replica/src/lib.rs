@@ -25,9 +25,7 @@ mod raft;
 mod replica;
 mod state_machine;
 
-pub use error::{
-    BarrierError, DecodeError, FlushError, ProposeError, StartError, StateMachineError, StopReason,
-};
+pub use error::{BarrierError, DecodeError, FlushError, ProposeError, StartError, StateMachineError, StopReason};
 pub use leadership::Leadership;
 pub use limits::{PAYLOAD_BYTES_MAX, UNFLUSHED_BYTES_FLUSH, UNFLUSHED_BYTES_MAX};
 pub use replica::{Replica, ReplicaConfig};

@@ -11,10 +11,7 @@ use crate::raft::{LogId, entry_from_log, log_index};
 
 /// The log has to begin at or below the store's position (P29), and to reach it: the store only ever
 /// applied what the log had durably.
-pub(crate) fn check_store_belongs_to_log(
-    log: &LogWriter,
-    stored: Option<LogId>,
-) -> Result<(), StartError> {
+pub(crate) fn check_store_belongs_to_log(log: &LogWriter, stored: Option<LogId>) -> Result<(), StartError> {
     let position = stored.map_or(0, |log_id| log_index(log_id.index));
     let purged = log.first_index() - 1;
     if position < purged {
@@ -36,10 +33,7 @@ fn check_same_entry(log: &LogWriter, stored: LogId) -> Result<(), StartError> {
     let read = log.read(index..index + 1, 0);
     let read = read.map_err(StartError::Log)?;
     let Some((_, bytes)) = read.first() else {
-        return Err(StartError::LogBehindStore {
-            position: index,
-            last: log.last_index(),
-        });
+        return Err(StartError::LogBehindStore { position: index, last: log.last_index() });
     };
     let entry = entry_from_log(index, bytes).map_err(StartError::LogRecord)?;
     if entry.log_id != stored {

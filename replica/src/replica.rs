@@ -11,9 +11,7 @@ use crate::error::{BarrierError, FlushError, ProposeError, StartError, StopReaso
 use crate::leadership::Leadership;
 use crate::limits::{PAYLOAD_BYTES_MAX, UNFLUSHED_BYTES_MAX};
 use crate::opening::check_store_belongs_to_log;
-use crate::raft::{
-    FirstFailure, LogId, LogStore, Machine, Mark, Node, Unflushed, log_index, mark_at,
-};
+use crate::raft::{FirstFailure, LogId, LogStore, Machine, Mark, Node, Unflushed, log_index, mark_at};
 use crate::state_machine::StateMachine;
 
 #[derive(Debug, Clone)]
@@ -76,23 +74,11 @@ impl Replica {
         }
         // The leadership is a fact; wait until the watch says so too.
         let settled = |seen: &Leadership| !matches!(seen, Leadership::Follower { .. });
-        leadership
-            .wait_for(settled)
-            .await
-            .expect("its task publishes `Stopped` before it ends");
+        leadership.wait_for(settled).await.expect("its task publishes `Stopped` before it ends");
 
         let flushing = Mutex::new(());
-        let shared = Shared {
-            node,
-            log,
-            leadership,
-            mark,
-            flushing,
-            unflushed,
-        };
-        Ok(Replica {
-            shared: Arc::new(shared),
-        })
+        let shared = Shared { node, log, leadership, mark, flushing, unflushed };
+        Ok(Replica { shared: Arc::new(shared) })
     }
 
     /// Hands over a payload; payloads proposed one after the other are applied in that order. Waits
@@ -113,19 +99,13 @@ impl Replica {
             Leadership::Stopped { reason } => return Err(ProposeError::Stopped(reason.clone())),
         };
         if payload.len() > PAYLOAD_BYTES_MAX {
-            return Err(ProposeError::TooLarge {
-                bytes: payload.len(),
-            });
+            return Err(ProposeError::TooLarge { bytes: payload.len() });
         }
         let unflushed = shared.unflushed.bytes();
         if unflushed >= UNFLUSHED_BYTES_MAX {
             return Err(ProposeError::Unflushed { bytes: unflushed });
         }
-        shared
-            .node
-            .write(term, payload)
-            .await
-            .map_err(ProposeError::Stopped)
+        shared.node.write(term, payload).await.map_err(ProposeError::Stopped)
     }
 
     /// Who leads, and whether the replica still runs; the last value it takes is `Stopped`.
@@ -139,27 +119,16 @@ impl Replica {
         let shared = &*self.shared;
         let mark = mark_at(&position).map_err(FlushError::Position)?;
         let _one_at_a_time = shared.flushing.lock().await;
-        let marked: Option<LogId> = shared
-            .mark
-            .borrow()
-            .as_ref()
-            .and_then(|mark| mark.last_log_id);
+        let marked: Option<LogId> = shared.mark.borrow().as_ref().and_then(|mark| mark.last_log_id);
         let Some(flushed) = mark.last_log_id.filter(|&flushed| Some(flushed) > marked) else {
             return Ok(());
         };
         let last = shared.log.last_index();
         if log_index(flushed.index) > last {
-            return Err(FlushError::AheadOfLog {
-                position: log_index(flushed.index),
-                last,
-            });
+            return Err(FlushError::AheadOfLog { position: log_index(flushed.index), last });
         }
         shared.mark.send_replace(Some(mark));
-        shared
-            .node
-            .take_mark(flushed)
-            .await
-            .map_err(FlushError::Stopped)?;
+        shared.node.take_mark(flushed).await.map_err(FlushError::Stopped)?;
         shared.unflushed.refresh();
         Ok(())
     }
@@ -186,9 +155,7 @@ impl Replica {
         let log = log.clone();
         // Not on a worker of the runtime: it joins a thread that may be in an fdatasync.
         let closed = tokio::task::spawn_blocking(move || log.shutdown()).await;
-        closed.map_err(|panic| StopReason::Raft {
-            report: panic.to_string(),
-        })?;
+        closed.map_err(|panic| StopReason::Raft { report: panic.to_string() })?;
         match node.stop_reason() {
             StopReason::Shutdown => Ok(()),
             reason => Err(reason),
@@ -199,8 +166,6 @@ impl Replica {
 impl fmt::Debug for Replica {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let leadership = self.shared.leadership.borrow();
-        f.debug_struct("Replica")
-            .field("leadership", &*leadership)
-            .finish_non_exhaustive()
+        f.debug_struct("Replica").field("leadership", &*leadership).finish_non_exhaustive()
     }
 }

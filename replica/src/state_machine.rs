@@ -30,13 +30,9 @@ pub struct Committed {
 /// retry, because nobody knows what of a failed batch took effect (D12).
 pub trait StateMachine: Send + 'static {
     /// The position kept with the last applied entry; `None` in a new store. Asked once, at start.
-    fn position(&mut self)
-    -> impl Future<Output = Result<Option<Bytes>, StateMachineError>> + Send;
+    fn position(&mut self) -> impl Future<Output = Result<Option<Bytes>, StateMachineError>> + Send;
 
     /// Applies entries, in order, never empty. When it returns, `position` must be that of the last
     /// one; it need not be durable, because the log still has the entries (D1).
-    fn apply(
-        &mut self,
-        entries: Vec<Committed>,
-    ) -> impl Future<Output = Result<(), StateMachineError>> + Send;
+    fn apply(&mut self, entries: Vec<Committed>) -> impl Future<Output = Result<(), StateMachineError>> + Send;
 }

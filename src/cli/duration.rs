@@ -34,7 +34,20 @@ mod tests {
         for (text, millis) in table {
             assert_eq!(parse_duration(text), Ok(Duration::from_millis(millis)));
         }
-        let refused = ["", "5", "s", "5 s", "-5s", "1.5s", "5sec", "5S", "1h30m", "٣s", "18446744073709551615s", "99999999999999999999ms"];
+        let refused = [
+            "",
+            "5",
+            "s",
+            "5 s",
+            "-5s",
+            "1.5s",
+            "5sec",
+            "5S",
+            "1h30m",
+            "٣s",
+            "18446744073709551615s",
+            "99999999999999999999ms",
+        ];
         for text in refused {
             assert_eq!(parse_duration(text), Err(DurationError(text.to_owned())));
         }

@@ -54,7 +54,9 @@ impl CommandError {
 impl From<RequestError> for CommandError {
     fn from(error: RequestError) -> CommandError {
         match error {
-            RequestError::Unreachable { server, cause } => CommandError::Unreachable { server: server.to_string(), cause },
+            RequestError::Unreachable { server, cause } => {
+                CommandError::Unreachable { server: server.to_string(), cause }
+            }
             error => CommandError::Request(error),
         }
     }

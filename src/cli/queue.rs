@@ -128,6 +128,7 @@ async fn create(
         Err(error) if if_not_exists && error.code() == Some(RefusalCode::QueueExists) => false,
         Err(error) => return Err(error.into()),
     };
-    let sentence = if created { format!("queue {queue} is created") } else { format!("queue {queue} is there already") };
+    let sentence =
+        if created { format!("queue {queue} is created") } else { format!("queue {queue} is there already") };
     Ok(print_done(output, &Created { queue, created }, &sentence)?)
 }

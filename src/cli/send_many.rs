@@ -67,7 +67,9 @@ pub enum ImportCause {
     Send { lines: (u64, u64), cause: SendError },
     #[error("no answer from {server} for {within:?}; run the same command again to go on")]
     Away { server: String, within: Duration },
-    #[error("producer {producer} has sent {known} messages already, and this input has {found}: it is not the input that was sent under this name; choose another --producer")]
+    #[error(
+        "producer {producer} has sent {known} messages already, and this input has {found}: it is not the input that was sent under this name; choose another --producer"
+    )]
     OtherInput { producer: String, known: u64, found: u64 },
     #[error("interrupted")]
     Interrupted,
@@ -100,7 +102,9 @@ impl ImportFailed {
 enum Read {
     Batch(Batch),
     /// The input has ended; so many records it had.
-    End { records: u64 },
+    End {
+        records: u64,
+    },
     Failed(ImportError),
 }
 

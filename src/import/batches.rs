@@ -51,7 +51,8 @@ impl<I: Iterator<Item = Result<Record, ImportError>>> Batches<I> {
             }
             let Record { line, body, offset } = record;
             bytes += body.len();
-            let batch = batch.get_or_insert_with(|| Batch { first: number, bodies: Vec::new(), lines: (line, line), offset });
+            let batch =
+                batch.get_or_insert_with(|| Batch { first: number, bodies: Vec::new(), lines: (line, line), offset });
             batch.bodies.push(body);
             (batch.lines.1, batch.offset) = (line, offset);
             if batch.bodies.len() >= self.messages_max || bytes >= BATCH_BYTES {
@@ -99,7 +100,8 @@ mod tests {
     fn records_keep_their_numbers_whatever_was_sent_before() {
         let input = b"10\n11\n12\n13\n14\n";
         let (found, error, read) = batches(input, 2, 0);
-        let all = [batch(0, &["10", "11"], (1, 2), 6), batch(2, &["12", "13"], (3, 4), 12), batch(4, &["14"], (5, 5), 15)];
+        let all =
+            [batch(0, &["10", "11"], (1, 2), 6), batch(2, &["12", "13"], (3, 4), 12), batch(4, &["14"], (5, 5), 15)];
         assert_eq!((found.as_slice(), error.is_none(), read), (&all[..], true, 5));
         let (found, _, read) = batches(input, 2, 3);
         assert_eq!((found, read), (vec![batch(3, &["13", "14"], (4, 5), 15)], 5));

@@ -35,10 +35,8 @@ fn rows_are_read_as_rfc_4180_has_them() {
         (" a , \u{fc}b \n", &[(1, &[" a ", " \u{fc}b "])]),
     ];
     for (text, expected) in table {
-        let expected: Vec<_> = expected
-            .iter()
-            .map(|(line, fields)| (*line, fields.iter().map(ToString::to_string).collect()))
-            .collect();
+        let expected: Vec<_> =
+            expected.iter().map(|(line, fields)| (*line, fields.iter().map(ToString::to_string).collect())).collect();
         assert_eq!(read(text.as_bytes()), (expected.clone(), None), "{text:?}");
         // Cut anywhere, the same.
         let trickle = std::io::BufReader::with_capacity(1, text.as_bytes());

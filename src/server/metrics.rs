@@ -32,6 +32,9 @@ pub async fn render(core: &Core) -> Option<String> {
     Some(page(&queues, &in_doubt, &resources))
 }
 
+/// Name, help, and what it says of a queue.
+type Series = (&'static str, &'static str, fn(&QueueView) -> u64);
+
 fn page(queues: &[QueueView], in_doubt: &[TransactionView], resources: &[ResourceView]) -> String {
     let mut text = String::new();
     let total = |value: fn(&QueueView) -> u64| queues.iter().map(value).sum::<u64>();
@@ -43,7 +46,7 @@ fn page(queues: &[QueueView], in_doubt: &[TransactionView], resources: &[Resourc
         total(|queue| queue.messages),
     );
     gauge(&mut text, "handfast_message_bytes", "Bodies and properties of all messages", total(|queue| queue.bytes));
-    let per_queue: [(&str, &str, fn(&QueueView) -> u64); 5] = [
+    let per_queue: [Series; 5] = [
         ("handfast_queue_messages", "Messages in the queue, locked ones included", |queue| queue.messages),
         ("handfast_queue_bytes", "Bodies and properties of the queue's messages", |queue| queue.bytes),
         ("handfast_queue_locked", "Messages that active transactions have received", |queue| queue.locked),

@@ -10,10 +10,7 @@ use super::rocks_store::{failed_whole, handle};
 /// Flushes the store it came from, while the store's owner reads and writes. The files stay open as long as one of the two
 /// lives.
 #[derive(Clone)]
-#[allow(
-    missing_debug_implementations,
-    reason = "a database handle has no useful debug form"
-)]
+#[allow(missing_debug_implementations, reason = "a database handle has no useful debug form")]
 pub struct Flusher {
     database: Arc<DB>,
 }
@@ -30,8 +27,6 @@ impl Flusher {
         let mut options = FlushOptions::default();
         options.set_wait(true);
         let families = Family::ALL.map(|family| handle(&self.database, family));
-        self.database
-            .flush_cfs_opt(&families, &options)
-            .map_err(|error| failed_whole("flush", &error))
+        self.database.flush_cfs_opt(&families, &options).map_err(|error| failed_whole("flush", &error))
     }
 }

@@ -21,8 +21,7 @@ pub fn open(dir: &Path) -> Result<DB, OpenError> {
     if is_empty(dir).map_err(directory(dir, "read"))? {
         create(dir)?;
     }
-    DB::open_cf_descriptors(&options::database(), dir, options::families())
-        .map_err(|error| reason(dir, &error))
+    DB::open_cf_descriptors(&options::database(), dir, options::families()).map_err(|error| reason(dir, &error))
 }
 
 /// Whether there is no such directory, or nothing in it.
@@ -42,10 +41,7 @@ fn create(dir: &Path) -> Result<(), OpenError> {
         // Begun by a process that died before it could use it.
         fs::remove_dir_all(&new).map_err(directory(&new, "remove"))?;
     }
-    DirBuilder::new()
-        .mode(MODE)
-        .create(&new)
-        .map_err(directory(&new, "create"))?;
+    DirBuilder::new().mode(MODE).create(&new).map_err(directory(&new, "create"))?;
     let mut all = options::database();
     all.create_if_missing(true);
     all.create_missing_column_families(true);
@@ -81,9 +77,7 @@ fn reason(dir: &Path, error: &Error) -> OpenError {
             Some(family) => OpenError::Newer { dir, family },
             None => OpenError::Damaged { dir, cause },
         },
-        ErrorKind::IOError | ErrorKind::Corruption | ErrorKind::NotFound => {
-            OpenError::Damaged { dir, cause }
-        }
+        ErrorKind::IOError | ErrorKind::Corruption | ErrorKind::NotFound => OpenError::Damaged { dir, cause },
         ErrorKind::NotSupported
         | ErrorKind::MergeInProgress
         | ErrorKind::Incomplete
@@ -102,7 +96,5 @@ fn reason(dir: &Path, error: &Error) -> OpenError {
 fn unknown_family(dir: &Path) -> Option<String> {
     let known = Family::ALL.map(options::name);
     let found = DB::list_cf(&Options::default(), dir).ok()?;
-    found
-        .into_iter()
-        .find(|name| name != DEFAULT_COLUMN_FAMILY_NAME && !known.contains(&name.as_str()))
+    found.into_iter().find(|name| name != DEFAULT_COLUMN_FAMILY_NAME && !known.contains(&name.as_str()))
 }

@@ -7,11 +7,7 @@ use std::path::PathBuf;
 #[non_exhaustive]
 pub enum OpenError {
     #[error("cannot {action} the store's directory {dir}: {cause}; check the path, its owner and the space on its file system", dir = dir.display())]
-    Directory {
-        dir: PathBuf,
-        action: &'static str,
-        cause: io::Error,
-    },
+    Directory { dir: PathBuf, action: &'static str, cause: io::Error },
     #[error("the store in {dir} is open in another process; stop that one first, or name another directory", dir = dir.display())]
     Locked { dir: PathBuf },
     /// Files are missing, or what they hold is not what was written (P29).

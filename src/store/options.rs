@@ -2,8 +2,7 @@
 
 use handfast_store::Family;
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, LogLevel, Options,
-    ReadOptions, WriteOptions,
+    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, LogLevel, Options, ReadOptions, WriteOptions,
 };
 
 use super::limits;
@@ -39,15 +38,9 @@ pub fn database() -> Options {
 /// The families with their options. All of them share one cache.
 pub fn families() -> Vec<ColumnFamilyDescriptor> {
     let cache = Cache::new_lru_cache(limits::BLOCK_CACHE);
-    let ours = Family::ALL
-        .into_iter()
-        .map(|each| ColumnFamilyDescriptor::new(name(each), family(each, &cache)));
+    let ours = Family::ALL.into_iter().map(|each| ColumnFamilyDescriptor::new(name(each), family(each, &cache)));
     // RocksDB insists on a family of this name; it stays empty.
-    ours.chain([ColumnFamilyDescriptor::new(
-        rocksdb::DEFAULT_COLUMN_FAMILY_NAME,
-        Options::default(),
-    )])
-    .collect()
+    ours.chain([ColumnFamilyDescriptor::new(rocksdb::DEFAULT_COLUMN_FAMILY_NAME, Options::default())]).collect()
 }
 
 fn family(family: Family, cache: &Cache) -> Options {

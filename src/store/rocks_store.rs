@@ -11,10 +11,7 @@ use rocksdb::{ColumnFamily, DB, Error, ReadOptions, WriteOptions};
 use super::{Flusher, OpenError, open, options};
 
 /// [`Store`] over RocksDB. Only one process has it open.
-#[allow(
-    missing_debug_implementations,
-    reason = "a database handle has no useful debug form"
-)]
+#[allow(missing_debug_implementations, reason = "a database handle has no useful debug form")]
 pub struct RocksStore {
     database: Arc<DB>,
     write_options: WriteOptions,
@@ -25,11 +22,7 @@ impl RocksStore {
     /// Opens the store in `dir`, or begins an empty one if there is no such directory or nothing in it.
     pub fn open(dir: &Path) -> Result<RocksStore, OpenError> {
         let database = Arc::new(open::open(dir)?);
-        Ok(RocksStore {
-            database,
-            write_options: options::write(),
-            read_options: options::read(),
-        })
+        Ok(RocksStore { database, write_options: options::write(), read_options: options::read() })
     }
 
     /// Flushes this store from another thread.
@@ -40,24 +33,14 @@ impl RocksStore {
 
 impl Store for RocksStore {
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        let found = self.database.get_pinned_cf_opt(
-            handle(&self.database, family),
-            key,
-            &self.read_options,
-        );
+        let found = self.database.get_pinned_cf_opt(handle(&self.database, family), key, &self.read_options);
         match found {
             Ok(value) => Ok(value.map(|value| Bytes::copy_from_slice(&value))),
             Err(error) => Err(failed("read", family, &error)),
         }
     }
 
-    fn scan(
-        &self,
-        family: Family,
-        start: &[u8],
-        end: &[u8],
-        visit: &mut Visit<'_>,
-    ) -> Result<(), StoreError> {
+    fn scan(&self, family: Family, start: &[u8], end: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError> {
         if !end.is_empty() && start >= end {
             return Ok(());
         }
@@ -65,9 +48,7 @@ impl Store for RocksStore {
         if !end.is_empty() {
             bounded.set_iterate_upper_bound(end);
         }
-        let mut entries = self
-            .database
-            .raw_iterator_cf_opt(handle(&self.database, family), bounded);
+        let mut entries = self.database.raw_iterator_cf_opt(handle(&self.database, family), bounded);
         entries.seek(start);
         while let Some((key, value)) = entries.item() {
             if visit(key, value) == ControlFlow::Break(()) {
@@ -76,9 +57,7 @@ impl Store for RocksStore {
             entries.next();
         }
         // A bad block ends the iteration like the last key does; only the status tells them apart (P29).
-        entries
-            .status()
-            .map_err(|error| failed("scan", family, &error))
+        entries.status().map_err(|error| failed("scan", family, &error))
     }
 
     fn write(&mut self, batch: WriteBatch) -> Result<(), StoreError> {
@@ -94,9 +73,7 @@ impl Store for RocksStore {
                 Write::DeleteRange { .. } => {}
             }
         }
-        self.database
-            .write_opt(writes, &self.write_options)
-            .map_err(|error| failed_whole("write a batch", &error))
+        self.database.write_opt(writes, &self.write_options).map_err(|error| failed_whole("write a batch", &error))
     }
 
     fn flush(&mut self) -> Result<(), StoreError> {
@@ -105,22 +82,13 @@ impl Store for RocksStore {
 }
 
 pub(super) fn handle(database: &DB, family: Family) -> &ColumnFamily {
-    database
-        .cf_handle(options::name(family))
-        .expect("a store opens with all of its families or not at all")
+    database.cf_handle(options::name(family)).expect("a store opens with all of its families or not at all")
 }
 
 fn failed(operation: &'static str, family: Family, error: &Error) -> StoreError {
-    StoreError::Failed {
-        operation,
-        family,
-        cause: error.to_string(),
-    }
+    StoreError::Failed { operation, family, cause: error.to_string() }
 }
 
 pub(super) fn failed_whole(operation: &'static str, error: &Error) -> StoreError {
-    StoreError::FailedWhole {
-        operation,
-        cause: error.to_string(),
-    }
+    StoreError::FailedWhole { operation, cause: error.to_string() }
 }

@@ -16,9 +16,9 @@ use tonic::transport::Endpoint;
 
 use crate::error::{Cause, RequestError, Unreadable};
 use crate::limits::{
-    ANSWER_BYTES_MAX, CONNECT_WITHIN, FRAMES_PER_MESSAGE_MAX, HTTP2_CONNECTION_WINDOW_BYTES,
-    HTTP2_STREAM_WINDOW_BYTES, MESSAGE_BYTES_MAX, MESSAGE_OVERHEAD_BYTES, MESSAGES_IN_TRANSPORT,
-    PING_ANSWERED_WITHIN, PING_EVERY, REQUESTS_OPEN_MAX, SEND_BYTES_MAX, STAGING_WINDOW_MIN,
+    ANSWER_BYTES_MAX, CONNECT_WITHIN, FRAMES_PER_MESSAGE_MAX, HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_STREAM_WINDOW_BYTES,
+    MESSAGE_BYTES_MAX, MESSAGE_OVERHEAD_BYTES, MESSAGES_IN_TRANSPORT, PING_ANSWERED_WITHIN, PING_EVERY,
+    REQUESTS_OPEN_MAX, SEND_BYTES_MAX, STAGING_WINDOW_MIN,
 };
 use crate::session::{Answer, Ask, Connection, Order, Reply, Shared};
 
@@ -61,71 +61,36 @@ pub fn endpoint(url: &str) -> Result<Endpoint, tonic::transport::Error> {
 }
 
 impl Link {
-    pub async fn connect(
-        endpoint: &Endpoint,
-        shared: &Shared,
-        generation: u64,
-    ) -> Result<Link, RequestError> {
+    pub async fn connect(endpoint: &Endpoint, shared: &Shared, generation: u64) -> Result<Link, RequestError> {
         let opening = Link::open(endpoint, shared, generation);
         match tokio::time::timeout(CONNECT_WITHIN, opening).await {
             Ok(result) => result,
-            Err(_) => Err(RequestError::Unreachable {
-                server: Arc::clone(&shared.server),
-                cause: Cause::TimedOut,
-            }),
+            Err(_) => Err(RequestError::Unreachable { server: Arc::clone(&shared.server), cause: Cause::TimedOut }),
         }
     }
 
-    async fn open(
-        endpoint: &Endpoint,
-        shared: &Shared,
-        generation: u64,
-    ) -> Result<Link, RequestError> {
-        let unreachable = |cause| RequestError::Unreachable {
-            server: Arc::clone(&shared.server),
-            cause,
-        };
+    async fn open(endpoint: &Endpoint, shared: &Shared, generation: u64) -> Result<Link, RequestError> {
+        let unreachable = |cause| RequestError::Unreachable { server: Arc::clone(&shared.server), cause };
         let failed = |status: tonic::Status| unreachable(Cause::Status(Arc::new(status)));
-        let channel = endpoint
-            .connect()
-            .await
-            .map_err(|error| unreachable(Cause::Transport(Arc::new(error))))?;
+        let channel = endpoint.connect().await.map_err(|error| unreachable(Cause::Transport(Arc::new(error))))?;
         let mut client = HandfastClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX);
         let (outbound, frames) = mpsc::channel(MESSAGES_IN_TRANSPORT);
-        let hello = v1::Hello {
-            version: VERSION,
-            client: concat!("handfast-client ", env!("CARGO_PKG_VERSION")).into(),
-        };
-        let first = v1::ClientFrames {
-            frames: vec![frame(1, Ask::Hello(hello))],
-        };
+        let hello =
+            v1::Hello { version: VERSION, client: concat!("handfast-client ", env!("CARGO_PKG_VERSION")).into() };
+        let first = v1::ClientFrames { frames: vec![frame(1, Ask::Hello(hello))] };
         // The channel is empty and its receiver is at hand.
         if outbound.try_send(first).is_err() {
             return Err(unreachable(Cause::Ended));
         }
-        let mut inbound = client
-            .session(ReceiverStream::new(frames))
-            .await
-            .map_err(failed)?
-            .into_inner();
-        let message = inbound
-            .message()
-            .await
-            .map_err(failed)?
-            .ok_or_else(|| unreachable(Cause::Ended))?;
+        let mut inbound = client.session(ReceiverStream::new(frames)).await.map_err(failed)?.into_inner();
+        let message = inbound.message().await.map_err(failed)?.ok_or_else(|| unreachable(Cause::Ended))?;
         let welcome = welcome(shared, message)?;
-        let window = usize::try_from(welcome.staging_window)
-            .unwrap_or(Semaphore::MAX_PERMITS)
-            .max(STAGING_WINDOW_MIN);
+        let window = usize::try_from(welcome.staging_window).unwrap_or(Semaphore::MAX_PERMITS).max(STAGING_WINDOW_MIN);
         // Thrice as often as the lease asks for: one frame that is late breaks nothing.
-        let every = Duration::from_millis(u64::from(welcome.keep_alive_ms / 3))
-            .max(Duration::from_millis(1));
+        let every = Duration::from_millis(u64::from(welcome.keep_alive_ms / 3)).max(Duration::from_millis(1));
         let mut keep_alive = tokio::time::interval(every);
         keep_alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let connection = Arc::new(Connection {
-            generation,
-            staging: Semaphore::new(window),
-        });
+        let connection = Arc::new(Connection { generation, staging: Semaphore::new(window) });
         Ok(Link {
             outbound,
             inbound,
@@ -138,12 +103,7 @@ impl Link {
     }
 
     /// Works until the connection is lost or nobody is left.
-    pub async fn serve(
-        mut self,
-        first: Order,
-        orders: &mut mpsc::Receiver<Order>,
-        shared: &Shared,
-    ) -> Served {
+    pub async fn serve(mut self, first: Order, orders: &mut mpsc::Receiver<Order>, shared: &Shared) -> Served {
         let mut taken = Vec::with_capacity(FRAMES_PER_MESSAGE_MAX);
         taken.push(first);
         let mut closed = false;
@@ -180,15 +140,8 @@ impl Link {
         for order in taken.drain(..) {
             match order {
                 Order::Connection { reply } => drop(reply.send(Ok(Arc::clone(&self.connection)))),
-                Order::Ask {
-                    on: Some(generation),
-                    reply,
-                    ..
-                } if generation != self.connection.generation => {
-                    let error = RequestError::Lost {
-                        server: Arc::clone(&shared.server),
-                        cause: Cause::Replaced,
-                    };
+                Order::Ask { on: Some(generation), reply, .. } if generation != self.connection.generation => {
+                    let error = RequestError::Lost { server: Arc::clone(&shared.server), cause: Cause::Replaced };
                     // A caller that is gone needs no answer.
                     drop(reply.send(Err(error)));
                 }
@@ -209,11 +162,7 @@ impl Link {
                 Order::Ask { .. } | Order::Connection { .. } => continue,
             };
             bytes += weight(&ask);
-            let id = if matches!(ask, Ask::KeepAlive(_)) {
-                0
-            } else {
-                self.next_id
-            };
+            let id = if matches!(ask, Ask::KeepAlive(_)) { 0 } else { self.next_id };
             self.next_id += 1;
             frames.push(frame(id, ask));
             if let Some(reply) = reply {
@@ -240,10 +189,7 @@ impl Link {
                 Some(answer) => Ok(answer),
                 None => {
                     let what = Unreadable::OtherAnswer { asked: "a request" };
-                    Err(RequestError::Unreadable {
-                        server: Arc::clone(&shared.server),
-                        what,
-                    })
+                    Err(RequestError::Unreadable { server: Arc::clone(&shared.server), what })
                 }
             };
             drop(reply.send(answer));
@@ -265,17 +211,11 @@ impl Link {
     fn lose(self, cause: Cause, shared: &Shared) -> Served {
         tracing::debug!(server = %shared.server, %cause, open = self.open.len(), "connection lost");
         let server = &shared.server;
-        let lost = RequestError::Lost {
-            server: Arc::clone(server),
-            cause: cause.clone(),
-        };
+        let lost = RequestError::Lost { server: Arc::clone(server), cause: cause.clone() };
         for reply in self.open.into_values() {
             drop(reply.send(Err(lost.clone())));
         }
-        let unreachable = RequestError::Unreachable {
-            server: Arc::clone(server),
-            cause,
-        };
+        let unreachable = RequestError::Unreachable { server: Arc::clone(server), cause };
         for order in self.pending {
             order.fail(&unreachable);
         }
@@ -300,22 +240,12 @@ async fn has_room_for_one(outbound: &mpsc::Sender<v1::ClientFrames>) -> bool {
 }
 
 fn frame(id: u64, ask: Ask) -> v1::ClientFrame {
-    v1::ClientFrame {
-        id,
-        request: Some(v1::Request { ask: Some(ask) }),
-    }
+    v1::ClientFrame { id, request: Some(v1::Request { ask: Some(ask) }) }
 }
 
 fn welcome(shared: &Shared, message: v1::ServerFrames) -> Result<v1::Welcome, RequestError> {
-    let unreadable = |what| RequestError::Unreadable {
-        server: Arc::clone(&shared.server),
-        what,
-    };
-    let reply = message
-        .frames
-        .into_iter()
-        .next()
-        .and_then(|frame| frame.reply);
+    let unreadable = |what| RequestError::Unreadable { server: Arc::clone(&shared.server), what };
+    let reply = message.frames.into_iter().next().and_then(|frame| frame.reply);
     match reply.and_then(|reply| reply.answer) {
         Some(Answer::Welcome(welcome)) if welcome.version == VERSION => Ok(welcome),
         Some(Answer::Welcome(welcome)) => Err(unreadable(Unreadable::Version(welcome.version))),
@@ -339,18 +269,10 @@ pub fn message_weight(message: &v1::NewMessage) -> usize {
         Some(v1::new_message::Content::Body(body)) => body.len(),
         Some(v1::new_message::Content::StagedBody(_)) | None => 0,
     };
-    let extension = message
-        .properties
-        .iter()
-        .flat_map(|properties| &properties.extension);
-    let headers: usize = extension
-        .map(|header| header.name.len() + header.value.len() + 16)
-        .sum();
+    let extension = message.properties.iter().flat_map(|properties| &properties.extension);
+    let headers: usize = extension.map(|header| header.name.len() + header.value.len() + 16).sum();
     // The label is the one property that may be long beside the headers: 249 characters of up to 4 bytes.
-    let label = message
-        .properties
-        .as_ref()
-        .map_or(0, |properties| properties.label.len());
+    let label = message.properties.as_ref().map_or(0, |properties| properties.label.len());
     MESSAGE_OVERHEAD_BYTES + message.queue.len() + label + headers + body
 }
 

@@ -1,10 +1,6 @@
 //! Transactions with a real PostgreSQL, against a coordinator whose answers are written down.
 
-#![allow(
-    clippy::unwrap_used,
-    clippy::expect_used,
-    reason = "a test fails by panicking"
-)]
+#![allow(clippy::unwrap_used, clippy::expect_used, reason = "a test fails by panicking")]
 
 mod joining;
 mod marker;

@@ -17,11 +17,7 @@ async fn marker_the_row_and_the_work_commit_together_after_go() {
     let World { peer, postgres, .. } = &mut world;
     let script = async {
         let commit = peer.expect_commit(gtrid(1), &[]).await;
-        assert_eq!(
-            postgres.psql("select count(*) from orders").unwrap(),
-            "0",
-            "nothing is decided before go"
-        );
+        assert_eq!(postgres.psql("select count(*) from orders").unwrap(), "0", "nothing is decided before go");
         peer.answer(commit, Answer::Go(v1::Go {})).await;
         let report = peer.expect_report(gtrid(1), true).await;
         assert_eq!(postgres.psql("select count(*) from orders").unwrap(), "1");
@@ -29,10 +25,7 @@ async fn marker_the_row_and_the_work_commit_together_after_go() {
     };
     let (_, end) = tokio::join!(script, tx.commit());
     assert!(matches!(end, CommitOutcome::Committed), "{end:?}");
-    assert_eq!(
-        (world.rows().as_str(), world.markers().as_str()),
-        ("1", "1|committed")
-    );
+    assert_eq!((world.rows().as_str(), world.markers().as_str()), ("1", "1|committed"));
     assert_eq!(world.backends(), "idle");
 
     // The next transaction works on the same connection, with statements that are prepared already.
@@ -40,10 +33,7 @@ async fn marker_the_row_and_the_work_commit_together_after_go() {
     assert_eq!(world.backends(), "idle in transaction");
     let (_, end) = tokio::join!(decided(&mut world.peer, gtrid(2)), tx.commit());
     assert!(matches!(end, CommitOutcome::Committed), "{end:?}");
-    assert_eq!(
-        (world.rows().as_str(), world.markers().as_str()),
-        ("1\n2", "1|committed\n2|committed")
-    );
+    assert_eq!((world.rows().as_str(), world.markers().as_str()), ("1\n2", "1|committed\n2|committed"));
 }
 
 #[tokio::test]
@@ -60,52 +50,28 @@ async fn p12_p21_a_fence_that_came_first_makes_the_commit_rolled_back() {
     };
     let (_, end) = tokio::join!(script, tx.commit());
     let resource = ResourceName::new("ledger").unwrap();
-    assert!(
-        matches!(&end, CommitOutcome::RolledBack { why } if *why == RollbackCause::Fenced { resource }),
-        "{end:?}"
-    );
-    assert_eq!(
-        (world.rows().as_str(), world.markers().as_str()),
-        ("", "1|rolled_back")
-    );
+    assert!(matches!(&end, CommitOutcome::RolledBack { why } if *why == RollbackCause::Fenced { resource }), "{end:?}");
+    assert_eq!((world.rows().as_str(), world.markers().as_str()), ("", "1|rolled_back"));
 }
 
 #[tokio::test]
 async fn p11_p21_a_server_killed_in_commit_is_reported_as_uncertain_and_the_row_decides() {
     // No standby of that name exists: COMMIT is durable here and waits for ever.
     let extra = vec![("synchronous_standby_names".to_owned(), "nobody".to_owned())];
-    let mut world = World::new(
-        "postgres-marker",
-        Options {
-            extra,
-            ..Options::default()
-        },
-    )
-    .await;
+    let mut world = World::new("postgres-marker", Options { extra, ..Options::default() }).await;
     let tx = world.order(gtrid(1)).await;
     let commit = tokio::spawn(tx.commit());
     let id = world.peer.expect_commit(gtrid(1), &[]).await;
     world.peer.answer(id, Answer::Go(v1::Go {})).await;
-    world
-        .wait_until("select count(*) = 1 from pg_stat_activity where wait_event = 'SyncRep'")
-        .await;
+    world.wait_until("select count(*) = 1 from pg_stat_activity where wait_event = 'SyncRep'").await;
     world.postgres.kill();
     let report = world.peer.expect_report(gtrid(1), false).await;
     world.postgres.set_options(Options::default());
     world.postgres.restart().unwrap();
-    assert_eq!(
-        (world.rows().as_str(), world.markers().as_str()),
-        ("1", "1|committed")
-    );
-    world
-        .peer
-        .answer(report, outcome(Kind::Committed, ""))
-        .await;
+    assert_eq!((world.rows().as_str(), world.markers().as_str()), ("1", "1|committed"));
+    world.peer.answer(report, outcome(Kind::Committed, "")).await;
     let end = commit.await.unwrap();
-    assert!(
-        matches!(end, CommitOutcome::Committed),
-        "what the coordinator says is what is told: {end:?}"
-    );
+    assert!(matches!(end, CommitOutcome::Committed), "what the coordinator says is what is told: {end:?}");
 
     // The pool notices that its connections are dead.
     let tx = world.order(gtrid(2)).await;
@@ -117,26 +83,16 @@ async fn p11_p21_a_server_killed_in_commit_is_reported_as_uncertain_and_the_row_
 async fn p12_a_commit_that_waits_for_a_fence_in_flight_is_uncertain_when_the_server_dies() {
     let mut world = World::marker().await;
     let tx = world.order(gtrid(1)).await;
-    let (other, driver) = tokio_postgres::connect(&world.postgres.url(), NoTls)
-        .await
-        .unwrap();
+    let (other, driver) = tokio_postgres::connect(&world.postgres.url(), NoTls).await.unwrap();
     let driver = tokio::spawn(driver);
-    other
-        .batch_execute(&format!("begin; {}", world.fence(gtrid(1))))
-        .await
-        .unwrap();
+    other.batch_execute(&format!("begin; {}", world.fence(gtrid(1)))).await.unwrap();
     let commit = tokio::spawn(tx.commit());
     let id = world.peer.expect_commit(gtrid(1), &[]).await;
     world.peer.answer(id, Answer::Go(v1::Go {})).await;
-    world
-        .wait_until("select count(*) > 0 from pg_locks where not granted")
-        .await;
+    world.wait_until("select count(*) > 0 from pg_locks where not granted").await;
     world.postgres.kill();
     let report = world.peer.expect_report(gtrid(1), false).await;
-    world
-        .peer
-        .answer(report, outcome(Kind::RolledBack, "recovery ended it"))
-        .await;
+    world.peer.answer(report, outcome(Kind::RolledBack, "recovery ended it")).await;
     let end = commit.await.unwrap();
     assert!(matches!(end, CommitOutcome::RolledBack { .. }), "{end:?}");
     assert!(driver.await.unwrap().is_err());
@@ -155,8 +111,7 @@ async fn p21_a_session_lost_before_go_rolls_the_database_back() {
         lost.lose();
         let mut peer = server.accept().await;
         let ask = peer.expect_ask(gtrid(1)).await;
-        peer.answer(ask, outcome(Kind::RolledBack, "its connection was lost"))
-            .await;
+        peer.answer(ask, outcome(Kind::RolledBack, "its connection was lost")).await;
         peer
     };
     let (_peer, end) = within(async { tokio::join!(script, tx.commit()) }).await;
@@ -196,10 +151,7 @@ async fn p13_the_deciding_commit_is_flushed_whatever_the_session_says() {
     let mut world = World::marker().await;
     let mut tx = world.order(gtrid(1)).await;
     let ledger = tx.postgres("ledger").await.unwrap();
-    ledger
-        .execute("set synchronous_commit = off", &[])
-        .await
-        .unwrap();
+    ledger.execute("set synchronous_commit = off", &[]).await.unwrap();
     // A trigger on the marker table sees what its row is committed under.
     world
         .postgres
@@ -212,16 +164,9 @@ async fn p13_the_deciding_commit_is_flushed_whatever_the_session_says() {
         .unwrap();
     let (_, end) = tokio::join!(decided(&mut world.peer, gtrid(1)), tx.commit());
     assert!(matches!(end, CommitOutcome::Committed), "{end:?}");
-    assert_eq!(
-        world.postgres.psql("select setting from seen").unwrap(),
-        "on"
-    );
+    assert_eq!(world.postgres.psql("select setting from seen").unwrap(), "on");
     // That session was changed: it is not for the next transaction.
-    world
-        .wait_until(
-            "select count(*) = 0 from pg_stat_activity where application_name = 'handfast ledger'",
-        )
-        .await;
+    world.wait_until("select count(*) = 0 from pg_stat_activity where application_name = 'handfast ledger'").await;
 }
 
 #[tokio::test]
@@ -230,32 +175,19 @@ async fn p21_a_dropped_transaction_rolls_the_database_back_also_in_the_midst_of_
     let tx = world.order(gtrid(1)).await;
     drop(tx);
     world.peer.expect_rollback(gtrid(1)).await;
-    world
-        .wait_until(
-            "select count(*) = 0 from pg_stat_activity where application_name = 'handfast ledger'",
-        )
-        .await;
+    world.wait_until("select count(*) = 0 from pg_stat_activity where application_name = 'handfast ledger'").await;
     let mut tx = world.order(gtrid(2)).await;
     let ledger = tx.postgres("ledger").await.unwrap();
     ledger.query("select 1", &[]).await.unwrap();
     let mut slow = Box::pin(ledger.execute("select pg_sleep(3600)", &[]));
-    let asleep =
-        world.wait_until("select count(*) = 1 from pg_stat_activity where wait_event = 'PgSleep'");
+    let asleep = world.wait_until("select count(*) = 1 from pg_stat_activity where wait_event = 'PgSleep'");
     tokio::select! {
         result = &mut slow => panic!("{result:?}"),
         () = asleep => {}
     }
     drop(slow);
     let (blame, end) = tokio::join!(world.peer.expect_rollback(gtrid(2)), tx.commit());
-    assert!(
-        matches!(
-            end,
-            CommitOutcome::RolledBack {
-                why: RollbackCause::Cancelled { .. }
-            }
-        ),
-        "{end:?}"
-    );
+    assert!(matches!(end, CommitOutcome::RolledBack { why: RollbackCause::Cancelled { .. } }), "{end:?}");
     assert_eq!(blame.kind(), v1::blame::Kind::None);
     assert_eq!((world.rows().as_str(), world.markers().as_str()), ("", ""));
 }

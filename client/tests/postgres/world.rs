@@ -34,9 +34,7 @@ pub struct World {
 
 impl World {
     pub async fn new(kind: &str, options: Options) -> World {
-        let postgres = tokio::task::spawn_blocking(|| PostgresServer::start(options).unwrap())
-            .await
-            .unwrap();
+        let postgres = tokio::task::spawn_blocking(|| PostgresServer::start(options).unwrap()).await.unwrap();
         postgres.psql(&setup()).unwrap();
         let resource = v1::Resource {
             name: "ledger".into(),
@@ -48,13 +46,7 @@ impl World {
         let mut server = ScriptedServer::start().await;
         let handfast = Handfast::connect(&server.url()).await.unwrap();
         let peer = server.accept().await;
-        World {
-            postgres,
-            resource,
-            server,
-            handfast,
-            peer,
-        }
+        World { postgres, resource, server, handfast, peer }
     }
 
     pub async fn marker() -> World {
@@ -69,11 +61,7 @@ impl World {
     pub async fn begin(&mut self, id: GlobalId) -> Transaction {
         let tx = tokio::join!(self.peer.expect_begin(id), self.handfast.begin()).1;
         let mut tx = tx.unwrap();
-        let joined = tokio::join!(
-            self.peer.expect_enlist(id, &self.resource),
-            tx.postgres("ledger")
-        )
-        .1;
+        let joined = tokio::join!(self.peer.expect_enlist(id, &self.resource), tx.postgres("ledger")).1;
         joined.unwrap();
         tx
     }
@@ -89,9 +77,7 @@ impl World {
     }
 
     pub fn rows(&self) -> String {
-        self.postgres
-            .psql("select id from orders order by id")
-            .unwrap()
+        self.postgres.psql("select id from orders order by id").unwrap()
     }
 
     /// The marker rows: the sequence of each gtrid with its outcome.
@@ -103,10 +89,7 @@ impl World {
     }
 
     pub fn fence(&self, id: GlobalId) -> String {
-        format!(
-            "insert into {SCHEMA}.handfast_outcome(gtrid, outcome) values ('\\x{}', 'rolled_back')",
-            id.to_gtrid()
-        )
+        format!("insert into {SCHEMA}.handfast_outcome(gtrid, outcome) values ('\\x{}', 'rolled_back')", id.to_gtrid())
     }
 
     /// Backends of the client, by state.

@@ -53,17 +53,9 @@ impl ScriptedServer {
         let (accepted, sessions) = mpsc::channel(16);
         let service = HandfastServer::new(Service { sessions: accepted });
         let server = tonic::transport::Server::builder().add_service(service);
-        let task = tokio::spawn(async move {
-            server
-                .serve_with_incoming(TcpListenerStream::new(listener))
-                .await
-                .unwrap()
-        });
-        ScriptedServer {
-            address,
-            sessions,
-            task,
-        }
+        let task =
+            tokio::spawn(async move { server.serve_with_incoming(TcpListenerStream::new(listener)).await.unwrap() });
+        ScriptedServer { address, sessions, task }
     }
 
     pub fn url(&self) -> String {
@@ -92,33 +84,13 @@ impl Handfast for Service {
     ) -> Result<Response<Self::SessionStream>, Status> {
         let mut inbound = request.into_inner();
         let hello = inbound.message().await?.unwrap();
-        assert!(matches!(
-            &ask_of(&hello.frames[0]),
-            Ask::Hello(v1::Hello { version: 1, .. })
-        ));
+        assert!(matches!(&ask_of(&hello.frames[0]), Ask::Hello(v1::Hello { version: 1, .. })));
         let (answers, outbound) = mpsc::channel(16);
-        let welcome = v1::Welcome {
-            version: 1,
-            staging_window: WINDOW,
-            keep_alive_ms: KEEP_ALIVE_MS,
-            ..Default::default()
-        };
-        answers
-            .send(Ok(frames(vec![(
-                hello.frames[0].id,
-                Answer::Welcome(welcome),
-            )])))
-            .await
-            .unwrap();
+        let welcome =
+            v1::Welcome { version: 1, staging_window: WINDOW, keep_alive_ms: KEEP_ALIVE_MS, ..Default::default() };
+        answers.send(Ok(frames(vec![(hello.frames[0].id, Answer::Welcome(welcome))]))).await.unwrap();
         let (forward, messages) = mpsc::channel(16);
-        self.sessions
-            .send(Peer {
-                messages,
-                answers,
-                taken: VecDeque::new(),
-            })
-            .await
-            .unwrap();
+        self.sessions.send(Peer { messages, answers, taken: VecDeque::new() }).await.unwrap();
         tokio::spawn(async move {
             while let Ok(Some(message)) = inbound.message().await {
                 if forward.send(message).await.is_err() {
@@ -137,16 +109,13 @@ impl Handfast for Service {
 impl Peer {
     /// The next request, with its id.
     pub async fn next(&mut self) -> (u64, Ask) {
-        self.try_next()
-            .await
-            .expect("the client has ended the session")
+        self.try_next().await.expect("the client has ended the session")
     }
 
     /// `None` when the client has ended the session.
     pub async fn try_next(&mut self) -> Option<(u64, Ask)> {
         while self.taken.is_empty() {
-            self.taken
-                .extend(within(self.messages.recv()).await?.frames);
+            self.taken.extend(within(self.messages.recv()).await?.frames);
         }
         let frame = self.taken.pop_front()?;
         Some((frame.id, ask_of(&frame)))
@@ -172,41 +141,21 @@ impl Peer {
     }
 
     pub async fn refuse(&self, id: u64, code: v1::refusal::Code, text: &str) {
-        let refusal = v1::Refusal {
-            code: code.into(),
-            text: text.to_owned(),
-            expected: 0,
-        };
+        let refusal = v1::Refusal { code: code.into(), text: text.to_owned(), expected: 0 };
         self.answer(id, Answer::Refusal(refusal)).await;
     }
 
     pub async fn expect_begin(&mut self, gtrid: GlobalId) {
         let (id, ask) = self.next().await;
         assert!(matches!(ask, Ask::Begin(_)), "{ask:?}");
-        self.answer(
-            id,
-            Answer::Begun(v1::Begun {
-                gtrid: gtrid.to_string(),
-                deadline_ms: 0,
-            }),
-        )
-        .await;
+        self.answer(id, Answer::Begun(v1::Begun { gtrid: gtrid.to_string(), deadline_ms: 0 })).await;
     }
 
     pub async fn expect_enlist(&mut self, gtrid: GlobalId, resource: &v1::Resource) {
         let (id, ask) = self.next().await;
-        assert_eq!(
-            ask,
-            Ask::Enlist(v1::Enlist {
-                gtrid: gtrid.to_string(),
-                resource: resource.name.clone()
-            })
-        );
+        assert_eq!(ask, Ask::Enlist(v1::Enlist { gtrid: gtrid.to_string(), resource: resource.name.clone() }));
         let xid = gtrid.branch(Bqual::new(resource.name.clone()).unwrap());
-        let enlisted = v1::Enlisted {
-            xid: Some((&xid).into()),
-            resource: Some(resource.clone()),
-        };
+        let enlisted = v1::Enlisted { xid: Some((&xid).into()), resource: Some(resource.clone()) };
         self.answer(id, Answer::Enlisted(enlisted)).await;
     }
 
@@ -214,51 +163,28 @@ impl Peer {
     pub async fn expect_commit(&mut self, gtrid: GlobalId, prepared: &[&str]) -> u64 {
         let (id, ask) = self.next().await;
         let prepared = prepared.iter().map(|name| (*name).to_owned()).collect();
-        assert_eq!(
-            ask,
-            Ask::Commit(v1::Commit {
-                gtrid: gtrid.to_string(),
-                prepared
-            })
-        );
+        assert_eq!(ask, Ask::Commit(v1::Commit { gtrid: gtrid.to_string(), prepared }));
         id
     }
 
     pub async fn expect_report(&mut self, gtrid: GlobalId, committed: bool) -> u64 {
         let (id, ask) = self.next().await;
-        assert_eq!(
-            ask,
-            Ask::ReportOutcome(v1::ReportOutcome {
-                gtrid: gtrid.to_string(),
-                committed
-            })
-        );
+        assert_eq!(ask, Ask::ReportOutcome(v1::ReportOutcome { gtrid: gtrid.to_string(), committed }));
         id
     }
 
     /// Answers it, and gives its blame.
     pub async fn expect_rollback(&mut self, gtrid: GlobalId) -> v1::Blame {
         let (id, ask) = self.next().await;
-        let Ask::Rollback(rollback) = ask else {
-            panic!("{ask:?}")
-        };
+        let Ask::Rollback(rollback) = ask else { panic!("{ask:?}") };
         assert_eq!(rollback.gtrid, gtrid.to_string());
-        self.answer(
-            id,
-            outcome(
-                v1::transaction_outcome::Kind::RolledBack,
-                "the application rolled it back",
-            ),
-        )
-        .await;
+        self.answer(id, outcome(v1::transaction_outcome::Kind::RolledBack, "the application rolled it back")).await;
         rollback.blame.unwrap()
     }
 
     pub async fn expect_ask(&mut self, gtrid: GlobalId) -> u64 {
         let (id, ask) = self.next().await;
-        let Ask::AskOutcome(asked) = ask else {
-            panic!("{ask:?}")
-        };
+        let Ask::AskOutcome(asked) = ask else { panic!("{ask:?}") };
         assert_eq!(asked.gtrid, gtrid.to_string());
         id
     }
@@ -268,9 +194,7 @@ impl Peer {
 }
 
 pub async fn within<F: Future>(future: F) -> F::Output {
-    Pin::from(Box::new(tokio::time::timeout(PATIENCE, future)))
-        .await
-        .expect("it hangs")
+    Pin::from(Box::new(tokio::time::timeout(PATIENCE, future))).await.expect("it hangs")
 }
 
 pub fn ask_of(frame: &v1::ClientFrame) -> Ask {
@@ -278,61 +202,32 @@ pub fn ask_of(frame: &v1::ClientFrame) -> Ask {
 }
 
 fn frames(answers: Vec<(u64, Answer)>) -> v1::ServerFrames {
-    let frame = |(id, answer)| v1::ServerFrame {
-        id,
-        reply: Some(v1::Reply {
-            answer: Some(answer),
-        }),
-    };
-    v1::ServerFrames {
-        frames: answers.into_iter().map(frame).collect(),
-    }
+    let frame = |(id, answer)| v1::ServerFrame { id, reply: Some(v1::Reply { answer: Some(answer) }) };
+    v1::ServerFrames { frames: answers.into_iter().map(frame).collect() }
 }
 
 pub fn gtrid(sequence: u64) -> GlobalId {
-    GlobalId {
-        coordinator: CoordinatorId(Uuid::from_u128(7)),
-        incarnation: Incarnation(8),
-        epoch: 9,
-        sequence,
-    }
+    GlobalId { coordinator: CoordinatorId(Uuid::from_u128(7)), incarnation: Incarnation(8), epoch: 9, sequence }
 }
 
 pub fn message_id(ordinal: u64) -> MessageId {
-    MessageId {
-        manager: Uuid::from_u128(5),
-        ordinal,
-    }
+    MessageId { manager: Uuid::from_u128(5), ordinal }
 }
 
 pub fn sent(ordinals: &[u64]) -> Answer {
-    let ids = ordinals
-        .iter()
-        .map(|ordinal| message_id(*ordinal).to_string())
-        .collect();
-    Answer::Sent(v1::Sent {
-        ids,
-        repeated_send: false,
-    })
+    let ids = ordinals.iter().map(|ordinal| message_id(*ordinal).to_string()).collect();
+    Answer::Sent(v1::Sent { ids, repeated_send: false })
 }
 
 pub fn outcome(kind: v1::transaction_outcome::Kind, reason: &str) -> Answer {
-    Answer::Outcome(v1::TransactionOutcome {
-        kind: kind.into(),
-        reason: reason.to_owned(),
-        heuristic: 0,
-    })
+    Answer::Outcome(v1::TransactionOutcome { kind: kind.into(), reason: reason.to_owned(), heuristic: 0 })
 }
 
 pub fn received(queue: &str, ordinal: u64, body: &'static str) -> v1::Received {
     v1::Received {
         queue: queue.to_owned(),
         id: message_id(ordinal).to_string(),
-        key: Some(v1::MessageKey {
-            queue: 1,
-            band: 4,
-            sequence: ordinal,
-        }),
+        key: Some(v1::MessageKey { queue: 1, band: 4, sequence: ordinal }),
         properties: Some(v1::Properties::default()),
         body: body.into(),
         ..Default::default()

@@ -56,10 +56,7 @@ pub fn incarnation_text(incarnation: Incarnation) -> String {
 /// Reads what [`incarnation_text`] and a decimal epoch say; `None` for anything else.
 pub fn last_visit(incarnation: &str, epoch: &str) -> Option<LastVisit> {
     let number = u64::from_str_radix(incarnation, 16).ok()?;
-    let visit = LastVisit {
-        incarnation: Incarnation(number),
-        epoch: epoch.parse().ok()?,
-    };
+    let visit = LastVisit { incarnation: Incarnation(number), epoch: epoch.parse().ok()? };
     (incarnation_text(visit.incarnation) == incarnation).then_some(visit)
 }
 
@@ -71,22 +68,13 @@ mod tests {
     use super::*;
 
     fn identity(incarnation: u64, epoch: u64) -> Identity {
-        Identity {
-            coordinator: CoordinatorId(Uuid::nil()),
-            incarnation: Incarnation(incarnation),
-            epoch,
-        }
+        Identity { coordinator: CoordinatorId(Uuid::nil()), incarnation: Incarnation(incarnation), epoch }
     }
 
     #[test]
     fn p3_a_database_that_is_ahead_or_unknown_waits_for_the_operator() {
         let ours = identity(7, 5);
-        let visit = |incarnation, epoch| {
-            Some(LastVisit {
-                incarnation: Incarnation(incarnation),
-                epoch,
-            })
-        };
+        let visit = |incarnation, epoch| Some(LastVisit { incarnation: Incarnation(incarnation), epoch });
         let table = [
             (None, Judgement::Unknown),
             (visit(7, 4), Judgement::Advance),
@@ -96,33 +84,17 @@ mod tests {
         ];
         for (found, judged) in table {
             assert_eq!(Judgement::of(found, ours, false), judged, "{found:?}");
-            assert_eq!(
-                Judgement::of(found, ours, true),
-                Judgement::Advance,
-                "{found:?}"
-            );
+            assert_eq!(Judgement::of(found, ours, true), Judgement::Advance, "{found:?}");
         }
     }
 
     #[test]
     fn a_row_that_somebody_edited_is_not_read_as_another() {
         assert_eq!(last_visit("00000000000000ff", "18446744073709551615"), {
-            Some(LastVisit {
-                incarnation: Incarnation(255),
-                epoch: u64::MAX,
-            })
+            Some(LastVisit { incarnation: Incarnation(255), epoch: u64::MAX })
         });
-        for (incarnation, epoch) in [
-            ("ff", "1"),
-            ("00000000000000FF", "1"),
-            ("00000000000000ff", "-1"),
-            ("", ""),
-        ] {
-            assert_eq!(
-                last_visit(incarnation, epoch),
-                None,
-                "{incarnation} {epoch}"
-            );
+        for (incarnation, epoch) in [("ff", "1"), ("00000000000000FF", "1"), ("00000000000000ff", "-1"), ("", "")] {
+            assert_eq!(last_visit(incarnation, epoch), None, "{incarnation} {epoch}");
         }
     }
 }

@@ -95,14 +95,12 @@ pub struct Deviation {
 pub async fn run(case: &Case, driver: &dyn Driver, client: &dyn Client) -> Result<(), Deviation> {
     client.reset().await;
     for (step, action) in case.steps.iter().enumerate() {
-        take(action, driver, client)
-            .await
-            .map_err(|Unexpected { expected, found }| Deviation {
-                case: case.name,
-                step: step + 1,
-                expected,
-                found,
-            })?;
+        take(action, driver, client).await.map_err(|Unexpected { expected, found }| Deviation {
+            case: case.name,
+            step: step + 1,
+            expected,
+            found,
+        })?;
     }
     Ok(())
 }
@@ -120,11 +118,7 @@ async fn take(step: &Step, driver: &dyn Driver, client: &dyn Client) -> Result<(
             }
             Ok(())
         }
-        Step::AskMeanwhile {
-            ask,
-            client: outcome,
-            told,
-        } => {
+        Step::AskMeanwhile { ask, client: outcome, told } => {
             let ended = async {
                 client.awaited().await;
                 client.end(*outcome).await;
@@ -134,10 +128,7 @@ async fn take(step: &Step, driver: &dyn Driver, client: &dyn Client) -> Result<(
         }
         Step::Refused(ask) => match driver.call(ask.clone()).await {
             Err(CallFailed::Refused { .. }) => Ok(()),
-            other => Err(Unexpected {
-                expected: "a refusal".to_owned(),
-                found: format!("{other:?}"),
-            }),
+            other => Err(Unexpected { expected: "a refusal".to_owned(), found: format!("{other:?}") }),
         },
         Step::Write(id, written) => same(written, &client.write(*id).await),
         Step::End(outcome) => {
@@ -164,9 +155,6 @@ async fn take(step: &Step, driver: &dyn Driver, client: &dyn Client) -> Result<(
 fn same<T: std::fmt::Debug + PartialEq>(expected: &T, found: &T) -> Result<(), Unexpected> {
     match expected == found {
         true => Ok(()),
-        false => Err(Unexpected {
-            expected: format!("{expected:?}"),
-            found: format!("{found:?}"),
-        }),
+        false => Err(Unexpected { expected: format!("{expected:?}"), found: format!("{found:?}") }),
     }
 }

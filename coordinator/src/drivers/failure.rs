@@ -36,23 +36,15 @@ pub enum Failure {
     },
     #[error("{}", postgres_words(.0))]
     Postgres(#[from] tokio_postgres::Error),
-    #[error(
-        "the server is a standby or the database is read-only; give the address of the primary"
-    )]
+    #[error("the server is a standby or the database is read-only; give the address of the primary")]
     ReadOnly,
     #[error("the database would not set {name} to {wanted}: it is {found}")]
-    Setting {
-        name: &'static str,
-        wanted: &'static str,
-        found: String,
-    },
+    Setting { name: &'static str, wanted: &'static str, found: String },
     #[error(
         "max_prepared_transactions is 0: PostgreSQL refuses PREPARE TRANSACTION; run ALTER SYSTEM SET max_prepared_transactions = 64, restart it, or add the resource without --two-phase"
     )]
     NoPreparedTransactions,
-    #[error(
-        "the search path names no schema that exists; set one for this user: ALTER ROLE ... SET search_path = ..."
-    )]
+    #[error("the search path names no schema that exists; set one for this user: ALTER ROLE ... SET search_path = ...")]
     NoSchema,
     #[error("row of {table} cannot be read: {found}; somebody changed it")]
     RowUnreadable { table: &'static str, found: String },
@@ -81,10 +73,7 @@ pub enum Failure {
     #[error("branch {xid} is not one of Handfast's")]
     ForeignBranch { xid: Xid },
     #[error("a {kind} resource takes no part in: {ask}")]
-    NotItsPart {
-        kind: ResourceKind,
-        ask: &'static str,
-    },
+    NotItsPart { kind: ResourceKind, ask: &'static str },
 }
 
 /// What the core can do about it.
@@ -100,22 +89,12 @@ impl Failure {
     pub fn at(self, resource: &Resource) -> CallFailed {
         let name = resource.name.clone();
         if let Some(found) = self.other_resource() {
-            return CallFailed::WrongResource {
-                resource: name,
-                expected: resource.resource_id,
-                found,
-            };
+            return CallFailed::WrongResource { resource: name, expected: resource.resource_id, found };
         }
         match self.class() {
             Class::TimedOut => CallFailed::TimedOut { resource: name },
-            Class::Unreachable => CallFailed::Unreachable {
-                resource: name,
-                cause: cut(self.to_string()),
-            },
-            Class::Refused => CallFailed::Refused {
-                resource: name,
-                cause: cut(self.to_string()),
-            },
+            Class::Unreachable => CallFailed::Unreachable { resource: name, cause: cut(self.to_string()) },
+            Class::Refused => CallFailed::Refused { resource: name, cause: cut(self.to_string()) },
         }
     }
 
@@ -134,13 +113,7 @@ impl Failure {
         match self {
             Failure::WrongResource { found } => Some(*found),
             // Every statement of ours names our tables only: the database was emptied or exchanged under us (P3).
-            Failure::Postgres(error)
-                if error
-                    .code()
-                    .is_some_and(|code| code.code() == UNDEFINED_TABLE) =>
-            {
-                Some(None)
-            }
+            Failure::Postgres(error) if error.code().is_some_and(|code| code.code() == UNDEFINED_TABLE) => Some(None),
             _ => None,
         }
     }
@@ -151,9 +124,7 @@ impl Failure {
             Failure::Postgres(error) => postgres_class(error),
             Failure::Sqlite(error) => sqlite_class(error),
             Failure::Status(status) => status_class(status),
-            Failure::File { .. } | Failure::FileReplaced { .. } | Failure::Transport(_) => {
-                Class::Unreachable
-            }
+            Failure::File { .. } | Failure::FileReplaced { .. } | Failure::Transport(_) => Class::Unreachable,
             Failure::WrongResource { .. }
             | Failure::Address(_)
             | Failure::Authentication { .. }
@@ -211,9 +182,7 @@ fn sqlite_class(error: &rusqlite::Error) -> Class {
 fn status_class(status: &tonic::Status) -> Class {
     match status.code() {
         tonic::Code::Unavailable => Class::Unreachable,
-        tonic::Code::DeadlineExceeded | tonic::Code::Cancelled | tonic::Code::Aborted => {
-            Class::TimedOut
-        }
+        tonic::Code::DeadlineExceeded | tonic::Code::Cancelled | tonic::Code::Aborted => Class::TimedOut,
         _ => Class::Refused,
     }
 }
@@ -223,10 +192,7 @@ fn postgres_words(error: &tokio_postgres::Error) -> String {
     let Some(said) = error.as_db_error() else {
         return sources(error);
     };
-    let hint = said
-        .hint()
-        .map(|hint| format!("; {hint}"))
-        .unwrap_or_default();
+    let hint = said.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
     format!("{} (SQLSTATE {}){hint}", said.message(), said.code().code())
 }
 

@@ -19,19 +19,11 @@ pub struct Finding {
 
 impl Finding {
     pub(super) fn good(what: impl Into<String>) -> Finding {
-        Finding {
-            ok: true,
-            what: what.into(),
-            remedy: None,
-        }
+        Finding { ok: true, what: what.into(), remedy: None }
     }
 
     pub(super) fn bad(what: impl Into<String>, remedy: impl Into<String>) -> Finding {
-        Finding {
-            ok: false,
-            what: what.into(),
-            remedy: Some(remedy.into()),
-        }
+        Finding { ok: false, what: what.into(), remedy: Some(remedy.into()) }
     }
 
     /// Good as `good` says when `holds`, else what is wrong and the remedy.
@@ -41,11 +33,7 @@ impl Finding {
         wrong: impl Into<String>,
         remedy: impl Into<String>,
     ) -> Finding {
-        if holds {
-            Finding::good(good)
-        } else {
-            Finding::bad(wrong, remedy)
-        }
+        if holds { Finding::good(good) } else { Finding::bad(wrong, remedy) }
     }
 }
 
@@ -53,9 +41,7 @@ impl Finding {
 impl fmt::Display for Finding {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.what)?;
-        self.remedy
-            .iter()
-            .try_for_each(|remedy| write!(f, "; {remedy}"))
+        self.remedy.iter().try_for_each(|remedy| write!(f, "; {remedy}"))
     }
 }
 
@@ -63,11 +49,7 @@ impl fmt::Display for Finding {
 #[derive(Debug, Clone, Copy)]
 pub enum Target<'a> {
     Registered(&'a Resource),
-    Candidate {
-        name: &'a ResourceName,
-        kind: ResourceKind,
-        address: &'a str,
-    },
+    Candidate { name: &'a ResourceName, kind: ResourceKind, address: &'a str },
 }
 
 impl<'a> Target<'a> {
@@ -103,9 +85,7 @@ impl<'a> Target<'a> {
 /// Looks and changes nothing. It stops at the first thing that hides the rest.
 pub(super) async fn examine(target: Target<'_>, secrets: &Secrets) -> Vec<Finding> {
     match target.kind() {
-        ResourceKind::PostgresMarker | ResourceKind::PostgresTwoPhase => {
-            postgres::examine(target, secrets).await
-        }
+        ResourceKind::PostgresMarker | ResourceKind::PostgresTwoPhase => postgres::examine(target, secrets).await,
         ResourceKind::SqliteMarker => sqlite::examine(target).await,
         ResourceKind::Service => service::examine(target).await,
     }

@@ -46,9 +46,7 @@ pub trait Driver: Send + Sync {
 pub fn driver(resource: &Resource, secrets: &Secrets) -> Arc<dyn Driver> {
     match resource.kind {
         ResourceKind::PostgresMarker => Arc::new(postgres::PostgresMarker::new(resource, secrets)),
-        ResourceKind::PostgresTwoPhase => {
-            Arc::new(postgres::PostgresTwoPhase::new(resource, secrets))
-        }
+        ResourceKind::PostgresTwoPhase => Arc::new(postgres::PostgresTwoPhase::new(resource, secrets)),
         ResourceKind::SqliteMarker => Arc::new(sqlite::SqliteMarker::new(resource)),
         ResourceKind::Service => Arc::new(service::Service::new(resource)),
     }

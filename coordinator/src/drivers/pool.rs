@@ -30,10 +30,7 @@ struct Ready {
 
 impl Drivers {
     pub fn new(secrets: Secrets) -> Drivers {
-        Drivers {
-            secrets,
-            ready: Mutex::new(BTreeMap::new()),
-        }
+        Drivers { secrets, ready: Mutex::new(BTreeMap::new()) }
     }
 
     /// Puts one question to one resource. It ends within [`super::limits::CALL_TIMEOUT`].
@@ -64,26 +61,16 @@ impl Drivers {
 
     fn ready(&self, resource: &Resource) -> Arc<dyn Driver> {
         let mut all = self.lock();
-        if let Some(ready) = all
-            .get_mut(&resource.name)
-            .filter(|ready| ready.resource == *resource)
-        {
+        if let Some(ready) = all.get_mut(&resource.name).filter(|ready| ready.resource == *resource) {
             ready.called_at = Instant::now();
             return Arc::clone(&ready.driver);
         }
         if all.len() >= DRIVERS {
-            let oldest = all
-                .iter()
-                .min_by_key(|(_, ready)| ready.called_at)
-                .map(|(name, _)| name.clone());
+            let oldest = all.iter().min_by_key(|(_, ready)| ready.called_at).map(|(name, _)| name.clone());
             oldest.and_then(|name| all.remove(&name));
         }
         let driver = driver(resource, &self.secrets);
-        let ready = Ready {
-            resource: resource.clone(),
-            driver: Arc::clone(&driver),
-            called_at: Instant::now(),
-        };
+        let ready = Ready { resource: resource.clone(), driver: Arc::clone(&driver), called_at: Instant::now() };
         all.insert(resource.name.clone(), ready);
         driver
     }

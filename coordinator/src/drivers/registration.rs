@@ -20,17 +20,11 @@ pub struct Installed {
 #[non_exhaustive]
 pub enum InstallError {
     #[error("resource {name} cannot be added: {}", unfit(findings))]
-    Unfit {
-        name: ResourceName,
-        findings: Vec<Finding>,
-    },
+    Unfit { name: ResourceName, findings: Vec<Finding> },
     #[error(
         "resource {name} cannot be added: table {table} is there already and is not one of Handfast's; rename it, or give the user another schema"
     )]
-    ForeignTable {
-        name: ResourceName,
-        table: &'static str,
-    },
+    ForeignTable { name: ResourceName, table: &'static str },
     #[error("resource {name} cannot be added: {cause}")]
     Failed { name: ResourceName, cause: Failure },
 }
@@ -45,11 +39,7 @@ pub(super) async fn install(
     identity: Identity,
     secrets: &Secrets,
 ) -> Result<Installed, InstallError> {
-    let target = Target::Candidate {
-        name: &name,
-        kind,
-        address,
-    };
+    let target = Target::Candidate { name: &name, kind, address };
     let findings = examine(target, secrets).await;
     if findings.iter().any(|finding| !finding.ok) {
         return Err(InstallError::Unfit { name, findings });
@@ -71,9 +61,6 @@ pub(super) fn adopt_note(name: &ResourceName) -> String {
 }
 
 fn unfit(findings: &[Finding]) -> String {
-    let bad = findings
-        .iter()
-        .filter(|finding| !finding.ok)
-        .map(ToString::to_string);
+    let bad = findings.iter().filter(|finding| !finding.ok).map(ToString::to_string);
     bad.collect::<Vec<_>>().join("; and ")
 }

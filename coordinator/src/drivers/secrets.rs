@@ -18,11 +18,7 @@ const OURS: &str = "HANDFAST_PASSWORD_";
 
 /// Where PostgreSQL's own programs look when `PGPASSFILE` is not set.
 const HOME: &str = if cfg!(windows) { "APPDATA" } else { "HOME" };
-const PASSWORD_FILE: &str = if cfg!(windows) {
-    "postgresql/pgpass.conf"
-} else {
-    ".pgpass"
-};
+const PASSWORD_FILE: &str = if cfg!(windows) { "postgresql/pgpass.conf" } else { ".pgpass" };
 
 /// The variables of the environment that name or hold a password. Its Debug shows names only.
 #[derive(Clone)]
@@ -33,65 +29,38 @@ pub struct Secrets {
 impl Secrets {
     /// Those of this process, as they are now.
     pub fn from_environment() -> Secrets {
-        let readable =
-            |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value));
+        let readable = |(name, value): (OsString, OsString)| Some((name.into_string().ok()?, value));
         Secrets::given(std::env::vars_os().filter_map(readable))
     }
 
     /// Others than this process's own. Variables that are no business of ours are dropped.
     pub fn given(variables: impl IntoIterator<Item = (String, OsString)>) -> Secrets {
-        let ours = |name: &str| {
-            name.starts_with(OURS)
-                || matches!(name, "PGPASSWORD" | "PGPASSFILE" | "PGSSLMODE" | HOME)
-        };
-        Secrets {
-            variables: Arc::new(
-                variables
-                    .into_iter()
-                    .filter(|(name, _)| ours(name))
-                    .collect(),
-            ),
-        }
+        let ours =
+            |name: &str| name.starts_with(OURS) || matches!(name, "PGPASSWORD" | "PGPASSFILE" | "PGSSLMODE" | HOME);
+        Secrets { variables: Arc::new(variables.into_iter().filter(|(name, _)| ours(name)).collect()) }
     }
 
     /// The variable that holds the password of this resource alone.
     pub fn variable_of(resource: &ResourceName) -> String {
-        format!(
-            "{OURS}{}",
-            resource.as_str().to_ascii_uppercase().replace('-', "_")
-        )
+        format!("{OURS}{}", resource.as_str().to_ascii_uppercase().replace('-', "_"))
     }
 
     /// What `PGSSLMODE` asks for, if it is set.
     pub(super) fn tls_mode(&self) -> Option<&str> {
-        self.variables
-            .get("PGSSLMODE")
-            .and_then(|mode| mode.to_str())
+        self.variables.get("PGSSLMODE").and_then(|mode| mode.to_str())
     }
 
     /// The password to connect with; none is no error, since a database may not ask for one.
     pub(super) async fn password(&self, resource: &ResourceName, account: &Account<'_>) -> Lookup {
         for name in [Self::variable_of(resource).as_str(), "PGPASSWORD"] {
             if let Some(value) = self.variables.get(name) {
-                return Lookup {
-                    password: Some(Password(value.clone().into_encoded_bytes())),
-                    ignored: None,
-                };
+                return Lookup { password: Some(Password(value.clone().into_encoded_bytes())), ignored: None };
             }
         }
         match self.password_file().await {
-            Ok(None) => Lookup {
-                password: None,
-                ignored: None,
-            },
-            Ok(Some(text)) => Lookup {
-                password: account.look_up(&text),
-                ignored: None,
-            },
-            Err(ignored) => Lookup {
-                password: None,
-                ignored: Some(ignored),
-            },
+            Ok(None) => Lookup { password: None, ignored: None },
+            Ok(Some(text)) => Lookup { password: account.look_up(&text), ignored: None },
+            Err(ignored) => Lookup { password: None, ignored: Some(ignored) },
         }
     }
 
@@ -110,9 +79,7 @@ impl Secrets {
 
     fn password_file_path(&self) -> Option<PathBuf> {
         let set = |name: &str| self.variables.get(name).filter(|value| !value.is_empty());
-        set("PGPASSFILE")
-            .map(PathBuf::from)
-            .or_else(|| Some(Path::new(set(HOME)?).join(PASSWORD_FILE)))
+        set("PGPASSFILE").map(PathBuf::from).or_else(|| Some(Path::new(set(HOME)?).join(PASSWORD_FILE)))
     }
 }
 
@@ -150,12 +117,8 @@ pub(super) struct Account<'a> {
 
 impl Account<'_> {
     fn look_up(&self, text: &str) -> Option<Password> {
-        let of_host =
-            |host: &String| pgpass::lookup(text, host, self.port, self.database, self.user);
-        self.hosts
-            .iter()
-            .find_map(of_host)
-            .map(|password| Password(password.into_bytes()))
+        let of_host = |host: &String| pgpass::lookup(text, host, self.port, self.database, self.user);
+        self.hosts.iter().find_map(of_host).map(|password| Password(password.into_bytes()))
     }
 }
 
@@ -209,9 +172,7 @@ async fn read_private(path: &Path) -> Result<String, Unreadable> {
         return because(IgnoredBecause::NotAFile);
     }
     if metadata.len() > PASSWORD_FILE_BYTES {
-        return because(IgnoredBecause::TooLarge {
-            bytes: metadata.len(),
-        });
+        return because(IgnoredBecause::TooLarge { bytes: metadata.len() });
     }
     if others_may_read(&metadata) {
         return because(IgnoredBecause::OthersMayRead);

@@ -46,24 +46,14 @@ impl PostgresClient {
     }
 
     async fn insert(&self, id: GlobalId) -> Result<u64, tokio_postgres::Error> {
-        let insert = format!(
-            "INSERT INTO {} (gtrid, outcome) VALUES ($1, 'committed')",
-            self.table
-        );
-        self.work
-            .client
-            .execute(&insert, &[&id.to_bytes().as_slice()])
-            .await
+        let insert = format!("INSERT INTO {} (gtrid, outcome) VALUES ($1, 'committed')", self.table);
+        self.work.client.execute(&insert, &[&id.to_bytes().as_slice()]).await
     }
 }
 
 pub fn prepared_name(xid: &Xid) -> String {
     let resource = String::from_utf8(xid.bqual.as_bytes().to_vec()).unwrap();
-    PreparedName {
-        id: xid.try_into().unwrap(),
-        resource: ResourceName::new(resource).unwrap(),
-    }
-    .to_string()
+    PreparedName { id: xid.try_into().unwrap(), resource: ResourceName::new(resource).unwrap() }.to_string()
 }
 
 #[async_trait]
@@ -94,50 +84,27 @@ impl Client for PostgresClient {
     async fn awaited(&self) {
         // Each look is a round trip: the loop is paced by the server.
         let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted";
-        while self
-            .look
-            .client
-            .query_one(waiting, &[])
-            .await
-            .unwrap()
-            .get::<_, i64>(0)
-            == 0
-        {}
+        while self.look.client.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) == 0 {}
     }
 
     async fn prepare(&self, xid: &Xid) {
         self.run("ROLLBACK; BEGIN").await;
         self.insert(xid.try_into().unwrap()).await.unwrap();
-        self.run(&format!("PREPARE TRANSACTION '{}'", prepared_name(xid)))
-            .await;
+        self.run(&format!("PREPARE TRANSACTION '{}'", prepared_name(xid))).await;
     }
 
     async fn prepare_foreign(&self, name: &str) {
-        self.run(&format!(
-            "ROLLBACK; BEGIN; SELECT txid_current(); PREPARE TRANSACTION '{name}'"
-        ))
-        .await;
+        self.run(&format!("ROLLBACK; BEGIN; SELECT txid_current(); PREPARE TRANSACTION '{name}'")).await;
     }
 
     async fn is_prepared(&self, name: &str) -> bool {
         let named = "SELECT count(*) FROM pg_prepared_xacts WHERE gid = $1";
-        self.look
-            .client
-            .query_one(named, &[&name])
-            .await
-            .unwrap()
-            .get::<_, i64>(0)
-            == 1
+        self.look.client.query_one(named, &[&name]).await.unwrap().get::<_, i64>(0) == 1
     }
 
     async fn end_by_hand(&self, xid: &Xid, outcome: Outcome) {
-        let verb = if outcome == Outcome::Committed {
-            "COMMIT"
-        } else {
-            "ROLLBACK"
-        };
-        self.run(&format!("{verb} PREPARED '{}'", prepared_name(xid)))
-            .await;
+        let verb = if outcome == Outcome::Committed { "COMMIT" } else { "ROLLBACK" };
+        self.run(&format!("{verb} PREPARED '{}'", prepared_name(xid))).await;
     }
 
     async fn rows(&self) -> Vec<(GlobalId, Outcome)> {
@@ -150,13 +117,6 @@ impl Client for PostgresClient {
             };
             (GlobalId::from_bytes(row.get(0)).unwrap(), outcome)
         };
-        self.look
-            .client
-            .query(&select, &[])
-            .await
-            .unwrap()
-            .iter()
-            .map(read)
-            .collect()
+        self.look.client.query(&select, &[]).await.unwrap().iter().map(read).collect()
     }
 }

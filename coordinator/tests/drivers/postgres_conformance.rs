@@ -7,10 +7,7 @@ use crate::postgres_client::PostgresClient;
 use crate::world::{IDENTITY, add, drivers, ledger, postgres, secrets};
 
 /// P12, P13: what the sessions need, they set themselves.
-const HOSTILE: [(&str, &str); 2] = [
-    ("synchronous_commit", "off"),
-    ("default_transaction_isolation", "serializable"),
-];
+const HOSTILE: [(&str, &str); 2] = [("synchronous_commit", "off"), ("default_transaction_isolation", "serializable")];
 
 /// A schema whose name needs quotes, named by the address alone; a blank in `options` is escaped with a backslash.
 const SCHEMA: &str = "?options=-csearch_path%3D%22Odd%5C%20Schema%22";
@@ -25,9 +22,7 @@ async fn last_resource() {
     let client = PostgresClient::of(&resource).await;
     let driver = driver(&resource, &secrets(&[]));
     for case in conformance::marker(IDENTITY, &ledger()) {
-        conformance::run(&case, driver.as_ref(), &client)
-            .await
-            .unwrap_or_else(|error| panic!("{error}"));
+        conformance::run(&case, driver.as_ref(), &client).await.unwrap_or_else(|error| panic!("{error}"));
     }
 }
 
@@ -39,8 +34,6 @@ async fn two_phase() {
     let client = PostgresClient::of(&resource).await;
     let driver = driver(&resource, &secrets(&[]));
     for case in conformance::two_phase(IDENTITY, &ledger(), 64) {
-        conformance::run(&case, driver.as_ref(), &client)
-            .await
-            .unwrap_or_else(|error| panic!("{error}"));
+        conformance::run(&case, driver.as_ref(), &client).await.unwrap_or_else(|error| panic!("{error}"));
     }
 }

@@ -63,22 +63,14 @@ pub struct Running {
 impl Running {
     /// `port` 0: any.
     pub async fn start(double: &Double, port: u16) -> Running {
-        let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port)))
-            .await
-            .unwrap();
+        let listener = TcpListener::bind(SocketAddr::from(([127, 0, 0, 1], port))).await.unwrap();
         let port = listener.local_addr().unwrap().port();
         let (stop, stopped) = oneshot::channel::<()>();
         let server = Server::builder()
             .add_service(ResourceManagerServer::new(double.clone()))
-            .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async {
-                drop(stopped.await)
-            });
+            .serve_with_incoming_shutdown(TcpListenerStream::new(listener), async { drop(stopped.await) });
         let task = tokio::spawn(async move { server.await.unwrap() });
-        Running {
-            port,
-            stop: Some(stop),
-            task,
-        }
+        Running { port, stop: Some(stop), task }
     }
 
     pub fn address(&self) -> String {
@@ -95,73 +87,38 @@ impl Running {
 
 #[tonic::async_trait]
 impl ResourceManager for Double {
-    async fn prepare(
-        &self,
-        request: Request<v1::PrepareRequest>,
-    ) -> Result<Response<v1::PrepareReply>, Status> {
+    async fn prepare(&self, request: Request<v1::PrepareRequest>) -> Result<Response<v1::PrepareReply>, Status> {
         let mut memory = self.memory();
         memory.prepared.extend(request.into_inner().xid);
-        let vote = memory
-            .votes
-            .pop_front()
-            .unwrap_or(v1::PrepareVote::Commit.into());
-        Ok(Response::new(v1::PrepareReply {
-            vote,
-            reason: "out of stock".to_owned(),
-        }))
+        let vote = memory.votes.pop_front().unwrap_or(v1::PrepareVote::Commit.into());
+        Ok(Response::new(v1::PrepareReply { vote, reason: "out of stock".to_owned() }))
     }
 
-    async fn commit(
-        &self,
-        request: Request<v1::CommitRequest>,
-    ) -> Result<Response<v1::EndReply>, Status> {
+    async fn commit(&self, request: Request<v1::CommitRequest>) -> Result<Response<v1::EndReply>, Status> {
         if std::mem::take(&mut self.memory().silent) {
             std::future::pending::<()>().await;
         }
         Ok(self.end(request.into_inner().xid.as_ref()))
     }
 
-    async fn rollback(
-        &self,
-        request: Request<v1::RollbackRequest>,
-    ) -> Result<Response<v1::EndReply>, Status> {
+    async fn rollback(&self, request: Request<v1::RollbackRequest>) -> Result<Response<v1::EndReply>, Status> {
         Ok(self.end(request.into_inner().xid.as_ref()))
     }
 
-    async fn recover(
-        &self,
-        request: Request<v1::RecoverRequest>,
-    ) -> Result<Response<v1::RecoverReply>, Status> {
+    async fn recover(&self, request: Request<v1::RecoverRequest>) -> Result<Response<v1::RecoverReply>, Status> {
         let v1::RecoverRequest { after, limit, .. } = request.into_inner();
         let memory = self.memory();
-        let start = after.map_or(0, |after| {
-            memory
-                .prepared
-                .iter()
-                .position(|xid| *xid == after)
-                .unwrap()
-                + 1
-        });
-        let xids = memory.prepared[start..]
-            .iter()
-            .take(limit as usize)
-            .cloned()
-            .collect();
+        let start = after.map_or(0, |after| memory.prepared.iter().position(|xid| *xid == after).unwrap() + 1);
+        let xids = memory.prepared[start..].iter().take(limit as usize).cloned().collect();
         Ok(Response::new(v1::RecoverReply { xids }))
     }
 
-    async fn forget(
-        &self,
-        request: Request<v1::ForgetRequest>,
-    ) -> Result<Response<v1::ForgetReply>, Status> {
+    async fn forget(&self, request: Request<v1::ForgetRequest>) -> Result<Response<v1::ForgetReply>, Status> {
         self.memory().forgotten.extend(request.into_inner().xid);
         Ok(Response::new(v1::ForgetReply {}))
     }
 
-    async fn attach(
-        &self,
-        request: Request<v1::AttachRequest>,
-    ) -> Result<Response<v1::AttachReply>, Status> {
+    async fn attach(&self, request: Request<v1::AttachRequest>) -> Result<Response<v1::AttachReply>, Status> {
         let ask = request.into_inner();
         let mut memory = self.memory();
         memory.attaches += 1;

@@ -14,12 +14,8 @@ pub struct SqliteClient {
 
 impl SqliteClient {
     pub fn of(resource: &Resource) -> SqliteClient {
-        let connection =
-            Connection::open_with_flags(&resource.address, OpenFlags::SQLITE_OPEN_READ_WRITE)
-                .unwrap();
-        SqliteClient {
-            connection: Mutex::new(connection),
-        }
+        let connection = Connection::open_with_flags(&resource.address, OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
+        SqliteClient { connection: Mutex::new(connection) }
     }
 
     pub fn run(&self, sql: &str) {
@@ -45,18 +41,11 @@ impl Client for SqliteClient {
         self.roll_back();
         self.run("BEGIN IMMEDIATE");
         let insert = "INSERT INTO handfast_outcome (gtrid, outcome) VALUES (?1, 'committed')";
-        let inserted = self
-            .connection
-            .lock()
-            .unwrap()
-            .execute(insert, [id.to_bytes().as_slice()]);
+        let inserted = self.connection.lock().unwrap().execute(insert, [id.to_bytes().as_slice()]);
         match inserted {
             Ok(_) => Written::Done,
             Err(error) => {
-                assert_eq!(
-                    error.sqlite_error_code(),
-                    Some(ErrorCode::ConstraintViolation)
-                );
+                assert_eq!(error.sqlite_error_code(), Some(ErrorCode::ConstraintViolation));
                 self.roll_back();
                 Written::Conflict
             }
@@ -91,14 +80,8 @@ impl Client for SqliteClient {
 
     async fn rows(&self) -> Vec<(GlobalId, Outcome)> {
         let connection = self.connection.lock().unwrap();
-        let mut select = connection
-            .prepare("SELECT gtrid, outcome FROM handfast_outcome ORDER BY gtrid")
-            .unwrap();
-        let rows = select
-            .query_map([], |row| {
-                Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, String>(1)?))
-            })
-            .unwrap();
+        let mut select = connection.prepare("SELECT gtrid, outcome FROM handfast_outcome ORDER BY gtrid").unwrap();
+        let rows = select.query_map([], |row| Ok((row.get::<_, Vec<u8>>(0)?, row.get::<_, String>(1)?))).unwrap();
         let read = |row: rusqlite::Result<(Vec<u8>, String)>| {
             let (gtrid, outcome) = row.unwrap();
             let outcome = match outcome.as_str() {

@@ -24,7 +24,7 @@ fn an_entry_reads_back() {
 proptest! {
     #[test]
     fn any_bytes_are_read_or_refused(bytes in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = decode_batch(&Bytes::from(bytes)).is_ok();
+        drop(decode_batch(&Bytes::from(bytes)));
     }
 
     #[test]
@@ -33,6 +33,6 @@ proptest! {
         let at = at % bytes.len();
         bytes[at] ^= 1 << bit;
         bytes.truncate(bytes.len() - cut % bytes.len());
-        let _ = decode_batch(&Bytes::from(bytes)).is_ok();
+        drop(decode_batch(&Bytes::from(bytes)));
     }
 }

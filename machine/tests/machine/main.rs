@@ -1,5 +1,7 @@
 //! The machine as its shell drives it: requests in, log entries out and back, resources answered by the test.
 
+#![allow(clippy::unwrap_used, reason = "in a test")]
+
 mod codec;
 mod epochs;
 mod marker;

@@ -67,7 +67,7 @@ impl World {
         let mut next = World::over(self.node.store().crashed(kept), self.log);
         next.now = self.now;
         next.leaderships = self.leaderships;
-        let position = next.node.state().position().map_or(0, |at| index_of(at));
+        let position = next.node.state().position().map_or(0, index_of);
         let entries = (position..next.log.len()).map(|at| next.entry(at)).collect();
         next.step(Event::Committed { entries });
         next.lead();

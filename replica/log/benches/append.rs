@@ -25,22 +25,14 @@ const KEPT_ENTRIES: u64 = 100_000;
 
 fn main() -> Result<(), Box<dyn Error>> {
     // Cargo passes `--bench` along.
-    let base = env::args()
-        .skip(1)
-        .find(|argument| !argument.starts_with("--"));
+    let base = env::args().skip(1).find(|argument| !argument.starts_with("--"));
     let base = base.map_or_else(env::temp_dir, PathBuf::from);
-    println!(
-        "{:>8} {:>12} {:>12} {:>7}",
-        "writers", "appends/s", "limit/s", "ratio"
-    );
+    println!("{:>8} {:>12} {:>12} {:>7}", "writers", "appends/s", "limit/s", "ratio");
     for writers in WRITERS {
         let directory = tempfile::tempdir_in(&base)?;
         let limit = limit_rate(directory.path(), writers)?;
         let log = append_rate(directory.path(), writers)?;
-        println!(
-            "{writers:>8} {log:>12.0} {limit:>12.0} {:>7.2}",
-            log / limit
-        );
+        println!("{writers:>8} {log:>12.0} {limit:>12.0} {:>7.2}", log / limit);
     }
     Ok(())
 }
@@ -78,10 +70,7 @@ struct Load {
 }
 
 fn append_rate(directory: &Path, writers: u64) -> Result<f64, Box<dyn Error>> {
-    let log = LogWriter::start(Log::open(
-        RealDisk::open(&directory.join("log"))?,
-        LogOptions::default(),
-    )?);
+    let log = LogWriter::start(Log::open(RealDisk::open(&directory.join("log"))?, LogOptions::default())?);
     let load = Arc::new(Load {
         log: log.clone(),
         payload: Bytes::from(vec![7; PAYLOAD_BYTES]),
@@ -112,15 +101,9 @@ fn append_rate(directory: &Path, writers: u64) -> Result<f64, Box<dyn Error>> {
 
 fn append_next(load: &Arc<Load>) {
     let index = load.next_index.fetch_add(1, Ordering::Relaxed);
-    let mut records = vec![Record::Entry {
-        index,
-        payload: load.payload.clone(),
-    }];
+    let mut records = vec![Record::Entry { index, payload: load.payload.clone() }];
     if index.is_multiple_of(KEPT_ENTRIES) {
-        records.push(Record::Purge {
-            index: index - KEPT_ENTRIES / 2,
-            payload: Bytes::new(),
-        });
+        records.push(Record::Purge { index: index - KEPT_ENTRIES / 2, payload: Bytes::new() });
     }
     let next = Arc::clone(load);
     load.log.append(

@@ -88,9 +88,7 @@ impl Catalog {
     /// Framed bytes of the entries above `index`.
     pub(crate) fn bytes_since(&self, index: u64) -> u64 {
         let after = (index.saturating_add(1)).saturating_sub(self.first);
-        let from = usize::try_from(after)
-            .ok()
-            .and_then(|after| self.slots.get(after));
+        let from = usize::try_from(after).ok().and_then(|after| self.slots.get(after));
         from.map_or(0, |slot| self.bytes_end - slot.bytes_before)
     }
 
@@ -116,9 +114,7 @@ impl Catalog {
     /// Entries from `first_serial` on were written, at these places. Those truncated or purged
     /// meanwhile are passed over.
     pub(crate) fn place(&mut self, first_serial: u64, places: &[Place]) {
-        let start = self
-            .slots
-            .partition_point(|slot| slot.serial < first_serial);
+        let start = self.slots.partition_point(|slot| slot.serial < first_serial);
         for slot in self.slots.range_mut(start..) {
             match places.get((slot.serial - first_serial) as usize) {
                 Some(place) => slot.place = Some(*place),
@@ -134,10 +130,7 @@ impl Catalog {
 
     /// The oldest segment that holds a live entry; `active` if none that is written does.
     pub(crate) fn lowest_live(&self, active: Sequence) -> Sequence {
-        self.slots
-            .front()
-            .and_then(|slot| slot.place)
-            .map_or(active, |place| place.segment)
+        self.slots.front().and_then(|slot| slot.place).map_or(active, |place| place.segment)
     }
 
     /// Lets go of the segments below; a read that was planned before keeps its own hold.
@@ -165,10 +158,7 @@ impl Catalog {
     }
 
     pub(crate) fn replay_entry(&mut self, index: u64, place: Place) {
-        assert!(
-            self.cache.is_empty(),
-            "a log is replayed before anything is appended"
-        );
+        assert!(self.cache.is_empty(), "a log is replayed before anything is appended");
         self.push(index, place.payload_bytes as usize, Some(place));
     }
 
@@ -195,10 +185,7 @@ impl Catalog {
         let gone = ((index + 1).saturating_sub(self.first) as usize).min(self.slots.len());
         self.slots.drain(..gone);
         while self.cache.len() > self.slots.len() {
-            let payload = self
-                .cache
-                .pop_front()
-                .expect("there are more than there are entries");
+            let payload = self.cache.pop_front().expect("there are more than there are entries");
             self.cached_bytes -= payload.len();
         }
         self.first = self.first.max(index + 1);
@@ -206,39 +193,21 @@ impl Catalog {
 
     /// What must hold at any time.
     pub(crate) fn check_invariants(&self) {
-        assert_eq!(
-            self.slots.len() as u64,
-            self.standing.next_index - self.first
-        );
+        assert_eq!(self.slots.len() as u64, self.standing.next_index - self.first);
         assert!(self.standing.purged_index() < self.standing.next_index);
         assert!(self.cache.len() <= self.slots.len());
-        assert_eq!(
-            self.cached_bytes,
-            self.cache.iter().map(Bytes::len).sum::<usize>()
-        );
+        assert_eq!(self.cached_bytes, self.cache.iter().map(Bytes::len).sum::<usize>());
         let uncached = self.slots.len() - self.cache.len();
         assert!(
-            self.slots
-                .iter()
-                .take(uncached)
-                .all(|slot| slot.place.is_some()),
+            self.slots.iter().take(uncached).all(|slot| slot.place.is_some()),
             "an entry without a place is in the cache"
         );
-        assert!(
-            self.slots
-                .iter()
-                .zip(self.slots.iter().skip(1))
-                .all(|(one, next)| one.serial < next.serial)
-        );
+        assert!(self.slots.iter().zip(self.slots.iter().skip(1)).all(|(one, next)| one.serial < next.serial));
     }
 
     fn push(&mut self, index: u64, payload_bytes: usize, place: Option<Place>) {
         self.standing.entry(index);
-        self.slots.push_back(Slot {
-            serial: self.next_serial,
-            bytes_before: self.bytes_end,
-            place,
-        });
+        self.slots.push_back(Slot { serial: self.next_serial, bytes_before: self.bytes_end, place });
         self.next_serial += 1;
         self.bytes_end += framed_bytes(payload_bytes as u64);
     }
@@ -246,11 +215,7 @@ impl Catalog {
     fn evict(&mut self) {
         while self.cached_bytes > self.cache_bytes_max {
             let oldest = self.slots.len() - self.cache.len();
-            if self
-                .slots
-                .get(oldest)
-                .is_none_or(|slot| slot.place.is_none())
-            {
+            if self.slots.get(oldest).is_none_or(|slot| slot.place.is_none()) {
                 return;
             }
             let payload = self.cache.pop_front().expect("bytes are cached");
@@ -260,9 +225,7 @@ impl Catalog {
 
     fn cached(&self, position: usize) -> Option<&Bytes> {
         let uncached = self.slots.len() - self.cache.len();
-        position
-            .checked_sub(uncached)
-            .and_then(|position| self.cache.get(position))
+        position.checked_sub(uncached).and_then(|position| self.cache.get(position))
     }
 
     fn payload_bytes(&self, position: usize) -> usize {
@@ -273,9 +236,7 @@ impl Catalog {
     }
 
     fn placed(&self, position: usize) -> Place {
-        self.slots[position]
-            .place
-            .expect("an entry that is not cached has a place")
+        self.slots[position].place.expect("an entry that is not cached has a place")
     }
 
     fn plan_entry(&self, plan: &mut ReadPlan, index: u64, position: usize) {
@@ -283,10 +244,7 @@ impl Catalog {
             Some(payload) => plan.push_cached(index, payload.clone()),
             None => {
                 let place = self.placed(position);
-                let segment = self
-                    .segments
-                    .get(&place.segment)
-                    .expect("a live entry's segment is attached");
+                let segment = self.segments.get(&place.segment).expect("a live entry's segment is attached");
                 plan.push_stored(
                     segment,
                     StoredEntry {
@@ -301,18 +259,12 @@ impl Catalog {
 }
 
 /// Whether each record is small enough for segments of this size.
-pub(crate) fn check_sizes(
-    records: &[Record],
-    entry_bytes_max: u64,
-    opaque_bytes_max: u64,
-) -> Result<(), LogError> {
+pub(crate) fn check_sizes(records: &[Record], entry_bytes_max: u64, opaque_bytes_max: u64) -> Result<(), LogError> {
     for record in records {
         let bytes = record.payload().len() as u64;
         let limit = match record {
             Record::Entry { .. } => entry_bytes_max,
-            Record::State { .. } | Record::Purge { .. } | Record::TruncateAfter { .. } => {
-                opaque_bytes_max
-            }
+            Record::State { .. } | Record::Purge { .. } | Record::TruncateAfter { .. } => opaque_bytes_max,
         };
         if bytes > limit {
             return Err(LogError::TooLarge { bytes, limit });

@@ -113,10 +113,7 @@ impl<D: Disk> Chain<D> {
 
     /// The end of what is written.
     pub(crate) fn position(&self) -> Position {
-        Position {
-            segment: self.active.sequence.get(),
-            offset: self.active.end,
-        }
+        Position { segment: self.active.sequence.get(), offset: self.active.end }
     }
 
     pub(crate) fn room(&self) -> Room {
@@ -173,8 +170,7 @@ impl<D: Disk> Chain<D> {
     pub(crate) fn mark_synced(&mut self) -> Result<(), DiskError> {
         self.active.sync()?;
         if self.needs_mark() {
-            self.active
-                .write_batch(&mut [0; BATCH_HEADER_BYTES as usize], 0)?;
+            self.active.write_batch(&mut [0; BATCH_HEADER_BYTES as usize], 0)?;
             self.active.sync()?;
         }
         Ok(())
@@ -186,10 +182,7 @@ impl<D: Disk> Chain<D> {
 
     /// Makes one more spare; false if the disk has no room for it (P18).
     pub(crate) fn add_spare(&mut self) -> Result<bool, DiskError> {
-        let mut nursery = Nursery {
-            disk: &self.disk,
-            next_spare: self.next_spare,
-        };
+        let mut nursery = Nursery { disk: &self.disk, next_spare: self.next_spare };
         let made = nursery.make(self.segment_bytes)?;
         self.next_spare = nursery.next_spare;
         match made {
@@ -208,9 +201,7 @@ impl<D: Disk> Chain<D> {
     }
 
     pub(crate) fn has_older_than(&self, lowest: Sequence) -> bool {
-        self.older
-            .first_key_value()
-            .is_some_and(|(sequence, _)| *sequence < lowest)
+        self.older.first_key_value().is_some_and(|(sequence, _)| *sequence < lowest)
     }
 
     /// Lets the segments below `lowest` go: none holds a live entry, and the purge or truncation
@@ -223,14 +214,12 @@ impl<D: Disk> Chain<D> {
         let kept = self.older.split_off(&lowest);
         let mut recycled = Vec::new();
         for (sequence, older) in mem::replace(&mut self.older, kept) {
-            let wanted = self.spares.len() + recycled.len() < SPARES_MAX
-                && older.capacity == self.segment_bytes;
+            let wanted = self.spares.len() + recycled.len() < SPARES_MAX && older.capacity == self.segment_bytes;
             let unread = Arc::into_inner(older.file).is_some();
             if wanted && unread {
                 let spare = FileName::Spare(self.next_spare);
                 self.next_spare += 1;
-                self.disk
-                    .rename(&sequence.file_name(), &spare.to_string())?;
+                self.disk.rename(&sequence.file_name(), &spare.to_string())?;
                 recycled.push(spare);
             } else {
                 self.disk.remove(&sequence.file_name())?;
@@ -249,8 +238,7 @@ impl<D: Disk> Chain<D> {
 
     fn write_buffer(&mut self) -> Result<(), DiskError> {
         if self.buffered_records > 0 {
-            self.active
-                .write_batch(&mut self.buffer, self.buffered_records)?;
+            self.active.write_batch(&mut self.buffer, self.buffered_records)?;
             self.buffered_records = 0;
         }
         self.buffer.clear();
@@ -262,28 +250,15 @@ impl<D: Disk> Chain<D> {
     /// Ends the active segment and begins the next one in a spare.
     fn change_segment(&mut self) -> Result<(), DiskError> {
         self.active.sync()?;
-        let spare = self
-            .spares
-            .pop_front()
-            .expect("the room for the records was charged before");
+        let spare = self.spares.pop_front().expect("the room for the records was charged before");
         let file = self.disk.open(&spare.to_string())?;
         let sequence = self.active.sequence.next();
-        let previous = Some(Link {
-            sequence: self.active.sequence,
-            end: self.active.end,
-        });
+        let previous = Some(Link { sequence: self.active.sequence, end: self.active.end });
         let salt = salt_of(self.salt, sequence);
-        let next = Draft::begin(file, spare, sequence, salt, previous, &self.standing)?
-            .finish(&self.disk)?;
+        let next = Draft::begin(file, spare, sequence, salt, previous, &self.standing)?.finish(&self.disk)?;
         self.begun.push(next.readable());
         let ended = mem::replace(&mut self.active, next);
-        self.older.insert(
-            ended.sequence,
-            Older {
-                file: ended.file,
-                capacity: ended.capacity,
-            },
-        );
+        self.older.insert(ended.sequence, Older { file: ended.file, capacity: ended.capacity });
         Ok(())
     }
 }

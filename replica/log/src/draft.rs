@@ -8,9 +8,7 @@ use std::sync::Arc;
 
 use crate::catalog::{Place, ReadableSegment};
 use crate::disk::{Disk, DiskError, DiskFile};
-use crate::frame::{
-    BATCH_HEADER_BYTES, BatchHeader, Kind, RecordView, Salt, encode_parts, encode_record,
-};
+use crate::frame::{BATCH_HEADER_BYTES, BatchHeader, Kind, RecordView, Salt, encode_parts, encode_record};
 use crate::segment::{FileName, Link, SEGMENT_HEADER_BYTES, SegmentHeader, Sequence};
 use crate::standing::Standing;
 
@@ -83,11 +81,7 @@ impl<F: DiskFile> Draft<F> {
         self.buffer.resize(BATCH_HEADER_BYTES as usize, 0);
         for record in records {
             if record.kind == Kind::Entry {
-                places.push(place(
-                    self.sequence,
-                    self.end + self.buffer.len() as u64,
-                    record.payload.len(),
-                ));
+                places.push(place(self.sequence, self.end + self.buffer.len() as u64, record.payload.len()));
             }
             encode_parts(&mut self.buffer, self.salt, record);
             count += 1;
@@ -98,10 +92,7 @@ impl<F: DiskFile> Draft<F> {
 
     pub(crate) fn finish<D: Disk<File = F>>(self, disk: &D) -> Result<Active<F>, DiskError> {
         let capacity = self.file.length()?;
-        assert!(
-            self.end <= capacity,
-            "a draft is made of a file that is large enough"
-        );
+        assert!(self.end <= capacity, "a draft is made of a file that is large enough");
         let header = SegmentHeader {
             sequence: self.sequence,
             salt: self.salt,
@@ -140,23 +131,12 @@ impl<F: DiskFile> Draft<F> {
 
 impl<F: DiskFile> Active<F> {
     pub(crate) fn readable(&self) -> ReadableSegment {
-        ReadableSegment {
-            sequence: self.sequence,
-            salt: self.salt,
-            file: self.file.clone(),
-        }
+        ReadableSegment { sequence: self.sequence, salt: self.salt, file: self.file.clone() }
     }
 
     /// Writes the buffer, which begins with room for a batch header, as one batch. Not durable.
-    pub(crate) fn write_batch(
-        &mut self,
-        buffer: &mut [u8],
-        records: usize,
-    ) -> Result<(), DiskError> {
-        assert!(
-            self.end + buffer.len() as u64 <= self.capacity,
-            "a batch is put together to fit"
-        );
+    pub(crate) fn write_batch(&mut self, buffer: &mut [u8], records: usize) -> Result<(), DiskError> {
+        assert!(self.end + buffer.len() as u64 <= self.capacity, "a batch is put together to fit");
         fill_header(buffer, self.salt, self.next_number, self.synced, records);
         self.file.write_at(self.end, buffer)?;
         self.end += buffer.len() as u64;

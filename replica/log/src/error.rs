@@ -17,12 +17,7 @@ pub enum OpenError {
     #[error(
         "{file} is damaged at offset {offset} ({damage}), below what was durable up to offset {synced}: restore the directory from a copy"
     )]
-    Corrupt {
-        file: String,
-        offset: u64,
-        synced: u64,
-        damage: Damage,
-    },
+    Corrupt { file: String, offset: u64, synced: u64, damage: Damage },
     #[error(
         "{file} is missing and holds entries from {first_needed} on, which are not purged: restore the directory from a copy"
     )]
@@ -30,23 +25,11 @@ pub enum OpenError {
     #[error(
         "{file} has a format of version {found} and this program reads up to {supported}: start a newer version of the program"
     )]
-    NewerFormat {
-        file: String,
-        found: u32,
-        supported: u32,
-    },
-    #[error(
-        "opening the log needs {needed} bytes and the disk has no room for them: free some space and start again"
-    )]
+    NewerFormat { file: String, found: u32, supported: u32 },
+    #[error("opening the log needs {needed} bytes and the disk has no room for them: free some space and start again")]
     NoSpace { needed: u64 },
-    #[error(
-        "segments of {segment_bytes} bytes are not possible: choose a multiple of 8 from {min} to {max}"
-    )]
-    SegmentBytes {
-        segment_bytes: u64,
-        min: u64,
-        max: u64,
-    },
+    #[error("segments of {segment_bytes} bytes are not possible: choose a multiple of 8 from {min} to {max}")]
+    SegmentBytes { segment_bytes: u64, min: u64, max: u64 },
     #[error(transparent)]
     Disk(#[from] DiskError),
 }
@@ -74,14 +57,8 @@ pub enum LogError {
     BelowPurge { index: u64, purged: u64 },
     /// Stored bytes of an entry are not what was written (D12): never answered with a shorter
     /// result.
-    #[error(
-        "{file} is damaged at offset {offset}, where entry {index} is stored: restore the directory from a copy"
-    )]
-    Corrupt {
-        file: String,
-        offset: u64,
-        index: u64,
-    },
+    #[error("{file} is damaged at offset {offset}, where entry {index} is stored: restore the directory from a copy")]
+    Corrupt { file: String, offset: u64, index: u64 },
     /// A read that the disk refused. It does not poison: nothing that was promised is touched by
     /// it.
     #[error("the log cannot be read: {0}")]

@@ -66,10 +66,7 @@ pub(crate) enum RecordError {
 
 impl Salt {
     pub(crate) fn new(value: u64) -> Self {
-        Salt {
-            value,
-            seed: crc32c::crc32c(&value.to_le_bytes()),
-        }
+        Salt { value, seed: crc32c::crc32c(&value.to_le_bytes()) }
     }
 
     pub(crate) fn value(self) -> u64 {
@@ -88,9 +85,7 @@ impl Kind {
     }
 
     fn from_stored(stored: u8) -> Option<Self> {
-        [Kind::Entry, Kind::State, Kind::TruncateAfter, Kind::Purge]
-            .into_iter()
-            .find(|kind| *kind as u8 == stored)
+        [Kind::Entry, Kind::State, Kind::TruncateAfter, Kind::Purge].into_iter().find(|kind| *kind as u8 == stored)
     }
 }
 
@@ -106,21 +101,12 @@ pub(crate) fn framed_record_bytes(record: &Record) -> u64 {
 /// Appends the record to the buffer. The caller has checked the payload against the segment, so its
 /// length fits.
 pub(crate) fn encode_record(buffer: &mut Vec<u8>, salt: Salt, record: &Record) {
-    encode_parts(
-        buffer,
-        salt,
-        RecordView {
-            kind: Kind::of(record),
-            index: record.index(),
-            payload: record.payload(),
-        },
-    );
+    encode_parts(buffer, salt, RecordView { kind: Kind::of(record), index: record.index(), payload: record.payload() });
 }
 
 pub(crate) fn encode_parts(buffer: &mut Vec<u8>, salt: Salt, record: RecordView<'_>) {
     let start = buffer.len();
-    let payload_bytes =
-        u32::try_from(record.payload.len()).expect("a payload is smaller than a segment");
+    let payload_bytes = u32::try_from(record.payload.len()).expect("a payload is smaller than a segment");
     let mut header = [0; RECORD_HEADER_BYTES as usize];
     header[4..8].copy_from_slice(&payload_bytes.to_le_bytes());
     header[8..16].copy_from_slice(&record.index.to_le_bytes());
@@ -128,21 +114,14 @@ pub(crate) fn encode_parts(buffer: &mut Vec<u8>, salt: Salt, record: RecordView<
     header[17] = RECORD_VERSION;
     buffer.extend_from_slice(&header);
     buffer.extend_from_slice(record.payload);
-    buffer.extend_from_slice(
-        &PADDING[..record.payload.len().next_multiple_of(8) - record.payload.len()],
-    );
+    buffer.extend_from_slice(&PADDING[..record.payload.len().next_multiple_of(8) - record.payload.len()]);
     let crc = crc32c::crc32c_append(salt.seed, &buffer[start + 4..]);
     buffer[start..start + 4].copy_from_slice(&crc.to_le_bytes());
 }
 
 /// The record at the start of the bytes, and how many of them it takes.
-pub(crate) fn decode_record(
-    bytes: &[u8],
-    salt: Salt,
-) -> Result<(RecordView<'_>, usize), RecordError> {
-    let header = bytes
-        .first_chunk::<{ RECORD_HEADER_BYTES as usize }>()
-        .ok_or(RecordError::Damaged)?;
+pub(crate) fn decode_record(bytes: &[u8], salt: Salt) -> Result<(RecordView<'_>, usize), RecordError> {
+    let header = bytes.first_chunk::<{ RECORD_HEADER_BYTES as usize }>().ok_or(RecordError::Damaged)?;
     let payload_bytes = u32_at(header, 4);
     let framed = framed_bytes(u64::from(payload_bytes));
     let framed = usize::try_from(framed).map_err(|_| RecordError::Damaged)?;
@@ -156,14 +135,7 @@ pub(crate) fn decode_record(
         Some(_) | None => return Err(RecordError::Newer { version }),
     };
     let payload = &record[RECORD_HEADER_BYTES as usize..][..payload_bytes as usize];
-    Ok((
-        RecordView {
-            kind,
-            index: u64_at(header, 8),
-            payload,
-        },
-        framed,
-    ))
+    Ok((RecordView { kind, index: u64_at(header, 8), payload }, framed))
 }
 
 impl BatchHeader {
@@ -198,19 +170,11 @@ impl BatchHeader {
 }
 
 pub(crate) fn u32_at(bytes: &[u8], offset: usize) -> u32 {
-    u32::from_le_bytes(
-        *bytes[offset..]
-            .first_chunk()
-            .expect("the header is longer than its fields"),
-    )
+    u32::from_le_bytes(*bytes[offset..].first_chunk().expect("the header is longer than its fields"))
 }
 
 pub(crate) fn u64_at(bytes: &[u8], offset: usize) -> u64 {
-    u64::from_le_bytes(
-        *bytes[offset..]
-            .first_chunk()
-            .expect("the header is longer than its fields"),
-    )
+    u64::from_le_bytes(*bytes[offset..].first_chunk().expect("the header is longer than its fields"))
 }
 
 #[cfg(test)]

@@ -6,10 +6,7 @@ use proptest::prelude::*;
 
 use super::*;
 
-const SALT: Salt = Salt {
-    value: 42,
-    seed: 0x1234_5678,
-};
+const SALT: Salt = Salt { value: 42, seed: 0x1234_5678 };
 
 fn record() -> impl Strategy<Value = Record> {
     let payload = || vec(any::<u8>(), 0..100).prop_map(Bytes::from);
@@ -22,11 +19,7 @@ fn record() -> impl Strategy<Value = Record> {
 }
 
 fn view(record: &Record) -> RecordView<'_> {
-    RecordView {
-        kind: Kind::of(record),
-        index: record.index(),
-        payload: record.payload(),
-    }
+    RecordView { kind: Kind::of(record), index: record.index(), payload: record.payload() }
 }
 
 proptest! {
@@ -114,12 +107,7 @@ fn a_record_of_a_newer_program_is_told_from_damage() {
         buffer[at] = value;
         let crc = crc32c::crc32c_append(SALT.seed, &buffer[4..]);
         buffer[..4].copy_from_slice(&crc.to_le_bytes());
-        assert_eq!(
-            decode_record(&buffer, SALT),
-            Err(RecordError::Newer {
-                version: buffer[17]
-            })
-        );
+        assert_eq!(decode_record(&buffer, SALT), Err(RecordError::Newer { version: buffer[17] }));
     }
 }
 
@@ -127,29 +115,14 @@ fn a_record_of_a_newer_program_is_told_from_damage() {
 #[test]
 fn the_layout_of_version_1_stays() {
     let mut buffer = Vec::new();
-    encode_record(
-        &mut buffer,
-        Salt::new(7),
-        &Record::Entry {
-            index: 258,
-            payload: Bytes::from_static(b"abc"),
-        },
-    );
-    let expected = [
-        6, 148, 43, 101, 3, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, b'a', b'b',
-        b'c', 0, 0, 0, 0, 0,
-    ];
+    encode_record(&mut buffer, Salt::new(7), &Record::Entry { index: 258, payload: Bytes::from_static(b"abc") });
+    let expected =
+        [6, 148, 43, 101, 3, 0, 0, 0, 2, 1, 0, 0, 0, 0, 0, 0, 1, 1, 0, 0, 0, 0, 0, 0, b'a', b'b', b'c', 0, 0, 0, 0, 0];
     assert_eq!(buffer, expected);
-    let header = BatchHeader {
-        number: 1,
-        synced: 2,
-        body_bytes: 32,
-        records: 1,
-    }
-    .encode(Salt::new(7));
+    let header = BatchHeader { number: 1, synced: 2, body_bytes: 32, records: 1 }.encode(Salt::new(7));
     let expected = [
-        20, 46, 243, 42, b'T', b'B', b'F', b'H', 7, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2,
-        0, 0, 0, 0, 0, 0, 0, 32, 0, 0, 0, 1, 0, 0, 0,
+        20, 46, 243, 42, b'T', b'B', b'F', b'H', 7, 0, 0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0, 0,
+        0, 32, 0, 0, 0, 1, 0, 0, 0,
     ];
     assert_eq!(header, expected);
 }

@@ -64,19 +64,7 @@ pub const ZERO_FILL_BYTES: usize = 1024 * 1024;
 
 const _: () = assert!(SEGMENT_BYTES_MIN <= SEGMENT_BYTES_DEFAULT);
 const _: () = assert!(SEGMENT_BYTES_DEFAULT <= SEGMENT_BYTES_MAX);
-const _: () = assert!(
-    SEGMENT_BYTES_MAX <= u32::MAX as u64,
-    "offsets in a segment are kept in 32 bits"
-);
-const _: () = assert!(
-    OPAQUE_SEGMENT_SHARE >= 4,
-    "two opaque payloads must leave half a segment to entries"
-);
-const _: () = assert!(
-    COPY_WHOLE_SHARE >= 2,
-    "a copied segment must leave room to append"
-);
-const _: () = assert!(
-    PENDING_BYTES_MAX < SEGMENT_BYTES_DEFAULT,
-    "one spare segment must hold what may wait"
-);
+const _: () = assert!(SEGMENT_BYTES_MAX <= u32::MAX as u64, "offsets in a segment are kept in 32 bits");
+const _: () = assert!(OPAQUE_SEGMENT_SHARE >= 4, "two opaque payloads must leave half a segment to entries");
+const _: () = assert!(COPY_WHOLE_SHARE >= 2, "a copied segment must leave room to append");
+const _: () = assert!(PENDING_BYTES_MAX < SEGMENT_BYTES_DEFAULT, "one spare segment must hold what may wait");

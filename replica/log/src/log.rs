@@ -33,11 +33,7 @@ impl<D: Disk> Log<D> {
         let (mut chain, mut catalog) = recovery::open(disk, options)?;
         release(&mut chain, &mut catalog)?;
         keep_spare(&mut chain)?;
-        Ok(Log {
-            chain,
-            catalog,
-            failure: None,
-        })
+        Ok(Log { chain, catalog, failure: None })
     }
 
     /// Writes the records as one batch (as a few, if they fill a segment or the write buffer). In
@@ -64,8 +60,7 @@ impl<D: Disk> Log<D> {
         let synced = self.chain.sync();
         self.poison_on(synced)?;
         let position = self.chain.position();
-        let kept =
-            release(&mut self.chain, &mut self.catalog).and_then(|()| keep_spare(&mut self.chain));
+        let kept = release(&mut self.chain, &mut self.catalog).and_then(|()| keep_spare(&mut self.chain));
         self.poison_on(kept)?;
         Ok(position)
     }
@@ -128,9 +123,7 @@ impl<D: Disk> Log<D> {
 
     fn check_alive(&self) -> Result<(), LogError> {
         match &self.failure {
-            Some(cause) => Err(LogError::Poisoned {
-                cause: cause.clone(),
-            }),
+            Some(cause) => Err(LogError::Poisoned { cause: cause.clone() }),
             None => Ok(()),
         }
     }
@@ -150,10 +143,7 @@ impl<D: Disk> Log<D> {
             self.poison_on(added.map(|added| made = added))?;
             if !made {
                 let needed = records.iter().map(Room::cost).sum();
-                return Err(LogError::NoSpace {
-                    needed,
-                    headroom: self.headroom(),
-                });
+                return Err(LogError::NoSpace { needed, headroom: self.headroom() });
             }
         }
         Ok(())
@@ -173,16 +163,8 @@ impl<D: Disk> fmt::Debug for Log<D> {
 }
 
 /// Whether the log can take the records as they are.
-pub(crate) fn check(
-    catalog: &Catalog,
-    records: &[Record],
-    segment_bytes: u64,
-) -> Result<(), LogError> {
-    check_sizes(
-        records,
-        entry_bytes_max(segment_bytes),
-        opaque_bytes_max(segment_bytes),
-    )?;
+pub(crate) fn check(catalog: &Catalog, records: &[Record], segment_bytes: u64) -> Result<(), LogError> {
+    check_sizes(records, entry_bytes_max(segment_bytes), opaque_bytes_max(segment_bytes))?;
     catalog.standing().check(records)
 }
 

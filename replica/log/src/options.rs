@@ -1,9 +1,7 @@
 //! What a caller chooses about a log.
 
 use crate::error::OpenError;
-use crate::limits::{
-    CACHE_BYTES_DEFAULT, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN,
-};
+use crate::limits::{CACHE_BYTES_DEFAULT, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX, SEGMENT_BYTES_MIN};
 
 /// May differ from one start to the next.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -21,11 +19,7 @@ pub struct LogOptions {
 
 impl Default for LogOptions {
     fn default() -> Self {
-        LogOptions {
-            segment_bytes: SEGMENT_BYTES_DEFAULT,
-            cache_bytes: CACHE_BYTES_DEFAULT,
-            salt: 0,
-        }
+        LogOptions { segment_bytes: SEGMENT_BYTES_DEFAULT, cache_bytes: CACHE_BYTES_DEFAULT, salt: 0 }
     }
 }
 

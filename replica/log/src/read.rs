@@ -60,8 +60,7 @@ impl ReadPlan {
 
     pub(crate) fn push_stored(&mut self, segment: &ReadableSegment, entry: StoredEntry) {
         if let Some(Part::Stored(run)) = self.parts.last_mut() {
-            let near = run.sequence == segment.sequence
-                && (run.end..=run.end + READ_GAP_BYTES).contains(&entry.offset);
+            let near = run.sequence == segment.sequence && (run.end..=run.end + READ_GAP_BYTES).contains(&entry.offset);
             if near {
                 run.end = entry.end();
                 run.entries.push(entry);
@@ -93,9 +92,7 @@ impl Run {
     fn fetch(&self, entries: &mut Vec<(u64, Bytes)>) -> Result<(), LogError> {
         let start = self.entries.first().map_or(self.end, |entry| entry.offset);
         let mut buffer = vec![0; (self.end - start) as usize];
-        self.file
-            .read_at(start, &mut buffer)
-            .map_err(LogError::Read)?;
+        self.file.read_at(start, &mut buffer).map_err(LogError::Read)?;
         let buffer = Bytes::from(buffer);
         for entry in &self.entries {
             let from = (entry.offset - start) as usize;
@@ -111,10 +108,6 @@ impl Run {
     }
 
     fn damaged(&self, entry: &StoredEntry) -> LogError {
-        LogError::Corrupt {
-            file: self.sequence.file_name(),
-            offset: entry.offset,
-            index: entry.index,
-        }
+        LogError::Corrupt { file: self.sequence.file_name(), offset: entry.offset, index: entry.index }
     }
 }

@@ -20,9 +20,7 @@ pub enum Record {
 impl Record {
     pub(crate) fn payload(&self) -> &[u8] {
         match self {
-            Record::Entry { payload, .. }
-            | Record::State { payload }
-            | Record::Purge { payload, .. } => payload,
+            Record::Entry { payload, .. } | Record::State { payload } | Record::Purge { payload, .. } => payload,
             Record::TruncateAfter { .. } => &[],
         }
     }
@@ -30,9 +28,7 @@ impl Record {
     /// The index the record is about; a state has none and is stored with 0.
     pub(crate) fn index(&self) -> u64 {
         match self {
-            Record::Entry { index, .. }
-            | Record::TruncateAfter { index }
-            | Record::Purge { index, .. } => *index,
+            Record::Entry { index, .. } | Record::TruncateAfter { index } | Record::Purge { index, .. } => *index,
             Record::State { .. } => 0,
         }
     }

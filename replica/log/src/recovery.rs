@@ -54,10 +54,7 @@ struct Tail {
     previous: Option<Link>,
 }
 
-pub(crate) fn open<D: Disk>(
-    disk: D,
-    options: LogOptions,
-) -> Result<(Chain<D>, Catalog), OpenError> {
+pub(crate) fn open<D: Disk>(disk: D, options: LogOptions) -> Result<(Chain<D>, Catalog), OpenError> {
     let options = options.validate()?;
     let inventory = Inventory::take(&disk)?;
     let mut replayed = Replayed::replay(&disk, &inventory, options)?;
@@ -65,10 +62,7 @@ pub(crate) fn open<D: Disk>(
     // From here on the disk is changed, but no segment is touched before the log is known to be
     // whole.
     inventory.remove_spares(&disk)?;
-    let mut nursery = Nursery {
-        disk: &disk,
-        next_spare: inventory.next_spare(),
-    };
+    let mut nursery = Nursery { disk: &disk, next_spare: inventory.next_spare() };
     let active = replayed.begin_fresh(&mut nursery, options)?;
     let next_spare = nursery.next_spare;
 
@@ -79,11 +73,7 @@ pub(crate) fn open<D: Disk>(
     for Stored { header, file } in stored {
         let capacity = file.length()?;
         let file = Arc::new(file);
-        catalog.attach(ReadableSegment {
-            sequence: header.sequence,
-            salt: header.salt,
-            file: file.clone(),
-        });
+        catalog.attach(ReadableSegment { sequence: header.sequence, salt: header.salt, file: file.clone() });
         older.insert(header.sequence, Older { file, capacity });
     }
     let standing = catalog.standing().clone();
@@ -92,11 +82,7 @@ pub(crate) fn open<D: Disk>(
 }
 
 impl<F: DiskFile> Replayed<F> {
-    fn replay<D: Disk<File = F>>(
-        disk: &D,
-        inventory: &Inventory,
-        options: LogOptions,
-    ) -> Result<Self, OpenError> {
+    fn replay<D: Disk<File = F>>(disk: &D, inventory: &Inventory, options: LogOptions) -> Result<Self, OpenError> {
         let mut older = follow_links(disk, inventory)?;
         let mut catalog = replay_older(&older, options.cache_bytes)?;
         let newest = match older.pop() {
@@ -106,11 +92,7 @@ impl<F: DiskFile> Replayed<F> {
             }
             None => None,
         };
-        Ok(Replayed {
-            older,
-            newest,
-            catalog,
-        })
+        Ok(Replayed { older, newest, catalog })
     }
 
     /// Begins a fresh segment with the tail in it. All that the catalog then knows is durable.
@@ -121,10 +103,7 @@ impl<F: DiskFile> Replayed<F> {
     ) -> Result<Active<F>, OpenError> {
         let catalog = &mut self.catalog;
         let tail = self.newest.as_ref().map(|(_, tail)| *tail);
-        let sequence = self
-            .newest
-            .as_ref()
-            .map_or(Sequence::FIRST, |(newest, _)| newest.header.sequence.next());
+        let sequence = self.newest.as_ref().map_or(Sequence::FIRST, |(newest, _)| newest.header.sequence.next());
         let previous = tail.and_then(|tail| tail.previous);
         let salt = salt_of(options.salt, sequence);
         let (name, file) = fresh_file(nursery, catalog.standing(), tail, options.segment_bytes)?;
@@ -132,10 +111,7 @@ impl<F: DiskFile> Replayed<F> {
         if let Some((newest, tail)) = &self.newest {
             copy_tail(newest, *tail, &mut draft, catalog)?;
         }
-        let oldest = self
-            .older
-            .first()
-            .or(self.newest.as_ref().map(|(newest, _)| newest));
+        let oldest = self.older.first().or(self.newest.as_ref().map(|(newest, _)| newest));
         check_complete(oldest, catalog)?;
         check_opaque(catalog.standing(), options.segment_bytes)?;
         Ok(draft.finish(nursery.disk)?)
@@ -145,9 +121,7 @@ impl<F: DiskFile> Replayed<F> {
     fn into_staying(self) -> (Vec<Stored<F>>, Catalog) {
         let mut staying = self.older;
         if let Some((newest, tail)) = self.newest
-            && tail
-                .previous
-                .is_some_and(|link| link.sequence == newest.header.sequence)
+            && tail.previous.is_some_and(|link| link.sequence == newest.header.sequence)
         {
             staying.push(newest);
         }
@@ -156,10 +130,7 @@ impl<F: DiskFile> Replayed<F> {
 }
 
 /// The newest segment and those it rests on, oldest first.
-fn follow_links<D: Disk>(
-    disk: &D,
-    inventory: &Inventory,
-) -> Result<Vec<Stored<D::File>>, OpenError> {
+fn follow_links<D: Disk>(disk: &D, inventory: &Inventory) -> Result<Vec<Stored<D::File>>, OpenError> {
     let mut stored = Vec::new();
     let mut next = inventory.segments.last().copied();
     while let Some(sequence) = next.filter(|sequence| inventory.segments.contains(sequence)) {
@@ -172,14 +143,8 @@ fn follow_links<D: Disk>(
 }
 
 /// Replays all segments but the newest, each up to where the next one takes over.
-fn replay_older<F: DiskFile>(
-    stored: &[Stored<F>],
-    cache_bytes: usize,
-) -> Result<Catalog, OpenError> {
-    let mut catalog = Catalog::new(
-        stored.first().map_or(1, |oldest| oldest.header.next_index),
-        cache_bytes,
-    );
+fn replay_older<F: DiskFile>(stored: &[Stored<F>], cache_bytes: usize) -> Result<Catalog, OpenError> {
+    let mut catalog = Catalog::new(stored.first().map_or(1, |oldest| oldest.header.next_index), cache_bytes);
     for (segment, next) in stored.iter().zip(stored.iter().skip(1)) {
         let end = next.header.previous.map_or(0, |link| link.end);
         segment.replay(0, SEGMENT_HEADER_BYTES, end, &mut catalog)?;
@@ -194,28 +159,15 @@ fn replay_newest<F: DiskFile>(
     segment_bytes: u64,
 ) -> Result<Tail, OpenError> {
     let survey = newest.survey()?;
-    let link = Link {
-        sequence: newest.header.sequence,
-        end: survey.synced,
-    };
+    let link = Link { sequence: newest.header.sequence, end: survey.synced };
     let small = survey.end <= segment_bytes / COPY_WHOLE_SHARE;
     // Only a batch behind the draft proves that the file's name was made durable: a sync of the
     // directory may have failed, and then the name is in memory only.
     let name_is_durable = survey.end > newest.header.synced;
     let tail = if small || !name_is_durable {
-        Tail {
-            from: survey.opening_end,
-            end: survey.end,
-            number: 1,
-            previous: newest.header.previous,
-        }
+        Tail { from: survey.opening_end, end: survey.end, number: 1, previous: newest.header.previous }
     } else {
-        Tail {
-            from: survey.synced,
-            end: survey.end,
-            number: survey.synced_number,
-            previous: Some(link),
-        }
+        Tail { from: survey.synced, end: survey.end, number: survey.synced_number, previous: Some(link) }
     };
     newest.replay(0, SEGMENT_HEADER_BYTES, tail.from, catalog)?;
     Ok(tail)
@@ -245,16 +197,10 @@ fn copy_tail<F: DiskFile>(
         if batch.records.is_empty() {
             return Ok(());
         }
-        let mut places = draft
-            .copy(batch.records.iter().map(|record| record.view))?
-            .into_iter();
+        let mut places = draft.copy(batch.records.iter().map(|record| record.view))?.into_iter();
         for record in &batch.records {
             newest.check(&record.view, record.offset, catalog)?;
-            let place = if record.view.kind == Kind::Entry {
-                places.next()
-            } else {
-                None
-            };
+            let place = if record.view.kind == Kind::Entry { places.next() } else { None };
             replay_record(&record.view, place, catalog);
         }
         Ok(())
@@ -263,19 +209,10 @@ fn copy_tail<F: DiskFile>(
 
 /// Every segment opens with the state and the purge point: they must be small beside it.
 fn check_opaque(standing: &Standing, segment_bytes: u64) -> Result<(), OpenError> {
-    let largest = standing
-        .opening()
-        .iter()
-        .map(|record| record.payload().len() as u64)
-        .max()
-        .unwrap_or(0);
+    let largest = standing.opening().iter().map(|record| record.payload().len() as u64).max().unwrap_or(0);
     if largest > opaque_bytes_max(segment_bytes) {
         let min = largest.next_multiple_of(8) * OPAQUE_SEGMENT_SHARE;
-        return Err(OpenError::SegmentBytes {
-            segment_bytes,
-            min,
-            max: SEGMENT_BYTES_MAX,
-        });
+        return Err(OpenError::SegmentBytes { segment_bytes, min, max: SEGMENT_BYTES_MAX });
     }
     Ok(())
 }
@@ -284,10 +221,9 @@ fn check_opaque(standing: &Standing, segment_bytes: u64) -> Result<(), OpenError
 fn check_complete<F>(oldest: Option<&Stored<F>>, catalog: &Catalog) -> Result<(), OpenError> {
     let first_needed = catalog.standing().purged_index() + 1;
     match oldest.and_then(|oldest| oldest.header.previous) {
-        Some(link) if catalog.first_index() > first_needed => Err(OpenError::MissingSegment {
-            file: link.sequence.file_name(),
-            first_needed,
-        }),
+        Some(link) if catalog.first_index() > first_needed => {
+            Err(OpenError::MissingSegment { file: link.sequence.file_name(), first_needed })
+        }
         Some(_) | None => Ok(()),
     }
 }

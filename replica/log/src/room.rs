@@ -33,9 +33,7 @@ impl Room {
         if !left.charge(records) {
             return false;
         }
-        let has_entries = records
-            .iter()
-            .any(|record| matches!(record, Record::Entry { .. }));
+        let has_entries = records.iter().any(|record| matches!(record, Record::Entry { .. }));
         if has_entries && left.spares == 0 && left.remaining < left.reserve {
             return false;
         }
@@ -70,33 +68,18 @@ mod tests {
 
     use super::*;
 
-    const ROOM: Room = Room {
-        remaining: 200,
-        spares: 2,
-        usable: 330,
-        reserve: 100,
-    };
+    const ROOM: Room = Room { remaining: 200, spares: 2, usable: 330, reserve: 100 };
 
     /// Costs 40 + 24 + 96 = 160 bytes.
     fn entry() -> Record {
-        Record::Entry {
-            index: 1,
-            payload: Bytes::from(vec![0; 90]),
-        }
+        Record::Entry { index: 1, payload: Bytes::from(vec![0; 90]) }
     }
 
     #[test]
     fn a_record_that_does_not_fit_wastes_the_rest_of_its_segment() {
         let mut room = ROOM;
         assert!(room.admit(&[entry(), entry(), entry(), entry()]));
-        assert_eq!(
-            room,
-            Room {
-                remaining: 170,
-                spares: 0,
-                ..ROOM
-            }
-        );
+        assert_eq!(room, Room { remaining: 170, spares: 0, ..ROOM });
         assert_eq!(room.headroom(), 70);
     }
 
@@ -110,25 +93,12 @@ mod tests {
 
     #[test]
     fn p18_entries_leave_the_reserve_to_the_others() {
-        let mut room = Room {
-            remaining: 250,
-            spares: 0,
-            ..ROOM
-        };
+        let mut room = Room { remaining: 250, spares: 0, ..ROOM };
         let before = room;
         assert!(!room.admit(&[entry()]));
         assert_eq!(room, before);
-        assert!(room.admit(&[Record::Purge {
-            index: 1,
-            payload: Bytes::from(vec![0; 90])
-        }]));
-        assert_eq!(
-            room,
-            Room {
-                remaining: 90,
-                ..before
-            }
-        );
+        assert!(room.admit(&[Record::Purge { index: 1, payload: Bytes::from(vec![0; 90]) }]));
+        assert_eq!(room, Room { remaining: 90, ..before });
         assert_eq!(room.headroom(), 0);
     }
 }

@@ -39,32 +39,17 @@ pub(crate) struct StoredRecord<'w> {
 
 impl<'f, F: DiskFile> Scanner<'f, F> {
     pub(crate) fn new(file: &'f F) -> Result<Self, DiskError> {
-        Ok(Scanner {
-            file,
-            length: file.length()?,
-            window: Vec::new(),
-            window_start: 0,
-        })
+        Ok(Scanner { file, length: file.length()?, window: Vec::new(), window_start: 0 })
     }
 
     /// The batch at `offset`, which must be the one with this number of the segment with this salt.
-    pub(crate) fn batch(
-        &mut self,
-        offset: u64,
-        salt: Salt,
-        number: u64,
-    ) -> Result<Found<'_>, DiskError> {
-        let bad_header = Found::Bad {
-            offset,
-            damage: Damage::BatchHeader,
-        };
+    pub(crate) fn batch(&mut self, offset: u64, salt: Salt, number: u64) -> Result<Found<'_>, DiskError> {
+        let bad_header = Found::Bad { offset, damage: Damage::BatchHeader };
         let header = match self.bytes(offset, BATCH_HEADER_BYTES)? {
             Some(bytes) => BatchHeader::decode(bytes, salt),
             None => None,
         };
-        let Some(header) =
-            header.filter(|header| header.number == number && header.synced <= offset)
-        else {
+        let Some(header) = header.filter(|header| header.number == number && header.synced <= offset) else {
             return Ok(bad_header);
         };
         let body_offset = offset + BATCH_HEADER_BYTES;
@@ -77,18 +62,12 @@ impl<'f, F: DiskFile> Scanner<'f, F> {
     /// The highest synced offset that any batch header of this segment names from `offset` on,
     /// wherever it lies. Batches behind bad bytes count: they were written later, so what they name
     /// was durable.
-    pub(crate) fn highest_synced_from(
-        &mut self,
-        offset: u64,
-        salt: Salt,
-    ) -> Result<u64, DiskError> {
+    pub(crate) fn highest_synced_from(&mut self, offset: u64, salt: Salt) -> Result<u64, DiskError> {
         let mut highest = 0;
         let mut position = offset;
         while position + BATCH_HEADER_BYTES <= self.length {
             let count = (self.length - position).min(READ_WINDOW_BYTES as u64);
-            let bytes = self
-                .bytes(position, count)?
-                .expect("the bytes are within the file");
+            let bytes = self.bytes(position, count)?.expect("the bytes are within the file");
             let last = (bytes.len() as u64 - BATCH_HEADER_BYTES) / 8 * 8;
             for at in (0..=last).step_by(8) {
                 if let Some(header) = BatchHeader::decode(&bytes[at as usize..], salt)
@@ -108,9 +87,7 @@ impl<'f, F: DiskFile> Scanner<'f, F> {
             return Ok(None);
         };
         if offset < self.window_start || end > self.window_start + self.window.len() as u64 {
-            let fetched = count
-                .max(READ_WINDOW_BYTES as u64)
-                .min(self.length - offset);
+            let fetched = count.max(READ_WINDOW_BYTES as u64).min(self.length - offset);
             self.window.resize(fetched as usize, 0);
             self.window_start = offset;
             self.file.read_at(offset, &mut self.window)?;
@@ -132,23 +109,13 @@ fn records<'w>(body: &'w [u8], body_offset: u64, salt: Salt, header: &BatchHeade
                 taken += framed;
             }
             Err(RecordError::Damaged) => {
-                return Found::Bad {
-                    offset,
-                    damage: Damage::Record,
-                };
+                return Found::Bad { offset, damage: Damage::Record };
             }
             Err(RecordError::Newer { version }) => return Found::Newer { version },
         }
     }
     if taken != body.len() {
-        return Found::Bad {
-            offset: body_offset + taken as u64,
-            damage: Damage::Record,
-        };
+        return Found::Bad { offset: body_offset + taken as u64, damage: Damage::Record };
     }
-    Found::Batch(Batch {
-        synced: header.synced,
-        end: body_offset + taken as u64,
-        records,
-    })
+    Found::Batch(Batch { synced: header.synced, end: body_offset + taken as u64, records })
 }

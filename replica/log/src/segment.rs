@@ -71,11 +71,7 @@ impl Sequence {
     }
 
     pub(crate) fn next(self) -> Self {
-        Sequence(
-            self.0
-                .checked_add(1)
-                .expect("a log cannot begin 2^64 segments"),
-        )
+        Sequence(self.0.checked_add(1).expect("a log cannot begin 2^64 segments"))
     }
 
     pub(crate) fn file_name(self) -> String {
@@ -98,31 +94,20 @@ impl FileName {
     /// None for a file that is none of ours.
     pub(crate) fn parse(name: &str) -> Option<Self> {
         let number = |digits: &str| {
-            let plain =
-                digits.len() == DIGITS && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
-            if plain {
-                u64::from_str_radix(digits, 16).ok()
-            } else {
-                None
-            }
+            let plain = digits.len() == DIGITS && digits.bytes().all(|byte| byte.is_ascii_hexdigit());
+            if plain { u64::from_str_radix(digits, 16).ok() } else { None }
         };
         if let Some(digits) = name.strip_suffix(SEGMENT_SUFFIX) {
-            return number(digits)
-                .and_then(Sequence::new)
-                .map(FileName::Segment);
+            return number(digits).and_then(Sequence::new).map(FileName::Segment);
         }
-        name.strip_suffix(SPARE_SUFFIX)
-            .and_then(number)
-            .map(FileName::Spare)
+        name.strip_suffix(SPARE_SUFFIX).and_then(number).map(FileName::Spare)
     }
 }
 
 impl SegmentHeader {
     pub(crate) fn encode(&self) -> [u8; SEGMENT_HEADER_BYTES as usize] {
         let mut bytes = [0; SEGMENT_HEADER_BYTES as usize];
-        let (previous, previous_end) = self
-            .previous
-            .map_or((0, 0), |link| (link.sequence.get(), link.end));
+        let (previous, previous_end) = self.previous.map_or((0, 0), |link| (link.sequence.get(), link.end));
         bytes[..8].copy_from_slice(SEGMENT_MAGIC);
         bytes[12..16].copy_from_slice(&FORMAT_VERSION.to_le_bytes());
         bytes[16..24].copy_from_slice(&self.sequence.get().to_le_bytes());

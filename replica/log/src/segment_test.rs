@@ -7,10 +7,7 @@ fn header() -> SegmentHeader {
     SegmentHeader {
         sequence: Sequence::new(3).unwrap(),
         salt: Salt::new(0x1122_3344),
-        previous: Some(Link {
-            sequence: Sequence::new(1).unwrap(),
-            end: 4_000,
-        }),
+        previous: Some(Link { sequence: Sequence::new(1).unwrap(), end: 4_000 }),
         next_index: 77,
         synced: 104,
     }
@@ -18,21 +15,14 @@ fn header() -> SegmentHeader {
 
 #[test]
 fn headers_come_back_and_every_flip_is_seen() {
-    let first = SegmentHeader {
-        previous: None,
-        ..header()
-    };
+    let first = SegmentHeader { previous: None, ..header() };
     for header in [header(), first] {
         let bytes = header.encode();
         assert_eq!(SegmentHeader::decode(&bytes), Ok(header));
         for flipped in 0..bytes.len() * 8 {
             let mut bytes = bytes;
             bytes[flipped / 8] ^= 1 << (flipped % 8);
-            assert_eq!(
-                SegmentHeader::decode(&bytes),
-                Err(HeaderError::Damaged),
-                "bit {flipped}"
-            );
+            assert_eq!(SegmentHeader::decode(&bytes), Err(HeaderError::Damaged), "bit {flipped}");
         }
     }
 }
@@ -47,10 +37,7 @@ fn names_come_back_and_others_are_none_of_ours() {
     ] {
         assert_eq!(FileName::parse(&name.to_string()), Some(name));
     }
-    assert_eq!(
-        Sequence::new(26).unwrap().file_name(),
-        "000000000000001a.log"
-    );
+    assert_eq!(Sequence::new(26).unwrap().file_name(), "000000000000001a.log");
     let others = [
         "",
         ".log",
@@ -69,13 +56,7 @@ fn names_come_back_and_others_are_none_of_ours() {
 
 #[test]
 fn every_segment_size_leaves_room_for_entries() {
-    for segment_bytes in [
-        SEGMENT_BYTES_MIN,
-        8_192,
-        1 << 20,
-        SEGMENT_BYTES_DEFAULT,
-        SEGMENT_BYTES_MAX,
-    ] {
+    for segment_bytes in [SEGMENT_BYTES_MIN, 8_192, 1 << 20, SEGMENT_BYTES_DEFAULT, SEGMENT_BYTES_MAX] {
         let entry = entry_bytes_max(segment_bytes);
         assert!(entry > segment_bytes / 2, "{segment_bytes}");
         assert!(BATCH_HEADER_BYTES + framed_bytes(entry) <= usable_bytes(segment_bytes));

@@ -20,11 +20,7 @@ pub(crate) struct Standing {
 impl Standing {
     /// An empty log, or one whose earlier segments are gone.
     pub(crate) fn new(next_index: u64) -> Self {
-        Standing {
-            next_index,
-            purged: None,
-            state: None,
-        }
+        Standing { next_index, purged: None, state: None }
     }
 
     /// 0 while nothing was ever purged, as no entry has that index.
@@ -43,13 +39,7 @@ impl Standing {
     }
 
     pub(crate) fn check_stored(&self, record: &RecordView<'_>) -> Result<(), LogError> {
-        follow(
-            self.next_index,
-            self.purged_index(),
-            record.kind,
-            record.index,
-        )
-        .map(|_| ())
+        follow(self.next_index, self.purged_index(), record.kind, record.index).map(|_| ())
     }
 
     pub(crate) fn apply(&mut self, record: &Record) {
@@ -67,10 +57,7 @@ impl Standing {
     }
 
     pub(crate) fn truncate_after(&mut self, index: u64) {
-        assert!(
-            index >= self.purged_index(),
-            "a truncation was checked against the purge point"
-        );
+        assert!(index >= self.purged_index(), "a truncation was checked against the purge point");
         self.next_index = self.next_index.min(index + 1);
     }
 
@@ -82,10 +69,7 @@ impl Standing {
 
     /// The records that bring an empty log to here, but for its entries.
     pub(crate) fn opening(&self) -> Vec<Record> {
-        let purge = self
-            .purged
-            .clone()
-            .map(|(index, payload)| Record::Purge { index, payload });
+        let purge = self.purged.clone().map(|(index, payload)| Record::Purge { index, payload });
         let state = self.state.clone().map(|payload| Record::State { payload });
         purge.into_iter().chain(state).collect()
     }
@@ -94,19 +78,13 @@ impl Standing {
 /// The next index and the purge point after one more record.
 fn follow(next: u64, purged: u64, kind: Kind, index: u64) -> Result<(u64, u64), LogError> {
     match kind {
-        Kind::Entry if index != next || index == u64::MAX => Err(LogError::OutOfOrder {
-            expected: next,
-            found: index,
-        }),
+        Kind::Entry if index != next || index == u64::MAX => Err(LogError::OutOfOrder { expected: next, found: index }),
         Kind::Entry => Ok((index + 1, purged)),
         Kind::State => Ok((next, purged)),
-        Kind::TruncateAfter | Kind::Purge if index < purged => {
-            Err(LogError::BelowPurge { index, purged })
+        Kind::TruncateAfter | Kind::Purge if index < purged => Err(LogError::BelowPurge { index, purged }),
+        Kind::TruncateAfter | Kind::Purge if index == u64::MAX => {
+            Err(LogError::OutOfOrder { expected: next, found: index })
         }
-        Kind::TruncateAfter | Kind::Purge if index == u64::MAX => Err(LogError::OutOfOrder {
-            expected: next,
-            found: index,
-        }),
         Kind::TruncateAfter => Ok((next.min(index + 1), purged)),
         Kind::Purge => Ok((next.max(index + 1), index)),
     }

@@ -3,24 +3,14 @@
 use super::*;
 
 fn purged_at_5_next_9() -> Standing {
-    Standing {
-        next_index: 9,
-        purged: Some((5, Bytes::from_static(b"p"))),
-        state: None,
-    }
+    Standing { next_index: 9, purged: Some((5, Bytes::from_static(b"p"))), state: None }
 }
 
 #[test]
 fn each_record_is_judged_by_what_stands() {
-    let entry = |index| Record::Entry {
-        index,
-        payload: Bytes::new(),
-    };
+    let entry = |index| Record::Entry { index, payload: Bytes::new() };
     let truncate = |index| Record::TruncateAfter { index };
-    let purge = |index| Record::Purge {
-        index,
-        payload: Bytes::new(),
-    };
+    let purge = |index| Record::Purge { index, payload: Bytes::new() };
     let out_of_order = |expected, found| Err(LogError::OutOfOrder { expected, found });
     let below = |index| Err(LogError::BelowPurge { index, purged: 5 });
     let cases = [
@@ -39,25 +29,15 @@ fn each_record_is_judged_by_what_stands() {
         (vec![purge(u64::MAX)], out_of_order(9, u64::MAX)),
     ];
     for (records, expected) in cases {
-        assert_eq!(
-            purged_at_5_next_9().check(&records),
-            expected,
-            "{records:?}"
-        );
+        assert_eq!(purged_at_5_next_9().check(&records), expected, "{records:?}");
     }
 }
 
 #[test]
 fn the_opening_brings_another_log_to_the_same_place() {
-    let standing = Standing {
-        state: Some(Bytes::from_static(b"s")),
-        ..purged_at_5_next_9()
-    };
+    let standing = Standing { state: Some(Bytes::from_static(b"s")), ..purged_at_5_next_9() };
     let mut other = Standing::new(9);
-    standing
-        .opening()
-        .iter()
-        .for_each(|record| other.apply(record));
+    standing.opening().iter().for_each(|record| other.apply(record));
     assert_eq!(other, standing);
     assert_eq!(Standing::new(1).opening(), []);
 }

@@ -50,13 +50,7 @@ impl LogWriter {
         let rounds = Rounds::new(chain, Arc::clone(&shared));
         let thread = thread::spawn(move || rounds.run());
         let thread_id = thread.thread().id();
-        LogWriter {
-            owner: Arc::new(Owner {
-                shared,
-                thread_id,
-                thread: Mutex::new(Some(thread)),
-            }),
-        }
+        LogWriter { owner: Arc::new(Owner { shared, thread_id, thread: Mutex::new(Some(thread)) }) }
     }
 
     /// Takes the records in and returns; `done` runs on the log's thread once they are durable,
@@ -76,17 +70,12 @@ impl LogWriter {
     /// Appends and waits until the records are durable. Not for callbacks: they run on the thread
     /// that would have to answer.
     pub fn append_blocking(&self, records: Vec<Record>) -> Result<(), LogError> {
-        assert!(
-            !self.is_own_thread(),
-            "a callback cannot wait for a later one"
-        );
+        assert!(!self.is_own_thread(), "a callback cannot wait for a later one");
         let (answer, answered) = mpsc::sync_channel(1);
         self.append(
             records,
             Box::new(move |result| {
-                answer
-                    .send(result)
-                    .expect("the caller waits for its answer");
+                answer.send(result).expect("the caller waits for its answer");
             }),
         );
         // The thread ends without answering only if it panicked.

@@ -10,10 +10,7 @@ fn log_id(term: u64, index: u64) -> LogIdRecord {
 }
 
 fn one_voter() -> MembershipRecord {
-    MembershipRecord {
-        voters: vec![vec![1]],
-        members: vec![1],
-    }
+    MembershipRecord { voters: vec![vec![1]], members: vec![1] }
 }
 
 fn stored_entry(header: &EntryHeader, payload: &[u8]) -> Bytes {
@@ -29,78 +26,30 @@ fn stored_position(position: &PositionRecord) -> Bytes {
 }
 
 fn normal(term: u64, index: u64) -> EntryHeader {
-    EntryHeader {
-        kind: EntryKind::Normal,
-        log_id: log_id(term, index),
-    }
+    EntryHeader { kind: EntryKind::Normal, log_id: log_id(term, index) }
 }
 
 fn position() -> PositionRecord {
-    PositionRecord {
-        log_id: log_id(3, 300),
-        membership_log_id: Some(log_id(0, 0)),
-        membership: one_voter(),
-    }
+    PositionRecord { log_id: log_id(3, 300), membership_log_id: Some(log_id(0, 0)), membership: one_voter() }
 }
 
 /// These bytes are on users' disks. A change that moves one of them needs a new version byte, and
 /// the old bytes stay readable.
 #[test]
 fn stored_bytes_are_these() {
-    let membership = EntryHeader {
-        kind: EntryKind::Membership(one_voter()),
-        log_id: log_id(0, 0),
-    };
+    let membership = EntryHeader { kind: EntryKind::Membership(one_voter()), log_id: log_id(0, 0) };
     let state = StateRecord {
-        vote: Some(VoteRecord {
-            term: 3,
-            voted_for: 1,
-            granted: true,
-        }),
+        vote: Some(VoteRecord { term: 3, voted_for: 1, granted: true }),
         committed: Some(log_id(3, 300)),
     };
     let written: [(&str, Bytes, &[u8]); 7] = [
-        (
-            "blank",
-            stored_entry(
-                &EntryHeader {
-                    kind: EntryKind::Blank,
-                    log_id: log_id(1, 1),
-                },
-                b"",
-            ),
-            &[1, 0, 1, 1],
-        ),
-        (
-            "normal",
-            stored_entry(&normal(3, 300), b"ab"),
-            &[1, 1, 3, 251, 44, 1, b'a', b'b'],
-        ),
-        (
-            "membership",
-            stored_entry(&membership, b""),
-            &[1, 2, 1, 1, 1, 1, 1, 0, 0],
-        ),
-        (
-            "state",
-            encode_state(&state),
-            &[1, 1, 3, 1, 1, 1, 3, 251, 44, 1],
-        ),
-        (
-            "empty state",
-            encode_state(&StateRecord::default()),
-            &[1, 0, 0],
-        ),
-        (
-            "log id",
-            encode_log_id(&log_id(3, 300)),
-            &[1, 3, 251, 44, 1],
-        ),
-        (
-            "position",
-            stored_position(&position()),
-            &[1, 3, 251, 44, 1, 1, 0, 0, 1, 1, 1, 1, 1],
-        ),
+        ("blank", stored_entry(&EntryHeader { kind: EntryKind::Blank, log_id: log_id(1, 1) }, b""), &[1, 0, 1, 1]),
+        ("normal", stored_entry(&normal(3, 300), b"ab"), &[1, 1, 3, 251, 44, 1, b'a', b'b']),
+        ("membership", stored_entry(&membership, b""), &[1, 2, 1, 1, 1, 1, 1, 0, 0]),
+        ("state", encode_state(&state), &[1, 1, 3, 1, 1, 1, 3, 251, 44, 1]),
+        ("empty state", encode_state(&StateRecord::default()), &[1, 0, 0]),
+        ("log id", encode_log_id(&log_id(3, 300)), &[1, 3, 251, 44, 1]),
+        ("position", stored_position(&position()), &[1, 3, 251, 44, 1, 1, 0, 0, 1, 1, 1, 1, 1]),
     ];
     for (what, bytes, fixture) in written {
         assert_eq!(bytes, fixture, "{what}");
@@ -119,65 +68,23 @@ fn payload_is_a_slice_of_the_stored_bytes() {
 #[test]
 fn refusals() {
     let entry = |bytes: &'static [u8]| decode_entry(&Bytes::from_static(bytes)).unwrap_err();
-    assert_eq!(
-        entry(b""),
-        DecodeError::Empty {
-            record: "log entry"
-        }
-    );
-    assert_eq!(
-        entry(&[2, 0, 1, 1]),
-        DecodeError::Version {
-            record: "log entry",
-            found: 2,
-            known: 1
-        }
-    );
-    assert_eq!(
-        entry(&[1, 3, 1, 1]),
-        DecodeError::Malformed {
-            record: "log entry",
-            bytes: 4
-        }
-    );
-    assert_eq!(
-        entry(&[1, 0, 1]),
-        DecodeError::Malformed {
-            record: "log entry",
-            bytes: 3
-        }
-    );
+    assert_eq!(entry(b""), DecodeError::Empty { record: "log entry" });
+    assert_eq!(entry(&[2, 0, 1, 1]), DecodeError::Version { record: "log entry", found: 2, known: 1 });
+    assert_eq!(entry(&[1, 3, 1, 1]), DecodeError::Malformed { record: "log entry", bytes: 4 });
+    assert_eq!(entry(&[1, 0, 1]), DecodeError::Malformed { record: "log entry", bytes: 3 });
     // Only a normal entry has a payload.
-    assert_eq!(
-        entry(&[1, 0, 1, 1, 9]),
-        DecodeError::TrailingBytes {
-            record: "log entry",
-            bytes: 1
-        }
-    );
-    assert_eq!(
-        decode_log_id(&[1, 3, 1, 0]),
-        Err(DecodeError::TrailingBytes {
-            record: "log id",
-            bytes: 1
-        })
-    );
+    assert_eq!(entry(&[1, 0, 1, 1, 9]), DecodeError::TrailingBytes { record: "log entry", bytes: 1 });
+    assert_eq!(decode_log_id(&[1, 3, 1, 0]), Err(DecodeError::TrailingBytes { record: "log id", bytes: 1 }));
     // An index without room above it.
     assert_eq!(
         decode_log_id(&encode_log_id(&log_id(1, u64::MAX))),
-        Err(DecodeError::Malformed {
-            record: "log id",
-            bytes: 11
-        })
+        Err(DecodeError::Malformed { record: "log id", bytes: 11 })
     );
     // A list that claims 2^64 - 1 voters: nothing is allocated for it.
     let liar = [1, 2, 253, 255, 255, 255, 255, 255, 255, 255, 255];
     assert_eq!(
         decode_entry(&Bytes::copy_from_slice(&liar)),
-        Err(DecodeError::Malformed {
-            record: "log entry",
-            bytes: 11
-        })
+        Err(DecodeError::Malformed { record: "log entry", bytes: 11 })
     );
 }
 
@@ -194,16 +101,11 @@ fn any_log_id() -> impl Strategy<Value = LogIdRecord> {
 
 fn any_membership() -> impl Strategy<Value = MembershipRecord> {
     let ids = || prop::collection::vec(any::<u64>(), 0..5);
-    (prop::collection::vec(ids(), 0..3), ids())
-        .prop_map(|(voters, members)| MembershipRecord { voters, members })
+    (prop::collection::vec(ids(), 0..3), ids()).prop_map(|(voters, members)| MembershipRecord { voters, members })
 }
 
 fn any_kind() -> impl Strategy<Value = EntryKind> {
-    prop_oneof![
-        Just(EntryKind::Blank),
-        Just(EntryKind::Normal),
-        any_membership().prop_map(EntryKind::Membership),
-    ]
+    prop_oneof![Just(EntryKind::Blank), Just(EntryKind::Normal), any_membership().prop_map(EntryKind::Membership),]
 }
 
 fn any_vote() -> impl Strategy<Value = VoteRecord> {

@@ -48,12 +48,7 @@ impl LogReader {
 
     fn entries(&self, range: impl RangeBounds<u64>) -> Entries {
         let Range { start: next, end } = self.present(range);
-        Entries {
-            reader: self.clone(),
-            next,
-            end,
-            bite: Vec::new().into_iter(),
-        }
+        Entries { reader: self.clone(), next, end, bite: Vec::new().into_iter() }
     }
 }
 
@@ -106,21 +101,14 @@ impl RaftLogReader<TypeConfig> for LogReader {
         self.entries(range).collect()
     }
 
-    async fn entries_stream<R>(
-        &mut self,
-        range: R,
-    ) -> impl Stream<Item = Result<Entry, io::Error>> + OptionalSend
+    async fn entries_stream<R>(&mut self, range: R) -> impl Stream<Item = Result<Entry, io::Error>> + OptionalSend
     where
         R: RangeBounds<u64> + Clone + Debug + OptionalSend,
     {
         stream::iter(self.entries(range))
     }
 
-    async fn limited_get_log_entries(
-        &mut self,
-        start: u64,
-        end: u64,
-    ) -> Result<Vec<Entry>, io::Error> {
+    async fn limited_get_log_entries(&mut self, start: u64, end: u64) -> Result<Vec<Entry>, io::Error> {
         let mut entries = self.entries(start..end);
         let first = entries.next();
         let bite = entries.bite.len();

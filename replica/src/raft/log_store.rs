@@ -35,11 +35,7 @@ pub(crate) struct LogStore {
 }
 
 impl LogStore {
-    pub(crate) fn open(
-        log: LogWriter,
-        failure: FirstFailure,
-        unflushed: Arc<Unflushed>,
-    ) -> Result<Self, DecodeError> {
+    pub(crate) fn open(log: LogWriter, failure: FirstFailure, unflushed: Arc<Unflushed>) -> Result<Self, DecodeError> {
         let state = match log.state() {
             Some(stored) => codec::decode_state(&stored)?,
             None => StateRecord::default(),
@@ -60,22 +56,15 @@ impl LogStore {
     }
 
     fn state_record(&self, vote: Option<&Vote>) -> Record {
-        let state = StateRecord {
-            vote: vote.map(Into::into),
-            committed: self.committed.as_ref().map(LogIdRecord::from),
-        };
-        Record::State {
-            payload: codec::encode_state(&state),
-        }
+        let state =
+            StateRecord { vote: vote.map(Into::into), committed: self.committed.as_ref().map(LogIdRecord::from) };
+        Record::State { payload: codec::encode_state(&state) }
     }
 
     async fn write_durably(&self, record: Record) -> Result<(), io::Error> {
         let (done, durable) = oneshot::channel();
         // The receiver is gone only when the Raft core is: then nobody is left to be told.
-        self.log.append(
-            vec![record],
-            Box::new(move |result| drop(done.send(result))),
-        );
+        self.log.append(vec![record], Box::new(move |result| drop(done.send(result))));
         match durable.await {
             Ok(Ok(())) => Ok(()),
             Ok(Err(error)) => Err(self.failure.record(StopReason::Log(error))),
@@ -85,12 +74,7 @@ impl LogStore {
 
     fn last_log_id(&self) -> Result<Option<LogId>, StopReason> {
         let last = self.log.last_index();
-        if self
-            .purged
-            .as_ref()
-            .map_or(0, |purged| log_index(purged.index))
-            == last
-        {
+        if self.purged.as_ref().map_or(0, |purged| log_index(purged.index)) == last {
             return Ok(self.purged);
         }
         let read = self.log.read(last..last + 1, 0);
@@ -115,10 +99,7 @@ fn records(entries: impl IntoIterator<Item = Entry>) -> Vec<Record> {
     for entry in &entries {
         encode_entry(&mut buffer, entry);
         let payload = buffer.split().freeze();
-        records.push(Record::Entry {
-            index: log_index(entry.log_id.index),
-            payload,
-        });
+        records.push(Record::Entry { index: log_index(entry.log_id.index), payload });
     }
     records
 }
@@ -127,21 +108,12 @@ impl RaftLogStorage<TypeConfig> for LogStore {
     type LogReader = LogReader;
 
     async fn get_log_state(&mut self) -> Result<LogState<TypeConfig>, io::Error> {
-        let last_log_id = self
-            .last_log_id()
-            .map_err(|reason| self.failure.record(reason))?;
-        Ok(LogState {
-            last_purged_log_id: self.purged,
-            last_log_id,
-        })
+        let last_log_id = self.last_log_id().map_err(|reason| self.failure.record(reason))?;
+        Ok(LogState { last_purged_log_id: self.purged, last_log_id })
     }
 
     async fn get_log_reader(&mut self) -> LogReader {
-        LogReader {
-            log: self.log.clone(),
-            vote: self.vote.subscribe(),
-            failure: self.failure.clone(),
-        }
+        LogReader { log: self.log.clone(), vote: self.vote.subscribe(), failure: self.failure.clone() }
     }
 
     async fn save_vote(&mut self, vote: &Vote) -> Result<(), io::Error> {
@@ -161,11 +133,7 @@ impl RaftLogStorage<TypeConfig> for LogStore {
         Ok(self.committed)
     }
 
-    async fn append<I>(
-        &mut self,
-        entries: I,
-        callback: IOFlushed<TypeConfig>,
-    ) -> Result<(), io::Error>
+    async fn append<I>(&mut self, entries: I, callback: IOFlushed<TypeConfig>) -> Result<(), io::Error>
     where
         I: IntoIterator<Item = Entry> + OptionalSend,
         I::IntoIter: OptionalSend,

@@ -12,9 +12,7 @@ use tokio::sync::{Mutex, watch};
 use super::failure::FirstFailure;
 use super::record::log_index;
 use super::snapshot::{MarkBuilder, MarkOnly, MarkSnapshot, SnapshotError};
-use super::type_config::{
-    Entry, EntryPayload, LogId, Mark, Membership, Payload, StoredMembership, TypeConfig,
-};
+use super::type_config::{Entry, EntryPayload, LogId, Mark, Membership, Payload, StoredMembership, TypeConfig};
 use crate::codec::{self, LogIdRecord, MembershipRecord, PositionRecord};
 use crate::error::StateMachineError;
 use crate::limits::{APPLY_BYTES_MAX, APPLY_ENTRIES_MAX};
@@ -58,11 +56,7 @@ impl MachineEnd {
 impl Machine {
     /// `mark` holds where the store stood when it was opened, which is where it was last flushed:
     /// the state machine starts there, and the first snapshot is that.
-    pub(crate) fn new(
-        shell: impl StateMachine,
-        mark: watch::Receiver<Option<Mark>>,
-        failure: FirstFailure,
-    ) -> Self {
+    pub(crate) fn new(shell: impl StateMachine, mark: watch::Receiver<Option<Mark>>, failure: FirstFailure) -> Self {
         let opened = mark.borrow().clone().unwrap_or_default();
         Machine {
             shell: Mutex::new(Box::new(shell)),
@@ -76,9 +70,7 @@ impl Machine {
     }
 
     pub(crate) fn end(&self) -> MachineEnd {
-        MachineEnd {
-            alive: self.alive.subscribe(),
-        }
+        MachineEnd { alive: self.alive.subscribe() }
     }
 
     async fn apply_batch(&mut self, batch: &mut Batch) -> Result<(), io::Error> {
@@ -131,11 +123,7 @@ impl Batch {
         codec::encode_position(&mut self.positions, &self.position);
         let position = self.positions.split().freeze();
         self.bytes += payload.as_ref().map_or(0, Bytes::len);
-        self.entries.push(Committed {
-            index: log_index(log_id.index),
-            position,
-            payload,
-        });
+        self.entries.push(Committed { index: log_index(log_id.index), position, payload });
     }
 }
 
@@ -182,9 +170,7 @@ impl RaftStateMachine<TypeConfig> for Machine {
     }
 
     async fn get_snapshot_builder(&mut self) -> MarkBuilder {
-        MarkBuilder {
-            mark: self.mark.borrow().clone(),
-        }
+        MarkBuilder { mark: self.mark.borrow().clone() }
     }
 
     async fn install_snapshot(&mut self, _meta: &Mark, _data: MarkOnly) -> Result<(), io::Error> {
@@ -193,9 +179,6 @@ impl RaftStateMachine<TypeConfig> for Machine {
 
     async fn get_current_snapshot(&mut self) -> Result<Option<MarkSnapshot>, io::Error> {
         let mark = self.mark.borrow().clone();
-        Ok(mark.map(|meta| Snapshot {
-            meta,
-            snapshot: MarkOnly,
-        }))
+        Ok(mark.map(|meta| Snapshot { meta, snapshot: MarkOnly }))
     }
 }

@@ -7,9 +7,7 @@ use std::future::Future;
 
 use openraft::errors::{RPCError, ReplicationClosed, StreamingError, Unreachable};
 use openraft::network::RPCOption;
-use openraft::raft::{
-    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, VoteRequest, VoteResponse,
-};
+use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, VoteRequest, VoteResponse};
 use openraft::{EmptyNode, RaftNetworkFactory, RaftNetworkV2};
 
 use super::snapshot::{MarkOnly, MarkSnapshot};
@@ -39,9 +37,7 @@ pub(crate) struct NoClient {
 
 impl NoClient {
     fn unreachable(&self) -> Unreachable<TypeConfig> {
-        Unreachable::new(&NoMembers {
-            target: self.target,
-        })
+        Unreachable::new(&NoMembers { target: self.target })
     }
 }
 

@@ -36,11 +36,7 @@ impl Node {
         let machine_end = machine.end();
         let raft = Raft::new(id, settings(), NoNetwork, store, machine).await;
         let raft = raft.map_err(|fatal| reason(&failure, &fatal))?;
-        let node = Node {
-            raft,
-            machine_end,
-            failure,
-        };
+        let node = Node { raft, machine_end, failure };
         tokio::spawn(node.clone().end_with_machine());
         Ok(node)
     }
@@ -62,10 +58,7 @@ impl Node {
         if self.raft.is_initialized().await.map_err(stopped)? {
             let voters = self.voters().await.map_err(stopped)?;
             if voters != [id] {
-                return Err(StartError::Members {
-                    node_id: id,
-                    voters,
-                });
+                return Err(StartError::Members { node_id: id, voters });
             }
             self.raft.trigger().elect(false).await.map_err(stopped)?;
         } else {
@@ -93,10 +86,7 @@ impl Node {
 
     /// Queues a payload for `term`; in any other term it is dropped (P2).
     pub(crate) async fn write(&self, term: u64, payload: Bytes) -> Result<(), StopReason> {
-        let write = self
-            .raft
-            .write(Payload(payload))
-            .with_leader(CommittedLeaderId::new(term));
+        let write = self.raft.write(Payload(payload)).with_leader(CommittedLeaderId::new(term));
         write.await.map_err(|fatal| reason(&self.failure, &fatal))
     }
 
@@ -107,9 +97,7 @@ impl Node {
         asked.map_err(|fatal| reason(&self.failure, &fatal))?;
         // It purges in the same round in which it takes note of the snapshot.
         let wait = self.raft.wait(None);
-        let taken = wait
-            .metrics(|node| node.snapshot >= Some(mark), "flush mark")
-            .await;
+        let taken = wait.metrics(|node| node.snapshot >= Some(mark), "flush mark").await;
         taken.map_err(|_| self.stop_reason())?;
         Ok(())
     }
@@ -118,16 +106,10 @@ impl Node {
         match self.raft.ensure_linearizable(ReadPolicy::ReadIndex).await {
             Ok(_) => Ok(()),
             Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(forward))) => {
-                Err(BarrierError::NotLeader {
-                    leader: forward.leader_id,
-                })
+                Err(BarrierError::NotLeader { leader: forward.leader_id })
             }
-            Err(RaftError::APIError(LinearizableReadError::QuorumNotEnough(_))) => {
-                Err(BarrierError::NoQuorum)
-            }
-            Err(RaftError::Fatal(fatal)) => {
-                Err(BarrierError::Stopped(reason(&self.failure, &fatal)))
-            }
+            Err(RaftError::APIError(LinearizableReadError::QuorumNotEnough(_))) => Err(BarrierError::NoQuorum),
+            Err(RaftError::Fatal(fatal)) => Err(BarrierError::Stopped(reason(&self.failure, &fatal))),
         }
     }
 
@@ -158,9 +140,7 @@ impl Node {
             while server.changed().await.is_ok() {
                 publish.send_replace(leadership_of(&server.borrow_watched()));
             }
-            publish.send_replace(Leadership::Stopped {
-                reason: node.stop_reason(),
-            });
+            publish.send_replace(Leadership::Stopped { reason: node.stop_reason() });
         });
         leadership
     }
@@ -168,15 +148,10 @@ impl Node {
 
 fn leadership_of(server: &RaftServerMetrics<TypeConfig>) -> Leadership {
     match server.state {
-        ServerState::Leader => Leadership::Leader {
-            term: server.vote.leader_id.term,
-        },
-        ServerState::Follower
-        | ServerState::Candidate
-        | ServerState::Learner
-        | ServerState::Shutdown => Leadership::Follower {
-            leader: server.current_leader,
-        },
+        ServerState::Leader => Leadership::Leader { term: server.vote.leader_id.term },
+        ServerState::Follower | ServerState::Candidate | ServerState::Learner | ServerState::Shutdown => {
+            Leadership::Follower { leader: server.current_leader }
+        }
     }
 }
 
@@ -185,8 +160,6 @@ fn reason(failure: &FirstFailure, fatal: &Fatal<TypeConfig>) -> StopReason {
     match (failure.cause(), fatal) {
         (Some(cause), _) => cause,
         (None, Fatal::Stopped) => StopReason::Shutdown,
-        (None, Fatal::Panicked | Fatal::StorageError(_)) => StopReason::Raft {
-            report: fatal.to_string(),
-        },
+        (None, Fatal::Panicked | Fatal::StorageError(_)) => StopReason::Raft { report: fatal.to_string() },
     }
 }

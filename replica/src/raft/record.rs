@@ -9,12 +9,9 @@ use bytes::{Bytes, BytesMut};
 use openraft::impls::leader_id_std::LeaderId;
 
 use super::type_config::{
-    CommittedLeaderId, Entry, EntryPayload, LogId, Mark, Membership, Payload, StoredMembership,
-    Vote,
+    CommittedLeaderId, Entry, EntryPayload, LogId, Mark, Membership, Payload, StoredMembership, Vote,
 };
-use crate::codec::{
-    self, EntryHeader, EntryKind, LogIdRecord, MembershipRecord, PositionRecord, VoteRecord,
-};
+use crate::codec::{self, EntryHeader, EntryKind, LogIdRecord, MembershipRecord, PositionRecord, VoteRecord};
 use crate::error::DecodeError;
 
 /// The log's index of a Raft index. Cannot overflow: decoding refuses an index without room above.
@@ -30,43 +27,26 @@ impl From<LogIdRecord> for LogId {
 
 impl From<&LogId> for LogIdRecord {
     fn from(log_id: &LogId) -> Self {
-        LogIdRecord {
-            term: log_id.leader_id.term,
-            index: log_id.index,
-        }
+        LogIdRecord { term: log_id.leader_id.term, index: log_id.index }
     }
 }
 
 impl From<VoteRecord> for Vote {
     fn from(record: VoteRecord) -> Self {
-        let leader_id = LeaderId {
-            term: record.term,
-            voted_for: record.voted_for,
-        };
-        Vote {
-            leader_id,
-            committed: record.granted,
-        }
+        let leader_id = LeaderId { term: record.term, voted_for: record.voted_for };
+        Vote { leader_id, committed: record.granted }
     }
 }
 
 impl From<&Vote> for VoteRecord {
     fn from(vote: &Vote) -> Self {
-        VoteRecord {
-            term: vote.leader_id.term,
-            voted_for: vote.leader_id.voted_for,
-            granted: vote.committed,
-        }
+        VoteRecord { term: vote.leader_id.term, voted_for: vote.leader_id.voted_for, granted: vote.committed }
     }
 }
 
 impl From<MembershipRecord> for Membership {
     fn from(record: MembershipRecord) -> Self {
-        let voters: Vec<BTreeSet<u64>> = record
-            .voters
-            .into_iter()
-            .map(|config| config.into_iter().collect())
-            .collect();
+        let voters: Vec<BTreeSet<u64>> = record.voters.into_iter().map(|config| config.into_iter().collect()).collect();
         Membership::new_with_defaults(voters, record.members)
     }
 }
@@ -75,10 +55,7 @@ impl From<&Membership> for MembershipRecord {
     fn from(membership: &Membership) -> Self {
         let configs = membership.get_joint_config();
         MembershipRecord {
-            voters: configs
-                .iter()
-                .map(|config| config.iter().copied().collect())
-                .collect(),
+            voters: configs.iter().map(|config| config.iter().copied().collect()).collect(),
             members: membership.nodes().map(|(&id, _)| id).collect(),
         }
     }
@@ -88,10 +65,7 @@ impl From<PositionRecord> for Mark {
     fn from(record: PositionRecord) -> Self {
         Mark {
             last_log_id: Some(record.log_id.into()),
-            last_membership: StoredMembership::new(
-                record.membership_log_id.map(LogId::from),
-                record.membership.into(),
-            ),
+            last_membership: StoredMembership::new(record.membership_log_id.map(LogId::from), record.membership.into()),
         }
     }
 }
@@ -119,8 +93,5 @@ pub(crate) fn entry_from_log(at: u64, stored: &Bytes) -> Result<Entry, DecodeErr
         EntryKind::Normal => EntryPayload::Normal(Payload(payload)),
         EntryKind::Membership(membership) => EntryPayload::Membership(membership.into()),
     };
-    Ok(Entry {
-        log_id: log_id.into(),
-        payload,
-    })
+    Ok(Entry { log_id: log_id.into(), payload })
 }

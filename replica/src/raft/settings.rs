@@ -5,8 +5,8 @@ use std::sync::Arc;
 use openraft::{Config, SnapshotPolicy};
 
 use crate::limits::{
-    APPEND_ENTRIES_MAX, APPLIES_QUEUED_MAX, ELECTION_TIMEOUT_MAX_MS, ELECTION_TIMEOUT_MIN_MS,
-    HEARTBEAT_INTERVAL_MS, NOTIFICATIONS_QUEUED_MAX, PROPOSALS_QUEUED_MAX,
+    APPEND_ENTRIES_MAX, APPLIES_QUEUED_MAX, ELECTION_TIMEOUT_MAX_MS, ELECTION_TIMEOUT_MIN_MS, HEARTBEAT_INTERVAL_MS,
+    NOTIFICATIONS_QUEUED_MAX, PROPOSALS_QUEUED_MAX,
 };
 
 pub(crate) fn settings() -> Arc<Config> {
@@ -30,9 +30,5 @@ pub(crate) fn settings() -> Arc<Config> {
         state_machine_channel_size: Some(APPLIES_QUEUED_MAX),
         ..Config::default()
     };
-    Arc::new(
-        config
-            .validate()
-            .expect("constants, in the order that limits.rs asserts"),
-    )
+    Arc::new(config.validate().expect("constants, in the order that limits.rs asserts"))
 }

@@ -45,10 +45,7 @@ impl RaftSnapshotBuilder<TypeConfig> for MarkBuilder {
 
     async fn build_snapshot(&mut self) -> Result<MarkSnapshot, io::Error> {
         match self.mark.clone() {
-            Some(meta) => Ok(Snapshot {
-                meta,
-                snapshot: MarkOnly,
-            }),
+            Some(meta) => Ok(Snapshot { meta, snapshot: MarkOnly }),
             None => Err(io::Error::other(SnapshotError::NothingFlushed)),
         }
     }

@@ -17,11 +17,7 @@ pub(crate) struct Unflushed {
 
 impl Unflushed {
     pub(crate) fn new(log: LogWriter, mark: watch::Receiver<Option<Mark>>) -> Self {
-        let unflushed = Unflushed {
-            log,
-            mark,
-            bytes: AtomicU64::new(0),
-        };
+        let unflushed = Unflushed { log, mark, bytes: AtomicU64::new(0) };
         unflushed.refresh();
         unflushed
     }
@@ -29,14 +25,9 @@ impl Unflushed {
     /// Appends and flushes may refresh at the same time; the next append corrects the one that came
     /// late, and the number is a threshold, not an account.
     pub(crate) fn refresh(&self) {
-        let marked = self
-            .mark
-            .borrow()
-            .as_ref()
-            .and_then(|mark| mark.last_log_id);
+        let marked = self.mark.borrow().as_ref().and_then(|mark| mark.last_log_id);
         let index = marked.map_or(0, |log_id| log_index(log_id.index));
-        self.bytes
-            .store(self.log.bytes_since(index), Ordering::Relaxed);
+        self.bytes.store(self.log.bytes_since(index), Ordering::Relaxed);
     }
 
     pub(crate) fn bytes(&self) -> u64 {

@@ -40,11 +40,7 @@ fn payload(number: usize) -> Bytes {
 }
 
 /// Proposes, some at a time, until the replica stops; says why it did.
-async fn propose_until_stopped(
-    replica: &Replica,
-    record: &mut Record,
-    next: &mut usize,
-) -> StopReason {
+async fn propose_until_stopped(replica: &Replica, record: &mut Record, next: &mut usize) -> StopReason {
     loop {
         let pipelined = 1 + *next % PIPELINED_MAX;
         let expected = record.kept().payloads.len() + pipelined;
@@ -77,10 +73,7 @@ fn assert_in_proposed_order(kept: &Kept, proposed: usize, what: &str) {
     let mut candidates = (0..proposed).map(payload);
     for (_, applied) in &kept.payloads {
         let known = candidates.any(|candidate| candidate == *applied);
-        assert!(
-            known,
-            "{what}: never proposed, twice, or out of order: {applied:?}"
-        );
+        assert!(known, "{what}: never proposed, twice, or out of order: {applied:?}");
     }
 }
 
@@ -95,14 +88,8 @@ async fn a_failed_disk_stops_the_replica_and_says_why() {
             let (replica, mut record) = start(&disk, Kept::default()).await.unwrap();
             disk.plan(fault);
             let reason = propose_until_stopped(&replica, &mut record, &mut next).await;
-            assert!(
-                matches!(reason, StopReason::Log(LogError::Disk(_))),
-                "{fault:?}: {reason}"
-            );
-            assert!(
-                reason.to_string().contains("the process must end"),
-                "{reason}"
-            );
+            assert!(matches!(reason, StopReason::Log(LogError::Disk(_))), "{fault:?}: {reason}");
+            assert!(reason.to_string().contains("the process must end"), "{reason}");
 
             let applied = record.kept();
             disk.crash(Crash::PowerLoss(Survival::Nothing));
@@ -122,13 +109,8 @@ fn any_crash(random: &mut SplitMix64) -> Crash {
         1 => Crash::PowerLoss(Survival::Nothing),
         2 => Crash::PowerLoss(Survival::Everything),
         3 => Crash::PowerLoss(Survival::Prefix { changes }),
-        4 => Crash::PowerLoss(Survival::Torn {
-            changes,
-            bytes: random.below(2000) as usize,
-        }),
-        _ => Crash::PowerLoss(Survival::Sectors {
-            seed: random.next_u64(),
-        }),
+        4 => Crash::PowerLoss(Survival::Torn { changes, bytes: random.below(2000) as usize }),
+        _ => Crash::PowerLoss(Survival::Sectors { seed: random.next_u64() }),
     }
 }
 
@@ -145,9 +127,7 @@ async fn what_was_applied_is_applied_again_after_every_crash() {
             let what = format!("seed {seed}, crash {crash}");
             let early = random.below(4) == 0;
             if early {
-                disk.plan(Fault::Halt {
-                    after: random.below(30),
-                });
+                disk.plan(Fault::Halt { after: random.below(30) });
             }
             if let Some((replica, mut record)) = start(&disk, flushed.clone()).await {
                 lives += 1;
@@ -160,9 +140,7 @@ async fn what_was_applied_is_applied_again_after_every_crash() {
                     flushed = durable;
                     assert!(marked.is_ok() || early, "{what}");
                 }
-                disk.plan(Fault::Halt {
-                    after: random.below(60),
-                });
+                disk.plan(Fault::Halt { after: random.below(60) });
                 propose_until_stopped(&replica, &mut record, &mut next).await;
                 applied = record.kept();
             }

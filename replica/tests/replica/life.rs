@@ -9,25 +9,19 @@ use bytes::Bytes;
 use handfast_log::disk::RealDisk;
 use handfast_log::{Log, LogOptions, LogWriter};
 use handfast_replica::{
-    Leadership, PAYLOAD_BYTES_MAX, ProposeError, Replica, ReplicaConfig, StartError, StopReason,
-    UNFLUSHED_BYTES_MAX,
+    Leadership, PAYLOAD_BYTES_MAX, ProposeError, Replica, ReplicaConfig, StartError, StopReason, UNFLUSHED_BYTES_MAX,
 };
 
 fn open_log(directory: &Path) -> LogWriter {
     let disk = RealDisk::open(directory).unwrap();
-    let options = LogOptions {
-        segment_bytes: 1 << 20,
-        ..LogOptions::default()
-    };
+    let options = LogOptions { segment_bytes: 1 << 20, ..LogOptions::default() };
     LogWriter::start(Log::open(disk, options).unwrap())
 }
 
 async fn start(directory: &Path, kept: Kept) -> (Replica, Record) {
     let (machine, record) = Recorder::opened_with(kept);
     let log = open_log(directory);
-    let replica = Replica::start(ReplicaConfig::default(), log, machine)
-        .await
-        .unwrap();
+    let replica = Replica::start(ReplicaConfig::default(), log, machine).await.unwrap();
     (replica, record)
 }
 
@@ -48,9 +42,7 @@ async fn start_gated(directory: &Path) -> (Replica, Record) {
 
 async fn start_error(directory: &Path, config: ReplicaConfig, kept: Kept) -> StartError {
     let (machine, _) = Recorder::opened_with(kept);
-    Replica::start(config, open_log(directory), machine)
-        .await
-        .unwrap_err()
+    Replica::start(config, open_log(directory), machine).await.unwrap_err()
 }
 
 fn payload(number: usize) -> Bytes {
@@ -68,10 +60,7 @@ async fn propose(replica: &Replica, numbers: std::ops::Range<usize>) {
 }
 
 fn applied(kept: &Kept) -> Vec<Bytes> {
-    kept.payloads
-        .iter()
-        .map(|(_, payload)| payload.clone())
-        .collect()
+    kept.payloads.iter().map(|(_, payload)| payload.clone()).collect()
 }
 
 fn term(replica: &Replica) -> u64 {
@@ -137,11 +126,7 @@ async fn restart_replays_exactly_what_is_above_the_position() {
         let (replica, record) = start(directory.path(), flushed).await;
         // No waiting: `start` returns when all is applied again.
         let again = record.kept();
-        assert_eq!(
-            applied(&again),
-            payloads(0..proposed),
-            "store flushed at {from}"
-        );
+        assert_eq!(applied(&again), payloads(0..proposed), "store flushed at {from}");
         replica.shutdown().await.unwrap();
     }
 }
@@ -152,27 +137,19 @@ async fn flushed_purges_and_a_restart_goes_on_from_there() {
     let directory = tempfile::tempdir().unwrap();
     let log = open_log(directory.path());
     let (machine, mut record) = Recorder::opened_with(Kept::default());
-    let replica = Replica::start(ReplicaConfig::default(), log.clone(), machine)
-        .await
-        .unwrap();
+    let replica = Replica::start(ReplicaConfig::default(), log.clone(), machine).await.unwrap();
 
     propose(&replica, 0..100).await;
     let flushed = record.until_payloads(100).await;
     propose(&replica, 100..150).await;
     record.until_payloads(150).await;
     let before = replica.unflushed_bytes();
-    replica
-        .flushed(flushed.position.clone().unwrap())
-        .await
-        .unwrap();
+    replica.flushed(flushed.position.clone().unwrap()).await.unwrap();
     assert_eq!(log.first_index(), flushed.index + 1);
     assert!(replica.unflushed_bytes() < before);
     assert_eq!(replica.unflushed_bytes(), log.bytes_since(flushed.index));
     // The same again, and an older one, are no news.
-    replica
-        .flushed(flushed.position.clone().unwrap())
-        .await
-        .unwrap();
+    replica.flushed(flushed.position.clone().unwrap()).await.unwrap();
     assert_eq!(log.first_index(), flushed.index + 1);
     replica.shutdown().await.unwrap();
 
@@ -182,10 +159,7 @@ async fn flushed_purges_and_a_restart_goes_on_from_there() {
     let all = record.until_payloads(160).await;
     assert_eq!(applied(&all), payloads(0..160));
     // Everything flushed, nothing left in the log: the next start has nothing to replay.
-    replica
-        .flushed(all.position.clone().unwrap())
-        .await
-        .unwrap();
+    replica.flushed(all.position.clone().unwrap()).await.unwrap();
     assert_eq!(replica.unflushed_bytes(), 0);
     replica.shutdown().await.unwrap();
     let (replica, record) = start(directory.path(), all.clone()).await;
@@ -200,27 +174,18 @@ async fn store_and_log_that_do_not_belong_together_are_refused() {
     let (replica, mut record) = start(directory.path(), Kept::default()).await;
     propose(&replica, 0..10).await;
     let flushed = record.until_payloads(10).await;
-    replica
-        .flushed(flushed.position.clone().unwrap())
-        .await
-        .unwrap();
+    replica.flushed(flushed.position.clone().unwrap()).await.unwrap();
     propose(&replica, 10..20).await;
     let all = record.until_payloads(20).await;
     replica.shutdown().await.unwrap();
 
     let config = ReplicaConfig::default();
     let error = start_error(directory.path(), config.clone(), Kept::default()).await;
-    assert!(
-        matches!(error, StartError::StoreBehindLog { position: 0, purged } if purged == flushed.index),
-        "{error}"
-    );
+    assert!(matches!(error, StartError::StoreBehindLog { position: 0, purged } if purged == flushed.index), "{error}");
 
     let other = tempfile::tempdir().unwrap();
     let error = start_error(other.path(), config.clone(), all.clone()).await;
-    assert!(
-        matches!(error, StartError::LogBehindStore { position, last: 0 } if position == all.index),
-        "{error}"
-    );
+    assert!(matches!(error, StartError::LogBehindStore { position, last: 0 } if position == all.index), "{error}");
 
     // A log as long, whose second leadership wrote what the first did in the store's log.
     for round in 0..2 {
@@ -230,10 +195,7 @@ async fn store_and_log_that_do_not_belong_together_are_refused() {
         replica.shutdown().await.unwrap();
     }
     let error = start_error(other.path(), config, all.clone()).await;
-    assert!(
-        matches!(error, StartError::Diverged { index, .. } if index == all.index),
-        "{error}"
-    );
+    assert!(matches!(error, StartError::Diverged { index, .. } if index == all.index), "{error}");
 
     let mut garbled = all;
     garbled.position = Some(Bytes::from_static(b"\x09nonsense"));
@@ -246,16 +208,8 @@ async fn another_nodes_directory_is_refused() {
     let directory = tempfile::tempdir().unwrap();
     let (replica, _) = start(directory.path(), Kept::default()).await;
     replica.shutdown().await.unwrap();
-    let error = start_error(
-        directory.path(),
-        ReplicaConfig { node_id: 2 },
-        Kept::default(),
-    )
-    .await;
-    assert!(
-        matches!(&error, StartError::Members { node_id: 2, voters } if voters == &[1]),
-        "{error}"
-    );
+    let error = start_error(directory.path(), ReplicaConfig { node_id: 2 }, Kept::default()).await;
+    assert!(matches!(&error, StartError::Members { node_id: 2, voters } if voters == &[1]), "{error}");
     // Nothing was changed by the refusal.
     let (replica, _) = start(directory.path(), Kept::default()).await;
     replica.shutdown().await.unwrap();
@@ -284,28 +238,15 @@ async fn a_failed_state_machine_stops_the_replica_and_says_why() {
     let (machine, record) = Recorder::opened_with(Kept::default());
     let machine = machine.failing_on(b"payload 1");
     let log = open_log(directory.path());
-    let replica = Replica::start(ReplicaConfig::default(), log, machine)
-        .await
-        .unwrap();
+    let replica = Replica::start(ReplicaConfig::default(), log, machine).await.unwrap();
     propose(&replica, 0..1).await;
     replica.propose(payload(1)).await.unwrap();
     let reason = until_stopped(&replica).await;
     assert!(matches!(reason, StopReason::StateMachine(_)), "{reason}");
-    assert!(
-        reason
-            .to_string()
-            .contains("the disk of the state machine is gone"),
-        "{reason}"
-    );
+    assert!(reason.to_string().contains("the disk of the state machine is gone"), "{reason}");
     let refused = replica.propose(payload(2)).await.unwrap_err();
-    assert!(
-        matches!(refused, ProposeError::Stopped(StopReason::StateMachine(_))),
-        "{refused}"
-    );
-    assert!(matches!(
-        replica.shutdown().await,
-        Err(StopReason::StateMachine(_))
-    ));
+    assert!(matches!(refused, ProposeError::Stopped(StopReason::StateMachine(_))), "{refused}");
+    assert!(matches!(replica.shutdown().await, Err(StopReason::StateMachine(_))));
     // It is in the log: a restart with a state machine in order applies it.
     let (replica, record) = start(directory.path(), record.kept()).await;
     assert_eq!(applied(&record.kept()), payloads(0..2));
@@ -319,15 +260,10 @@ async fn a_panic_of_the_state_machine_stops_the_replica_at_once() {
     let (machine, record) = Recorder::opened_with(Kept::default());
     let machine = machine.panicking_on(b"payload 0");
     let log = open_log(directory.path());
-    let replica = Replica::start(ReplicaConfig::default(), log, machine)
-        .await
-        .unwrap();
+    let replica = Replica::start(ReplicaConfig::default(), log, machine).await.unwrap();
     propose(&replica, 0..1).await;
     let reason = until_stopped(&replica).await;
-    assert!(
-        matches!(reason, StopReason::StateMachinePanicked),
-        "{reason}"
-    );
+    assert!(matches!(reason, StopReason::StateMachinePanicked), "{reason}");
     replica.shutdown().await.unwrap_err();
 
     // In the middle of a start, too.
@@ -335,13 +271,7 @@ async fn a_panic_of_the_state_machine_stops_the_replica_at_once() {
     let machine = machine.panicking_on(b"payload 0");
     let log = open_log(directory.path());
     let error = Replica::start(ReplicaConfig::default(), log, machine).await;
-    assert!(
-        matches!(
-            error,
-            Err(StartError::Stopped(StopReason::StateMachinePanicked))
-        ),
-        "{error:?}"
-    );
+    assert!(matches!(error, Err(StartError::Stopped(StopReason::StateMachinePanicked))), "{error:?}");
 }
 
 #[tokio::test]
@@ -349,21 +279,12 @@ async fn after_shutdown_everything_answers_stopped() {
     let directory = tempfile::tempdir().unwrap();
     let (replica, record) = start(directory.path(), Kept::default()).await;
     replica.shutdown().await.unwrap();
-    assert!(matches!(
-        until_stopped(&replica).await,
-        StopReason::Shutdown
-    ));
+    assert!(matches!(until_stopped(&replica).await, StopReason::Shutdown));
     let proposed = replica.propose(payload(0)).await;
-    assert!(matches!(
-        proposed,
-        Err(ProposeError::Stopped(StopReason::Shutdown))
-    ));
+    assert!(matches!(proposed, Err(ProposeError::Stopped(StopReason::Shutdown))));
     replica.read_barrier().await.unwrap_err();
     // The position is of the leader's own entry, which no mark covers yet.
-    replica
-        .flushed(record.kept().position.unwrap())
-        .await
-        .unwrap_err();
+    replica.flushed(record.kept().position.unwrap()).await.unwrap_err();
     replica.shutdown().await.unwrap();
 }
 
@@ -390,14 +311,9 @@ async fn too_large_and_too_much_are_refused() {
     let disk = RealDisk::open(directory.path()).unwrap();
     let log = LogWriter::start(Log::open(disk, LogOptions::default()).unwrap());
     let (machine, mut record) = Recorder::opened_with(Kept::default());
-    let replica = Replica::start(ReplicaConfig::default(), log, machine)
-        .await
-        .unwrap();
+    let replica = Replica::start(ReplicaConfig::default(), log, machine).await.unwrap();
 
-    let refused = replica
-        .propose(Bytes::from(vec![0; PAYLOAD_BYTES_MAX + 1]))
-        .await
-        .unwrap_err();
+    let refused = replica.propose(Bytes::from(vec![0; PAYLOAD_BYTES_MAX + 1])).await.unwrap_err();
     assert!(matches!(refused, ProposeError::TooLarge { bytes } if bytes == PAYLOAD_BYTES_MAX + 1));
 
     let large = Bytes::from(vec![0; PAYLOAD_BYTES_MAX]);
@@ -407,18 +323,9 @@ async fn too_large_and_too_much_are_refused() {
         record.until_payloads(number).await;
     }
     let refused = replica.propose(payload(0)).await.unwrap_err();
-    assert!(
-        matches!(refused, ProposeError::Unflushed { bytes } if bytes >= UNFLUSHED_BYTES_MAX),
-        "{refused}"
-    );
-    replica
-        .flushed(record.kept().position.unwrap())
-        .await
-        .unwrap();
+    assert!(matches!(refused, ProposeError::Unflushed { bytes } if bytes >= UNFLUSHED_BYTES_MAX), "{refused}");
+    replica.flushed(record.kept().position.unwrap()).await.unwrap();
     replica.propose(payload(0)).await.unwrap();
-    assert_eq!(
-        record.until_payloads(fill + 1).await.payloads[fill].1,
-        payload(0)
-    );
+    assert_eq!(record.until_payloads(fill + 1).await.payloads[fill].1, payload(0));
     replica.shutdown().await.unwrap();
 }

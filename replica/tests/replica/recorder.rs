@@ -36,11 +36,7 @@ impl Record {
 
     pub async fn until_payloads(&mut self, count: usize) -> Kept {
         let all_came = self.until_payloads_or_end(count).await;
-        assert!(
-            all_came,
-            "ended before {count} payloads came: {:?}",
-            self.kept().index
-        );
+        assert!(all_came, "ended before {count} payloads came: {:?}", self.kept().index);
         self.kept()
     }
 
@@ -51,10 +47,7 @@ impl Record {
     }
 
     pub async fn until_asked(&mut self, index: u64) {
-        self.asked
-            .wait_for(|&asked| asked >= index)
-            .await
-            .expect("the recorder lives");
+        self.asked.wait_for(|&asked| asked >= index).await.expect("the recorder lives");
     }
 
     pub fn open_gate(&self) {
@@ -89,21 +82,8 @@ impl Recorder {
         let (kept, keep) = watch::channel(kept);
         let (asked, ask) = watch::channel(0);
         let gate = Arc::new(Semaphore::new(0));
-        let record = Record {
-            kept: keep,
-            asked: ask,
-            gate: gate.clone(),
-        };
-        (
-            Recorder {
-                kept,
-                asked,
-                gate,
-                poison: None,
-                panics: false,
-            },
-            record,
-        )
+        let record = Record { kept: keep, asked: ask, gate: gate.clone() };
+        (Recorder { kept, asked, gate, poison: None, panics: false }, record)
     }
 
     pub fn failing_on(mut self, payload: &'static [u8]) -> Self {
@@ -128,25 +108,16 @@ impl StateMachine for Recorder {
         assert!(!entries.is_empty());
         self.asked.send_replace(entries[entries.len() - 1].index);
         self.gate.acquire().await.expect("never closed").forget();
-        if entries
-            .iter()
-            .any(|entry| self.poison.is_some() && entry.payload == self.poison)
-        {
+        if entries.iter().any(|entry| self.poison.is_some() && entry.payload == self.poison) {
             assert!(!self.panics, "as told by the test");
             return Err(StateMachineError::new(DiskGone));
         }
         self.kept.send_modify(|kept| {
-            for Committed {
-                index,
-                position,
-                payload,
-            } in entries
-            {
+            for Committed { index, position, payload } in entries {
                 assert_eq!(index, kept.index + 1, "an entry is missing or came again");
                 kept.index = index;
                 kept.position = Some(position);
-                kept.payloads
-                    .extend(payload.map(|payload| (index, payload)));
+                kept.payloads.extend(payload.map(|payload| (index, payload)));
             }
         });
         Ok(())

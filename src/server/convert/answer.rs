@@ -22,8 +22,8 @@ fn of_queue(answer: manager::Answer) -> Wire {
     use manager::Answer;
     match answer {
         Answer::Done => Wire::Done(v1::Done {}),
-        Answer::Queues(queues) => Wire::Queues(v1::Queues { queues: queues.into_iter().map(queue).collect() }),
-        Answer::Queue(view) => Wire::Queues(v1::Queues { queues: vec![queue(view)] }),
+        Answer::Queues(queues) => Wire::Queues(v1::Queues { queues: queues.iter().map(queue).collect() }),
+        Answer::Queue(view) => Wire::Queues(v1::Queues { queues: vec![queue(&view)] }),
         Answer::Purged { removed } => Wire::Purged(v1::Purged { removed }),
         Answer::Sent { ids, repeated } => {
             Wire::Sent(v1::Sent { ids: ids.iter().map(MessageId::to_string).collect(), repeated_send: repeated })
@@ -40,7 +40,7 @@ fn of_queue(answer: manager::Answer) -> Wire {
     }
 }
 
-fn queue(view: QueueView) -> v1::Queue {
+fn queue(view: &QueueView) -> v1::Queue {
     v1::Queue {
         name: view.name.as_str().to_owned(),
         messages: view.messages,

@@ -25,25 +25,14 @@ impl Account {
             return Ok(Account::Own);
         }
         let path = PathBuf::from("/etc/passwd");
-        let passwd = fs::read_to_string(&path).map_err(|cause| PostgresError::File {
-            action: "read",
-            path,
-            cause,
-        })?;
-        CANDIDATES
-            .iter()
-            .find_map(|name| find_in(&passwd, name))
-            .ok_or(PostgresError::NoAccount)
+        let passwd = fs::read_to_string(&path).map_err(|cause| PostgresError::File { action: "read", path, cause })?;
+        CANDIDATES.iter().find_map(|name| find_in(&passwd, name)).ok_or(PostgresError::NoAccount)
     }
 
     /// A command that runs as this user, in `dir` (the test's own directory may be closed to it).
     pub fn command(self, program: &Path, dir: &Path) -> Command {
         let mut command = Command::new(program);
-        command
-            .current_dir(dir)
-            .env("LC_ALL", "C")
-            .env_remove("PGDATA")
-            .env_remove("PGPORT");
+        command.current_dir(dir).env("LC_ALL", "C").env_remove("PGDATA").env_remove("PGPORT");
         if let Account::Other { uid, gid } = self {
             command.uid(uid).gid(gid);
         }
@@ -54,13 +43,11 @@ impl Account {
     pub fn own(self, path: &Path) -> Result<(), PostgresError> {
         match self {
             Account::Own => Ok(()),
-            Account::Other { uid, gid } => {
-                chown(path, Some(uid), Some(gid)).map_err(|cause| PostgresError::File {
-                    action: "change the owner of",
-                    path: path.to_path_buf(),
-                    cause,
-                })
-            }
+            Account::Other { uid, gid } => chown(path, Some(uid), Some(gid)).map_err(|cause| PostgresError::File {
+                action: "change the owner of",
+                path: path.to_path_buf(),
+                cause,
+            }),
         }
     }
 }
@@ -84,11 +71,9 @@ mod tests {
 
     #[test]
     fn an_account_is_found_by_its_whole_name() {
-        let passwd = "root:x:0:0:root:/root:/bin/sh\npostgres2:x:7:8::/:/bin/sh\npostgres:x:101:104:,,,:/var:/bin/sh\nbad:x";
-        assert_eq!(
-            find_in(passwd, "postgres"),
-            Some(Account::Other { uid: 101, gid: 104 })
-        );
+        let passwd =
+            "root:x:0:0:root:/root:/bin/sh\npostgres2:x:7:8::/:/bin/sh\npostgres:x:101:104:,,,:/var:/bin/sh\nbad:x";
+        assert_eq!(find_in(passwd, "postgres"), Some(Account::Other { uid: 101, gid: 104 }));
         assert_eq!(find_in(passwd, "nobody"), None);
         assert_eq!(find_in(passwd, "bad"), None);
     }

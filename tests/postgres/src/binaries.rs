@@ -24,22 +24,10 @@ impl Binaries {
     }
 
     fn find_in(folders: &[PathBuf]) -> Result<Binaries, PostgresError> {
-        let complete = |folder: &&PathBuf| {
-            ["initdb", "postgres", "psql"]
-                .iter()
-                .all(|name| folder.join(name).is_file())
-        };
-        let folder: &Path = folders
-            .iter()
-            .find(complete)
-            .ok_or(PostgresError::NotInstalled {
-                program: "postgres",
-            })?;
-        Ok(Binaries {
-            initdb: folder.join("initdb"),
-            postgres: folder.join("postgres"),
-            psql: folder.join("psql"),
-        })
+        let complete =
+            |folder: &&PathBuf| ["initdb", "postgres", "psql"].iter().all(|name| folder.join(name).is_file());
+        let folder: &Path = folders.iter().find(complete).ok_or(PostgresError::NotInstalled { program: "postgres" })?;
+        Ok(Binaries { initdb: folder.join("initdb"), postgres: folder.join("postgres"), psql: folder.join("psql") })
     }
 }
 
@@ -67,22 +55,12 @@ mod tests {
     fn the_first_folder_that_holds_all_programs_is_taken() {
         let root = tempfile::tempdir().unwrap();
         let (half, whole) = (root.path().join("half"), root.path().join("whole"));
-        for (folder, names) in [
-            (&half, &["psql"][..]),
-            (&whole, &["initdb", "postgres", "psql"][..]),
-        ] {
+        for (folder, names) in [(&half, &["psql"][..]), (&whole, &["initdb", "postgres", "psql"][..])] {
             fs::create_dir(folder).unwrap();
-            names
-                .iter()
-                .for_each(|name| fs::write(folder.join(name), "").unwrap());
+            names.iter().for_each(|name| fs::write(folder.join(name), "").unwrap());
         }
         let found = Binaries::find_in(&[half.clone(), whole.clone()]).unwrap();
         assert_eq!(found.postgres, whole.join("postgres"));
-        assert!(matches!(
-            Binaries::find_in(&[half]),
-            Err(PostgresError::NotInstalled {
-                program: "postgres"
-            })
-        ));
+        assert!(matches!(Binaries::find_in(&[half]), Err(PostgresError::NotInstalled { program: "postgres" })));
     }
 }

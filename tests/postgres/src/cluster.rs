@@ -34,9 +34,7 @@ pub fn create(account: Account, binaries: &Binaries) -> Result<TempDir, Postgres
     if let Some(template) = template.as_ref() {
         let program = Path::new("/bin/cp");
         let mut copy = account.command(program, dir.path());
-        copy.args(["-a", "--reflink=auto", "--"])
-            .arg(&template.data)
-            .arg(data(dir.path()));
+        copy.args(["-a", "--reflink=auto", "--"]).arg(&template.data).arg(data(dir.path()));
         run(program, copy)?;
     }
     Ok(dir)
@@ -53,35 +51,19 @@ fn initialise(account: Account, binaries: &Binaries) -> Result<Template, Postgre
     let data = data(dir.path());
     let mut initdb = account.command(&binaries.initdb, dir.path());
     initdb
-        .args([
-            "--username",
-            USER,
-            "--auth",
-            "trust",
-            "--encoding",
-            "UTF8",
-            "--no-locale",
-            "--no-sync",
-        ])
+        .args(["--username", USER, "--auth", "trust", "--encoding", "UTF8", "--no-locale", "--no-sync"])
         .arg("--pgdata")
         .arg(&data);
     run(&binaries.initdb, initdb)?;
-    Ok(Template {
-        data,
-        _dir: dir,
-        _guard: guard,
-    })
+    Ok(Template { data, _dir: dir, _guard: guard })
 }
 
 fn temporary_directory(account: Account) -> Result<TempDir, PostgresError> {
-    let dir = tempfile::Builder::new()
-        .prefix("handfast-postgres-")
-        .tempdir()
-        .map_err(|cause| PostgresError::File {
-            action: "create a directory in",
-            path: std::env::temp_dir(),
-            cause,
-        })?;
+    let dir = tempfile::Builder::new().prefix("handfast-postgres-").tempdir().map_err(|cause| PostgresError::File {
+        action: "create a directory in",
+        path: std::env::temp_dir(),
+        cause,
+    })?;
     account.own(dir.path())?;
     Ok(dir)
 }
@@ -91,19 +73,13 @@ pub fn run(program: &Path, mut command: Command) -> Result<String, PostgresError
     let output = command
         .stdin(Stdio::null())
         .output()
-        .map_err(|cause| PostgresError::Program {
-            program: program.to_path_buf(),
-            cause,
-        })?;
+        .map_err(|cause| PostgresError::Program { program: program.to_path_buf(), cause })?;
     if output.status.success() {
         return Ok(String::from_utf8_lossy(&output.stdout).into_owned());
     }
     Err(PostgresError::ProgramFailed {
         program: program.to_path_buf(),
         status: output.status.to_string(),
-        output: [output.stdout, output.stderr]
-            .iter()
-            .map(|bytes| String::from_utf8_lossy(bytes))
-            .collect(),
+        output: [output.stdout, output.stderr].iter().map(|bytes| String::from_utf8_lossy(bytes)).collect(),
     })
 }

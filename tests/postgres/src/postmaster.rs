@@ -35,10 +35,7 @@ impl Postmaster {
         let stderr = child.stderr.take().expect("the command above pipes it");
         let (lines, log) = channel();
         let reader = thread::spawn(move || forward(stderr, &lines));
-        let mut postmaster = Postmaster {
-            child,
-            log: Some(reader),
-        };
+        let mut postmaster = Postmaster { child, log: Some(reader) };
         match until_ready(&log) {
             Ok(()) => Ok(postmaster),
             Err(error) => {
@@ -82,9 +79,7 @@ impl Postmaster {
 /// Hands every line of the log on; nobody may be listening any more.
 fn forward(stderr: ChildStderr, lines: &Sender<String>) {
     for line in BufReader::new(stderr).split(b'\n').map_while(Result::ok) {
-        let _nobody_listens = lines
-            .send(String::from_utf8_lossy(&line).into_owned())
-            .is_err();
+        let _nobody_listens = lines.send(String::from_utf8_lossy(&line).into_owned()).is_err();
     }
 }
 
@@ -103,10 +98,7 @@ fn until_ready(log: &Receiver<String>) -> Result<(), PostgresError> {
                 return Err(PostgresError::Ended { log: join(seen) });
             }
             Err(RecvTimeoutError::Timeout) => {
-                return Err(PostgresError::NotReady {
-                    within: READY_WITHIN,
-                    log: join(seen),
-                });
+                return Err(PostgresError::NotReady { within: READY_WITHIN, log: join(seen) });
             }
         }
     }
@@ -125,11 +117,7 @@ fn children_of(parent: Pid) -> Vec<Pid> {
             let process = process.ok()?;
             let id: i32 = process.file_name().to_str()?.parse().ok()?;
             let stat = fs::read_to_string(process.path().join("stat")).ok()?;
-            if parent_in(&stat)? == parent.as_raw_nonzero().get() {
-                Pid::from_raw(id)
-            } else {
-                None
-            }
+            if parent_in(&stat)? == parent.as_raw_nonzero().get() { Pid::from_raw(id) } else { None }
         })
         .collect()
 }

@@ -26,10 +26,7 @@ pub struct Options {
 
 impl Default for Options {
     fn default() -> Self {
-        Options {
-            max_prepared_transactions: 64,
-            extra: Vec::new(),
-        }
+        Options { max_prepared_transactions: 64, extra: Vec::new() }
     }
 }
 
@@ -57,14 +54,7 @@ impl PostgresServer {
         let account = Account::find()?;
         let binaries = Binaries::find()?;
         let dir = cluster::create(account, &binaries)?;
-        let mut server = PostgresServer {
-            running: None,
-            dir,
-            port: 0,
-            account,
-            binaries,
-            options,
-        };
+        let mut server = PostgresServer { running: None, dir, port: 0, account, binaries, options };
         for attempt in 1..=PORT_ATTEMPTS {
             server.port = free_port()?;
             match server.launch() {
@@ -79,11 +69,7 @@ impl PostgresServer {
     /// Where to connect: `postgres://handfast@127.0.0.1:PORT/postgres`, a superuser, no password. It stays the same over
     /// [`Self::restart`].
     pub fn url(&self) -> String {
-        format!(
-            "postgres://{}@127.0.0.1:{}/postgres",
-            cluster::USER,
-            self.port
-        )
+        format!("postgres://{}@127.0.0.1:{}/postgres", cluster::USER, self.port)
     }
 
     /// What `kill -9` of every process of the server leaves. Does nothing if it does not run.
@@ -115,18 +101,7 @@ impl PostgresServer {
     pub fn psql(&self, sql: &str) -> Result<String, PostgresError> {
         let program = &self.binaries.psql;
         let mut command = Command::new(program);
-        command.args([
-            "-X",
-            "-q",
-            "-A",
-            "-t",
-            "-v",
-            "ON_ERROR_STOP=1",
-            "-d",
-            &self.url(),
-            "-c",
-            sql,
-        ]);
+        command.args(["-X", "-q", "-A", "-t", "-v", "ON_ERROR_STOP=1", "-d", &self.url(), "-c", sql]);
         cluster::run(program, command).map(|rows| rows.trim_end().to_owned())
     }
 
@@ -139,10 +114,7 @@ impl PostgresServer {
         let mut postmaster = Postmaster::launch(self.command())?;
         match OrphanGuard::of_server(self.dir.path(), postmaster.process_id()) {
             Ok(guard) => {
-                self.running = Some(Running {
-                    postmaster,
-                    _guard: guard,
-                });
+                self.running = Some(Running { postmaster, _guard: guard });
                 Ok(())
             }
             Err(error) => {
@@ -153,30 +125,17 @@ impl PostgresServer {
     }
 
     fn command(&self) -> Command {
-        let mut command = self
-            .account
-            .command(&self.binaries.postgres, self.dir.path());
-        command
-            .arg("-D")
-            .arg(cluster::data(self.dir.path()))
-            .arg("-p")
-            .arg(self.port.to_string());
+        let mut command = self.account.command(&self.binaries.postgres, self.dir.path());
+        command.arg("-D").arg(cluster::data(self.dir.path())).arg("-p").arg(self.port.to_string());
         let ours = [
             ("listen_addresses", "127.0.0.1".to_owned()),
             ("unix_socket_directories", String::new()),
-            (
-                "max_prepared_transactions",
-                self.options.max_prepared_transactions.to_string(),
-            ),
+            ("max_prepared_transactions", self.options.max_prepared_transactions.to_string()),
             ("logging_collector", "off".to_owned()),
             ("log_destination", "stderr".to_owned()),
             ("lc_messages", "C".to_owned()),
         ];
-        let extra = self
-            .options
-            .extra
-            .iter()
-            .map(|(name, value)| (name.as_str(), value.clone()));
+        let extra = self.options.extra.iter().map(|(name, value)| (name.as_str(), value.clone()));
         for (name, value) in ours.into_iter().chain(extra) {
             command.arg("-c").arg(format!("{name}={value}"));
         }
@@ -198,16 +157,12 @@ fn free_port() -> Result<u16, PostgresError> {
     for _ in 0..count {
         let asked = ASKED.fetch_add(1, Ordering::Relaxed);
         let offset = std::process::id().wrapping_mul(STRIDE).wrapping_add(asked) % count;
-        let port =
-            PORTS.start + u16::try_from(offset).expect("it is below the length of a range of u16");
+        let port = PORTS.start + u16::try_from(offset).expect("it is below the length of a range of u16");
         if TcpListener::bind(("127.0.0.1", port)).is_ok() {
             return Ok(port);
         }
     }
-    Err(PostgresError::NoPort {
-        first: PORTS.start,
-        last: PORTS.end - 1,
-    })
+    Err(PostgresError::NoPort { first: PORTS.start, last: PORTS.end - 1 })
 }
 
 fn taken(log: &str) -> bool {

@@ -1,9 +1,7 @@
 //! The tables themselves: one for last resources, one for databases that prepare.
 
 use handfast_coordinator_core::{Ask, Identity, Told};
-use handfast_protocol::{
-    CoordinatorId, GlobalId, Heuristic, Incarnation, Outcome, ResourceName, Xid,
-};
+use handfast_protocol::{CoordinatorId, GlobalId, Heuristic, Incarnation, Outcome, ResourceName, Xid};
 use uuid::Uuid;
 
 use super::{Case, Step, Written};
@@ -39,17 +37,8 @@ use Outcome::{Committed, RolledBack};
 
 impl World<'_> {
     fn id(&self, sequence: u64) -> GlobalId {
-        let Identity {
-            coordinator,
-            incarnation,
-            epoch,
-        } = self.ours;
-        GlobalId {
-            coordinator,
-            incarnation,
-            epoch,
-            sequence,
-        }
+        let Identity { coordinator, incarnation, epoch } = self.ours;
+        GlobalId { coordinator, incarnation, epoch, sequence }
     }
 
     fn xid(&self, sequence: u64) -> Xid {
@@ -57,28 +46,19 @@ impl World<'_> {
     }
 
     fn fence(&self, sequence: u64) -> Ask {
-        Ask::Fence {
-            id: self.id(sequence),
-        }
+        Ask::Fence { id: self.id(sequence) }
     }
 
     fn commit(&self, sequence: u64) -> Ask {
-        Ask::Commit {
-            xid: self.xid(sequence),
-        }
+        Ask::Commit { xid: self.xid(sequence) }
     }
 
     fn rollback(&self, sequence: u64) -> Ask {
-        Ask::Rollback {
-            xid: self.xid(sequence),
-        }
+        Ask::Rollback { xid: self.xid(sequence) }
     }
 
     fn written(&self, sequence: u64) -> [Step; 2] {
-        [
-            Step::Write(self.id(sequence), Written::Done),
-            Step::End(Committed),
-        ]
+        [Step::Write(self.id(sequence), Written::Done), Step::End(Committed)]
     }
 
     /// P3. The epochs go up from case to case, since the row that one case leaves is there in the next.
@@ -90,10 +70,7 @@ impl World<'_> {
             ..self.ours
         };
         let attach = |identity, adopt| Ask::Attach { identity, adopt };
-        let stranger = Identity {
-            coordinator: CoordinatorId(Uuid::max()),
-            ..self.ours
-        };
+        let stranger = Identity { coordinator: CoordinatorId(Uuid::max()), ..self.ours };
         vec![
             Case {
                 name: "P3: each start advances the row, and an older copy of the directory is told so",
@@ -132,10 +109,7 @@ impl World<'_> {
         after_commit.push(Step::Ask(self.fence(1), Told::Fenced(Committed)));
         after_commit.push(Step::Rows(vec![(self.id(1), Committed)]));
         vec![
-            Case {
-                name: "P12: a fence after the commit tells committed, however often",
-                steps: after_commit,
-            },
+            Case { name: "P12: a fence after the commit tells committed, however often", steps: after_commit },
             Case {
                 name: "P12: a fence before the commit tells rolled back, and the late row conflicts",
                 steps: vec![
@@ -149,11 +123,7 @@ impl World<'_> {
                 name: "P12: a fence waits for a commit in flight, then tells committed",
                 steps: vec![
                     Step::Write(self.id(3), Written::Done),
-                    Step::AskMeanwhile {
-                        ask: self.fence(3),
-                        client: Committed,
-                        told: Told::Fenced(Committed),
-                    },
+                    Step::AskMeanwhile { ask: self.fence(3), client: Committed, told: Told::Fenced(Committed) },
                     Step::Rows(vec![(self.id(3), Committed)]),
                 ],
             },
@@ -161,11 +131,7 @@ impl World<'_> {
                 name: "P12: a fence waits for a commit in flight that rolls back, wins, and stays",
                 steps: vec![
                     Step::Write(self.id(4), Written::Done),
-                    Step::AskMeanwhile {
-                        ask: self.fence(4),
-                        client: RolledBack,
-                        told: Told::Fenced(RolledBack),
-                    },
+                    Step::AskMeanwhile { ask: self.fence(4), client: RolledBack, told: Told::Fenced(RolledBack) },
                     Step::Write(self.id(4), Written::Conflict),
                     Step::Rows(vec![(self.id(4), RolledBack)]),
                 ],
@@ -179,53 +145,27 @@ impl World<'_> {
         for sequence in [10, 11, 12, 13] {
             steps.extend(self.written(sequence));
         }
-        let clear = Ask::ClearMarkers {
-            from: self.id(11),
-            through: self.id(12),
-        };
+        let clear = Ask::ClearMarkers { from: self.id(11), through: self.id(12) };
         steps.push(Step::Ask(clear, Told::Done));
-        steps.push(Step::Rows(vec![
-            (self.id(10), Committed),
-            (self.id(13), Committed),
-        ]));
-        Case {
-            name: "P14: committed rows go in closed ranges and no others go along",
-            steps,
-        }
+        steps.push(Step::Rows(vec![(self.id(10), Committed), (self.id(13), Committed)]));
+        Case { name: "P14: committed rows go in closed ranges and no others go along", steps }
     }
 
     fn not_a_participant(&self) -> Case {
         let mut steps = vec![Step::Ask(self.fence(20), Told::Fenced(RolledBack))];
         steps.extend(self.written(21));
-        let clear = Ask::ClearMarkers {
-            from: self.id(0),
-            through: self.id(u64::MAX),
-        };
+        let clear = Ask::ClearMarkers { from: self.id(0), through: self.id(u64::MAX) };
         steps.push(Step::Ask(clear, Told::Done));
         steps.push(Step::Rows(vec![(self.id(20), RolledBack)]));
-        steps.push(Step::Ask(
-            Ask::Scan {
-                coordinator: self.ours.coordinator,
-            },
-            Told::Scanned(Vec::new()),
-        ));
-        let never = [
-            Ask::Prepare { xid: self.xid(22) },
-            self.commit(22),
-            self.rollback(22),
-            Ask::Forget { xid: self.xid(22) },
-        ];
+        steps.push(Step::Ask(Ask::Scan { coordinator: self.ours.coordinator }, Told::Scanned(Vec::new())));
+        let never =
+            [Ask::Prepare { xid: self.xid(22) }, self.commit(22), self.rollback(22), Ask::Forget { xid: self.xid(22) }];
         steps.extend(never.map(Step::Refused));
-        Case {
-            name: "P14: rolled-back rows are never cleared; P11: a last resource has no phase two",
-            steps,
-        }
+        Case { name: "P14: rolled-back rows are never cleared; P11: a last resource has no phase two", steps }
     }
 
     fn phase_two(&self) -> Vec<Case> {
-        let scan = Ask::Scan {
-            coordinator: self.ours.coordinator,
-        };
+        let scan = Ask::Scan { coordinator: self.ours.coordinator };
         vec![
             Case {
                 name: "P7: a commit is done once, and done again when it is asked again",
@@ -276,16 +216,9 @@ impl World<'_> {
 
     /// D9: ours of every incarnation and epoch, and nobody else's.
     fn scan(&self) -> Case {
-        let older = GlobalId {
-            epoch: 0,
-            incarnation: Incarnation(!self.ours.incarnation.0),
-            ..self.id(6)
-        };
+        let older = GlobalId { epoch: 0, incarnation: Incarnation(!self.ours.incarnation.0), ..self.id(6) };
         let older = older.branch(self.resource.bqual());
-        let stranger = GlobalId {
-            coordinator: CoordinatorId(Uuid::max()),
-            ..self.id(7)
-        };
+        let stranger = GlobalId { coordinator: CoordinatorId(Uuid::max()), ..self.id(7) };
         let stranger = stranger.branch(self.resource.bqual());
         let scan = |coordinator| Ask::Scan { coordinator };
         Case {
@@ -296,18 +229,9 @@ impl World<'_> {
                 Step::Prepare(older.clone()),
                 Step::Prepare(stranger.clone()),
                 Step::Prepare(self.xid(8)),
-                Step::Ask(
-                    scan(self.ours.coordinator),
-                    Told::Scanned(vec![older.clone(), self.xid(8)]),
-                ),
-                Step::Ask(
-                    scan(CoordinatorId(Uuid::max())),
-                    Told::Scanned(vec![stranger.clone()]),
-                ),
-                Step::Ask(
-                    scan(CoordinatorId(Uuid::from_u128(1))),
-                    Told::Scanned(Vec::new()),
-                ),
+                Step::Ask(scan(self.ours.coordinator), Told::Scanned(vec![older.clone(), self.xid(8)])),
+                Step::Ask(scan(CoordinatorId(Uuid::max())), Told::Scanned(vec![stranger.clone()])),
+                Step::Ask(scan(CoordinatorId(Uuid::from_u128(1))), Told::Scanned(Vec::new())),
                 Step::Ask(Ask::Rollback { xid: older }, Told::Done),
                 Step::Ask(self.rollback(8), Told::Done),
                 Step::Ask(Ask::Rollback { xid: stranger }, Told::Done),
@@ -318,17 +242,12 @@ impl World<'_> {
     }
 
     fn not_a_last_resource(&self) -> Case {
-        let foreign = Xid {
-            format_id: 7,
-            ..self.xid(9)
-        };
+        let foreign = Xid { format_id: 7, ..self.xid(9) };
         let never = [
             Ask::Prepare { xid: self.xid(9) },
             self.fence(9),
             Ask::Forget { xid: self.xid(9) },
-            Ask::Commit {
-                xid: foreign.clone(),
-            },
+            Ask::Commit { xid: foreign.clone() },
             Ask::Rollback { xid: foreign },
         ];
         Case {

@@ -25,9 +25,7 @@ pub enum AddressRefused {
         "the address holds a password, which would be stored and shown; leave it out and set HANDFAST_PASSWORD_<NAME>, PGPASSWORD or a password file"
     )]
     Password,
-    #[error(
-        "the address cannot be read: {reason}; it has the form postgres://USER@HOST:PORT/DATABASE"
-    )]
+    #[error("the address cannot be read: {reason}; it has the form postgres://USER@HOST:PORT/DATABASE")]
     Unreadable { reason: String },
     #[error("the address names no user; it has the form postgres://USER@HOST:PORT/DATABASE")]
     NoUser,
@@ -47,9 +45,7 @@ impl PostgresAddress {
     }
 
     pub(in crate::drivers) fn user(&self) -> &str {
-        self.config
-            .get_user()
-            .expect("parse refuses an address without a user")
+        self.config.get_user().expect("parse refuses an address without a user")
     }
 
     /// As PostgreSQL does it: a database of the user's name when none is named.
@@ -58,11 +54,7 @@ impl PostgresAddress {
     }
 
     fn port(&self) -> u16 {
-        self.config
-            .get_ports()
-            .first()
-            .copied()
-            .unwrap_or(Self::DEFAULT_PORT)
+        self.config.get_ports().first().copied().unwrap_or(Self::DEFAULT_PORT)
     }
 
     /// What the password file calls the server; a Unix socket goes by its directory and by `localhost`.
@@ -78,12 +70,7 @@ impl PostgresAddress {
     }
 
     pub(in crate::drivers) fn account<'a>(&'a self, hosts: &'a [String]) -> Account<'a> {
-        Account {
-            hosts,
-            port: self.port(),
-            database: self.database(),
-            user: self.user(),
-        }
+        Account { hosts, port: self.port(), database: self.database(), user: self.user() }
     }
 }
 
@@ -91,9 +78,7 @@ impl FromStr for PostgresAddress {
     type Err = AddressRefused;
 
     fn from_str(address: &str) -> Result<PostgresAddress, AddressRefused> {
-        let rest = ["postgres://", "postgresql://"]
-            .iter()
-            .find_map(|scheme| address.strip_prefix(scheme));
+        let rest = ["postgres://", "postgresql://"].iter().find_map(|scheme| address.strip_prefix(scheme));
         let rest = rest.ok_or(AddressRefused::NotAUrl)?;
         // Before anything that may quote the address in its error.
         if names_password(rest) {
@@ -101,8 +86,7 @@ impl FromStr for PostgresAddress {
         }
         refuse_tls(parameter(rest, "sslmode"))?;
         let mut config: Config = address.parse().map_err(|error: tokio_postgres::Error| {
-            let reason = std::error::Error::source(&error)
-                .map_or_else(|| error.to_string(), ToString::to_string);
+            let reason = std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string);
             AddressRefused::Unreadable { reason }
         })?;
         if config.get_password().is_some() {
@@ -114,9 +98,7 @@ impl FromStr for PostgresAddress {
         if config.get_hosts().is_empty() && config.get_hostaddrs().is_empty() {
             return Err(AddressRefused::NoHost);
         }
-        config
-            .ssl_mode(SslMode::Disable)
-            .connect_timeout(CONNECT_TIMEOUT);
+        config.ssl_mode(SslMode::Disable).connect_timeout(CONNECT_TIMEOUT);
         if config.get_application_name().is_none() {
             config.application_name("handfast");
         }
@@ -132,13 +114,7 @@ impl FromStr for PostgresAddress {
 impl fmt::Display for PostgresAddress {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let host = self.host_names().into_iter().next().unwrap_or_default();
-        write!(
-            f,
-            "{host}:{}/{} as user {}",
-            self.port(),
-            self.database(),
-            self.user()
-        )
+        write!(f, "{host}:{}/{} as user {}", self.port(), self.database(), self.user())
     }
 }
 
@@ -152,25 +128,18 @@ impl fmt::Debug for PostgresAddress {
 pub fn refuse_tls(mode: Option<&str>) -> Result<(), AddressRefused> {
     match mode {
         None | Some("" | "disable" | "allow" | "prefer") => Ok(()),
-        Some(mode) => Err(AddressRefused::Tls {
-            mode: mode.to_owned(),
-        }),
+        Some(mode) => Err(AddressRefused::Tls { mode: mode.to_owned() }),
     }
 }
 
 fn names_password(rest: &str) -> bool {
     let user_info = rest.rfind('@').map(|at| &rest[..at]);
-    user_info.is_some_and(|user_info| user_info.contains(':'))
-        || parameter(rest, "password").is_some()
+    user_info.is_some_and(|user_info| user_info.contains(':')) || parameter(rest, "password").is_some()
 }
 
 fn parameter<'a>(rest: &'a str, name: &str) -> Option<&'a str> {
     let (_, query) = rest.split_once('?')?;
-    query.split('&').find_map(|pair| {
-        pair.split_once('=')
-            .filter(|(key, _)| *key == name)
-            .map(|(_, value)| value)
-    })
+    query.split('&').find_map(|pair| pair.split_once('=').filter(|(key, _)| *key == name).map(|(_, value)| value))
 }
 
 #[cfg(test)]
@@ -184,78 +153,37 @@ mod tests {
     #[test]
     fn reads_what_names_everything_but_the_password() {
         let table = [
-            (
-                "postgres://app@db.example:6000/shop",
-                "db.example:6000/shop as user app",
-            ),
-            (
-                "postgresql://app@127.0.0.1",
-                "127.0.0.1:5432/app as user app",
-            ),
-            (
-                "postgres://app@%2Frun%2Fpg/shop?sslmode=prefer",
-                "/run/pg:5432/shop as user app",
-            ),
-            (
-                "postgres:///shop?user=app&host=/run/pg&sslmode=disable",
-                "/run/pg:5432/shop as user app",
-            ),
+            ("postgres://app@db.example:6000/shop", "db.example:6000/shop as user app"),
+            ("postgresql://app@127.0.0.1", "127.0.0.1:5432/app as user app"),
+            ("postgres://app@%2Frun%2Fpg/shop?sslmode=prefer", "/run/pg:5432/shop as user app"),
+            ("postgres:///shop?user=app&host=/run/pg&sslmode=disable", "/run/pg:5432/shop as user app"),
         ];
         for (address, shown) in table {
-            assert_eq!(
-                address.parse::<PostgresAddress>().unwrap().to_string(),
-                shown
-            );
+            assert_eq!(address.parse::<PostgresAddress>().unwrap().to_string(), shown);
         }
     }
 
     #[test]
     fn refuses_what_it_cannot_honour_and_never_repeats_a_password() {
-        let tls = |mode: &str| AddressRefused::Tls {
-            mode: mode.to_owned(),
-        };
+        let tls = |mode: &str| AddressRefused::Tls { mode: mode.to_owned() };
         let table = [
-            (
-                "host=127.0.0.1 user=app password=s3cret",
-                AddressRefused::NotAUrl,
-            ),
-            (
-                "postgres://app:s3cret@127.0.0.1/shop",
-                AddressRefused::Password,
-            ),
-            (
-                "postgres://app:s3cret@s3cret@127.0.0.1/shop",
-                AddressRefused::Password,
-            ),
+            ("host=127.0.0.1 user=app password=s3cret", AddressRefused::NotAUrl),
+            ("postgres://app:s3cret@127.0.0.1/shop", AddressRefused::Password),
+            ("postgres://app:s3cret@s3cret@127.0.0.1/shop", AddressRefused::Password),
             ("postgres://app:@127.0.0.1/shop", AddressRefused::Password),
-            (
-                "postgres://app@127.0.0.1/shop?password=s3cret",
-                AddressRefused::Password,
-            ),
-            (
-                "postgres://app@127.0.0.1/shop?p%61ssword=s3cret",
-                AddressRefused::Password,
-            ),
+            ("postgres://app@127.0.0.1/shop?password=s3cret", AddressRefused::Password),
+            ("postgres://app@127.0.0.1/shop?p%61ssword=s3cret", AddressRefused::Password),
             ("postgres://127.0.0.1/shop", AddressRefused::NoUser),
             ("postgres://app@/shop", AddressRefused::NoHost),
             ("postgres://app@db/shop?sslmode=require", tls("require")),
-            (
-                "postgres://app@db/shop?sslmode=verify-full",
-                tls("verify-full"),
-            ),
+            ("postgres://app@db/shop?sslmode=verify-full", tls("verify-full")),
         ];
         for (address, refused) in table {
             let found = refusal(address);
             assert_eq!(found, refused, "{address}");
             assert!(!format!("{found} {found:?}").contains("s3cret"), "{found}");
         }
-        assert!(matches!(
-            refusal("postgres://app@db:port/shop"),
-            AddressRefused::Unreadable { .. }
-        ));
-        assert!(matches!(
-            refusal("postgres://app@db/shop?sslrootcert=x"),
-            AddressRefused::Unreadable { .. }
-        ));
+        assert!(matches!(refusal("postgres://app@db:port/shop"), AddressRefused::Unreadable { .. }));
+        assert!(matches!(refusal("postgres://app@db/shop?sslrootcert=x"), AddressRefused::Unreadable { .. }));
     }
 }

@@ -24,36 +24,24 @@ pub async fn examine(target: Target<'_>, secrets: &Secrets) -> Vec<Finding> {
     if let Err(failure) = looked.unwrap_or(Err(Failure::TimedOut)) {
         let remedy = match &failure {
             // These say the remedy themselves, in the words that a call would use.
-            Failure::Address(_) | Failure::Authentication { .. } => {
-                "then run: handfast resource test"
-            }
+            Failure::Address(_) | Failure::Authentication { .. } => "then run: handfast resource test",
             _ if findings.is_empty() => {
                 "check that the server runs, that it listens at this host and port, and that this database exists"
             }
             _ => "run: handfast resource test again; if it stays, see the server's log",
         };
-        let what = if findings.is_empty() {
-            format!("cannot connect: {failure}")
-        } else {
-            failure.to_string()
-        };
+        let what = if findings.is_empty() { format!("cannot connect: {failure}") } else { failure.to_string() };
         findings.push(Finding::bad(what, remedy));
     }
     findings
 }
 
-async fn look(
-    target: Target<'_>,
-    secrets: &Secrets,
-    findings: &mut Vec<Finding>,
-) -> Result<(), Failure> {
+async fn look(target: Target<'_>, secrets: &Secrets, findings: &mut Vec<Finding>) -> Result<(), Failure> {
     let address: PostgresAddress = target.address().parse()?;
     let session = Session::connect(&address, target.name(), secrets).await?;
     let row = session.client.query_typed_one(SETTINGS, &[]).await?;
     let version: &str = row.try_get("version")?;
-    findings.push(Finding::good(format!(
-        "connected to {address}, PostgreSQL {version}"
-    )));
+    findings.push(Finding::good(format!("connected to {address}, PostgreSQL {version}")));
     settings(&row, target.kind(), findings)?;
     match target {
         Target::Registered(resource) => registered(&session, resource, findings).await,
@@ -74,10 +62,7 @@ const SETTINGS: &str = "SELECT current_setting('server_version') AS version, \
 fn settings(row: &Row, kind: ResourceKind, findings: &mut Vec<Finding>) -> Result<(), Failure> {
     let is_on = |name: &str| row.try_get::<_, &str>(name).map(|value| value == "on");
     if row.try_get::<_, i32>("version_number")? < VERSION_MIN {
-        findings.push(Finding::bad(
-            "this PostgreSQL is older than 9.6",
-            "use a later one",
-        ));
+        findings.push(Finding::bad("this PostgreSQL is older than 9.6", "use a later one"));
     }
     let standby: bool = row.try_get("standby")?;
     findings.push(Finding::when(
@@ -108,10 +93,7 @@ fn settings(row: &Row, kind: ResourceKind, findings: &mut Vec<Finding>) -> Resul
     ));
     let synchronous_commit: &str = row.try_get("synchronous_commit")?;
     findings.push(Finding::good(match synchronous_commit {
-        "off" => {
-            "synchronous_commit is off by default; Handfast sets it for the commits that decide"
-                .to_owned()
-        }
+        "off" => "synchronous_commit is off by default; Handfast sets it for the commits that decide".to_owned(),
         other => format!("synchronous_commit is {other}"),
     }));
     if kind == ResourceKind::PostgresTwoPhase {
@@ -130,16 +112,10 @@ fn slots(slots: i32) -> Finding {
 }
 
 /// The tables of a resource that was added: there, ours, and open to us.
-async fn registered(
-    session: &Session,
-    resource: &Resource,
-    findings: &mut Vec<Finding>,
-) -> Result<(), Failure> {
+async fn registered(session: &Session, resource: &Resource, findings: &mut Vec<Finding>) -> Result<(), Failure> {
     let tables = Tables::of(resource);
-    let add_again = format!(
-        "restore it, or remove the resource and add it again: handfast resource add {}",
-        resource.name
-    );
+    let add_again =
+        format!("restore it, or remove the resource and add it again: handfast resource add {}", resource.name);
     let mut whole = true;
     for (table, qualified, needed) in needs(&tables) {
         let finding = privilege(session, table, qualified, needed, &add_again).await?;
@@ -149,10 +125,7 @@ async fn registered(
     if !whole {
         return Ok(());
     }
-    let row = session
-        .client
-        .query_typed_opt(&tables.select_resource_id(), &[])
-        .await?;
+    let row = session.client.query_typed_opt(&tables.select_resource_id(), &[]).await?;
     let found = match row {
         None => None,
         Some(row) => read_resource_id(row.try_get(0)?),
@@ -168,17 +141,9 @@ async fn registered(
 
 fn needs(tables: &Tables) -> [(&'static str, &str, &'static [&'static str]); 3] {
     [
-        (
-            OUTCOME_TABLE,
-            tables.outcome.as_str(),
-            &["SELECT", "INSERT", "UPDATE", "DELETE"],
-        ),
+        (OUTCOME_TABLE, tables.outcome.as_str(), &["SELECT", "INSERT", "UPDATE", "DELETE"]),
         (RESOURCE_TABLE, tables.resource.as_str(), &["SELECT"]),
-        (
-            COORDINATOR_TABLE,
-            tables.coordinator.as_str(),
-            &["SELECT", "INSERT", "UPDATE"],
-        ),
+        (COORDINATOR_TABLE, tables.coordinator.as_str(), &["SELECT", "INSERT", "UPDATE"]),
     ]
 }
 
@@ -194,17 +159,10 @@ async fn privilege(
          coalesce((SELECT bool_and(has_table_privilege(to_regclass($1), privilege)) \
          FROM unnest(string_to_array($2, ',')) AS privilege), false), current_user::text";
     let all = needed.join(",");
-    let row = session
-        .client
-        .query_typed_one(HELD, &[(&qualified, Type::TEXT), (&all, Type::TEXT)])
-        .await?;
-    let (there, held, user): (bool, bool, &str) =
-        (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
+    let row = session.client.query_typed_one(HELD, &[(&qualified, Type::TEXT), (&all, Type::TEXT)]).await?;
+    let (there, held, user): (bool, bool, &str) = (row.try_get(0)?, row.try_get(1)?, row.try_get(2)?);
     if !there {
-        return Ok(Finding::bad(
-            format!("table {qualified} is missing"),
-            missing,
-        ));
+        return Ok(Finding::bad(format!("table {qualified} is missing"), missing));
     }
     let listed = needed.join(", ");
     Ok(Finding::when(
@@ -241,21 +199,14 @@ async fn candidate(
             may_create,
             format!("the marker tables can be made in schema {schema}"),
             format!("user {user} may not make the marker tables in schema {schema}"),
-            format!("run GRANT CREATE ON SCHEMA {schema} TO {user}, or give the user a schema of its own in its search_path"),
+            format!(
+                "run GRANT CREATE ON SCHEMA {schema} TO {user}, or give the user a schema of its own in its search_path"
+            ),
         ));
         return Ok(());
     }
     for (table, qualified, needed) in needs(&tables) {
-        findings.push(
-            privilege(
-                session,
-                table,
-                qualified,
-                needed,
-                "run: handfast resource test again",
-            )
-            .await?,
-        );
+        findings.push(privilege(session, table, qualified, needed, "run: handfast resource test again").await?);
     }
     Ok(())
 }

@@ -23,19 +23,11 @@ pub struct PostgresMarker {
 
 impl PostgresMarker {
     pub fn new(resource: &Resource, secrets: &Secrets) -> PostgresMarker {
-        PostgresMarker {
-            resource: resource.clone(),
-            sessions: Sessions::new(resource, secrets),
-        }
+        PostgresMarker { resource: resource.clone(), sessions: Sessions::new(resource, secrets) }
     }
 
     async fn answer(&self, ask: Ask) -> Result<Told, Failure> {
-        let not_its_part = |ask| {
-            Err(Failure::NotItsPart {
-                kind: self.resource.kind,
-                ask,
-            })
-        };
+        let not_its_part = |ask| Err(Failure::NotItsPart { kind: self.resource.kind, ask });
         match ask {
             Ask::Attach { identity, adopt } => {
                 let mut lease = self.sessions.take().await?;
@@ -76,23 +68,13 @@ impl Driver for PostgresMarker {
 async fn fence(session: &Session, resource: &Resource, id: GlobalId) -> Result<Outcome, Failure> {
     let gtrid = id.to_bytes();
     let fence = Tables::of(resource).fence();
-    let row = session
-        .client
-        .query_typed_one(&fence, &[(&gtrid.as_slice(), Type::BYTEA)])
-        .await?;
+    let row = session.client.query_typed_one(&fence, &[(&gtrid.as_slice(), Type::BYTEA)]).await?;
     expect_setting("synchronous_commit", "on", row.try_get(1)?)?;
     expect_setting("transaction_isolation", "read committed", row.try_get(2)?)?;
-    expect_resource(
-        resource,
-        row.try_get::<_, Option<&str>>(3)?
-            .and_then(read_resource_id),
-    )?;
+    expect_resource(resource, row.try_get::<_, Option<&str>>(3)?.and_then(read_resource_id))?;
     match row.try_get(0)? {
         COMMITTED => Ok(Outcome::Committed),
         ROLLED_BACK => Ok(Outcome::RolledBack),
-        other => Err(Failure::RowUnreadable {
-            table: OUTCOME_TABLE,
-            found: String::from(other),
-        }),
+        other => Err(Failure::RowUnreadable { table: OUTCOME_TABLE, found: String::from(other) }),
     }
 }

@@ -55,11 +55,7 @@ impl Session {
                 debug!(resource = %name, %error, "connection lost");
             }
         });
-        Ok(Session {
-            client,
-            io,
-            idle_since: Instant::now(),
-        })
+        Ok(Session { client, io, idle_since: Instant::now() })
     }
 
     /// Connects to a registered resource: settings made and read back (P12), resource id compared (P3).
@@ -89,10 +85,7 @@ impl Session {
     }
 
     pub async fn check_resource(&self, resource: &Resource) -> Result<(), Failure> {
-        let row = self
-            .client
-            .query_typed_opt(&Tables::of(resource).select_resource_id(), &[])
-            .await?;
+        let row = self.client.query_typed_opt(&Tables::of(resource).select_resource_id(), &[]).await?;
         let found = match row {
             None => None,
             Some(row) => read_resource_id(row.try_get(0)?),
@@ -120,18 +113,10 @@ const READ_BACK: &str = "SELECT current_setting('synchronous_commit'), current_s
      pg_is_in_recovery(), current_setting('transaction_read_only')";
 
 /// A setting that does not hold, because something between us and the server shares connections, say.
-pub fn expect_setting(
-    name: &'static str,
-    wanted: &'static str,
-    found: &str,
-) -> Result<(), Failure> {
+pub fn expect_setting(name: &'static str, wanted: &'static str, found: &str) -> Result<(), Failure> {
     match found == wanted {
         true => Ok(()),
-        false => Err(Failure::Setting {
-            name,
-            wanted,
-            found: found.to_owned(),
-        }),
+        false => Err(Failure::Setting { name, wanted, found: found.to_owned() }),
     }
 }
 

@@ -39,21 +39,13 @@ impl Sessions {
     }
 
     pub async fn take(&self) -> Result<Lease<'_>, Failure> {
-        let room = self
-            .room
-            .acquire()
-            .await
-            .expect("the semaphore is never closed");
+        let room = self.room.acquire().await.expect("the semaphore is never closed");
         let idle = self.pop();
         let session = match idle {
             Some(session) => session,
             None => Session::open(&self.resource, &self.secrets).await?,
         };
-        Ok(Lease {
-            session,
-            home: self,
-            _room: room,
-        })
+        Ok(Lease { session, home: self, _room: room })
     }
 
     /// The server was lost or exchanged: what is idle is connected to what is no longer there.

@@ -20,9 +20,7 @@ pub async fn within_time(
     sessions: &Sessions,
     answer: impl Future<Output = Result<Told, Failure>>,
 ) -> Result<Told, CallFailed> {
-    let answer = timeout(CALL_TIMEOUT, answer)
-        .await
-        .unwrap_or(Err(Failure::TimedOut));
+    let answer = timeout(CALL_TIMEOUT, answer).await.unwrap_or(Err(Failure::TimedOut));
     answer.map_err(|failure| {
         if failure.is_loss_of_connection() {
             sessions.discard_idle();
@@ -60,19 +58,14 @@ pub async fn read_last_visit(
     identity: Identity,
 ) -> Result<Option<LastVisit>, Failure> {
     let coordinator = identity.coordinator.0.to_string();
-    let row = transaction
-        .query_typed_opt(&tables.select_last_visit(), &[(&coordinator, Type::TEXT)])
-        .await?;
+    let row = transaction.query_typed_opt(&tables.select_last_visit(), &[(&coordinator, Type::TEXT)]).await?;
     let Some(row) = row else { return Ok(None) };
     let (incarnation, epoch): (&str, &str) = (row.try_get(0)?, row.try_get(1)?);
     match last_visit(incarnation, epoch) {
         Some(visit) => Ok(Some(visit)),
         None => {
             let found = format!("incarnation {incarnation}, epoch {epoch}");
-            Err(Failure::RowUnreadable {
-                table: COORDINATOR_TABLE,
-                found,
-            })
+            Err(Failure::RowUnreadable { table: COORDINATOR_TABLE, found })
         }
     }
 }
@@ -83,18 +76,10 @@ pub async fn write_last_visit(
     identity: Identity,
 ) -> Result<(), Failure> {
     let coordinator = identity.coordinator.0.to_string();
-    let (incarnation, epoch) = (
-        incarnation_text(identity.incarnation),
-        identity.epoch.to_string(),
-    );
-    let row: [(&(dyn ToSql + Sync), Type); 3] = [
-        (&coordinator, Type::TEXT),
-        (&incarnation, Type::TEXT),
-        (&epoch, Type::TEXT),
-    ];
-    transaction
-        .execute_typed(&tables.write_last_visit(), &row)
-        .await?;
+    let (incarnation, epoch) = (incarnation_text(identity.incarnation), identity.epoch.to_string());
+    let row: [(&(dyn ToSql + Sync), Type); 3] =
+        [(&coordinator, Type::TEXT), (&incarnation, Type::TEXT), (&epoch, Type::TEXT)];
+    transaction.execute_typed(&tables.write_last_visit(), &row).await?;
     Ok(())
 }
 
@@ -109,11 +94,8 @@ pub async fn clear_markers(
     let (first, last) = (from.to_bytes(), through.to_bytes());
     let most = i64::from(CLEAR_ROWS);
     loop {
-        let range: [(&(dyn ToSql + Sync), Type); 3] = [
-            (&first.as_slice(), Type::BYTEA),
-            (&last.as_slice(), Type::BYTEA),
-            (&most, Type::INT8),
-        ];
+        let range: [(&(dyn ToSql + Sync), Type); 3] =
+            [(&first.as_slice(), Type::BYTEA), (&last.as_slice(), Type::BYTEA), (&most, Type::INT8)];
         let deleted = session.client.execute_typed(&clear, &range).await?;
         if deleted < u64::from(CLEAR_ROWS) {
             return Ok(());

@@ -7,9 +7,7 @@
 //! ```
 
 use handfast_coordinator_core::Resource;
-use handfast_protocol::marker::{
-    COMMITTED, COORDINATOR_TABLE, OUTCOME_TABLE, RESOURCE_TABLE, ROLLED_BACK,
-};
+use handfast_protocol::marker::{COMMITTED, COORDINATOR_TABLE, OUTCOME_TABLE, RESOURCE_TABLE, ROLLED_BACK};
 
 /// The three tables in one schema.
 #[derive(Debug, Clone)]
@@ -35,11 +33,7 @@ impl Tables {
 
     /// A table of the name that is there already stays as it is; [`Self::probes`] then tell whether it is one of ours.
     pub fn create(&self) -> String {
-        let Tables {
-            outcome,
-            resource,
-            coordinator,
-        } = self;
+        let Tables { outcome, resource, coordinator } = self;
         format!(
             "CREATE TABLE IF NOT EXISTS {outcome} (\
                gtrid bytea PRIMARY KEY, \
@@ -59,24 +53,9 @@ impl Tables {
     /// Each table with a statement that fails unless it has our columns.
     pub fn probes(&self) -> [(&'static str, String); 3] {
         [
-            (
-                OUTCOME_TABLE,
-                format!(
-                    "SELECT gtrid, outcome, asked, decided_at FROM {} LIMIT 0",
-                    self.outcome
-                ),
-            ),
-            (
-                RESOURCE_TABLE,
-                format!("SELECT one_row, resource_id FROM {} LIMIT 0", self.resource),
-            ),
-            (
-                COORDINATOR_TABLE,
-                format!(
-                    "SELECT coordinator, incarnation, epoch FROM {} LIMIT 0",
-                    self.coordinator
-                ),
-            ),
+            (OUTCOME_TABLE, format!("SELECT gtrid, outcome, asked, decided_at FROM {} LIMIT 0", self.outcome)),
+            (RESOURCE_TABLE, format!("SELECT one_row, resource_id FROM {} LIMIT 0", self.resource)),
+            (COORDINATOR_TABLE, format!("SELECT coordinator, incarnation, epoch FROM {} LIMIT 0", self.coordinator)),
         ]
     }
 
@@ -86,10 +65,7 @@ impl Tables {
 
     /// Keeps the id that is there. `$1`: a new one.
     pub fn insert_resource_id(&self) -> String {
-        format!(
-            "INSERT INTO {} (resource_id) VALUES ($1::text::uuid) ON CONFLICT DO NOTHING",
-            self.resource
-        )
+        format!("INSERT INTO {} (resource_id) VALUES ($1::text::uuid) ON CONFLICT DO NOTHING", self.resource)
     }
 
     /// Holds the row until the end of the transaction. `$1`: the coordinator.

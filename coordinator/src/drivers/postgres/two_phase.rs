@@ -7,9 +7,7 @@
 use async_trait::async_trait;
 use handfast_coordinator_core::{Ask, CallFailed, Resource, Told};
 use handfast_protocol::marker::{COMMITTED, OUTCOME_TABLE, ROLLED_BACK};
-use handfast_protocol::{
-    CoordinatorId, GlobalId, Heuristic, Incarnation, Outcome, PreparedName, ResourceName, Xid,
-};
+use handfast_protocol::{CoordinatorId, GlobalId, Heuristic, Incarnation, Outcome, PreparedName, ResourceName, Xid};
 use tokio_postgres::error::SqlState;
 use tokio_postgres::types::{ToSql, Type};
 
@@ -31,10 +29,7 @@ pub struct PostgresTwoPhase {
 
 impl PostgresTwoPhase {
     pub fn new(resource: &Resource, secrets: &Secrets) -> PostgresTwoPhase {
-        PostgresTwoPhase {
-            resource: resource.clone(),
-            sessions: Sessions::new(resource, secrets),
-        }
+        PostgresTwoPhase { resource: resource.clone(), sessions: Sessions::new(resource, secrets) }
     }
 
     async fn answer(&self, ask: Ask) -> Result<Told, Failure> {
@@ -42,8 +37,7 @@ impl PostgresTwoPhase {
             Ask::Attach { identity, adopt } => {
                 let mut lease = self.sessions.take().await?;
                 let slots = slots(&lease.session).await?;
-                let judged: Judgement =
-                    attach(&mut lease.session, &self.resource, identity, adopt).await?;
+                let judged: Judgement = attach(&mut lease.session, &self.resource, identity, adopt).await?;
                 lease.give_back();
                 Ok(judged.told(Some(slots)))
             }
@@ -61,18 +55,9 @@ impl PostgresTwoPhase {
                 lease.give_back();
                 Ok(Told::Done)
             }
-            Ask::Prepare { .. } => Err(Failure::NotItsPart {
-                kind: self.resource.kind,
-                ask: "prepare",
-            }),
-            Ask::Fence { .. } => Err(Failure::NotItsPart {
-                kind: self.resource.kind,
-                ask: "fence",
-            }),
-            Ask::Forget { .. } => Err(Failure::NotItsPart {
-                kind: self.resource.kind,
-                ask: "forget",
-            }),
+            Ask::Prepare { .. } => Err(Failure::NotItsPart { kind: self.resource.kind, ask: "prepare" }),
+            Ask::Fence { .. } => Err(Failure::NotItsPart { kind: self.resource.kind, ask: "fence" }),
+            Ask::Forget { .. } => Err(Failure::NotItsPart { kind: self.resource.kind, ask: "forget" }),
         }
     }
 
@@ -95,11 +80,7 @@ impl Driver for PostgresTwoPhase {
 /// P9: how many branches the server holds prepared at a time, ours and others'.
 async fn slots(session: &Session) -> Result<u32, Failure> {
     let setting = "SELECT current_setting('max_prepared_transactions')::int";
-    let slots: i32 = session
-        .client
-        .query_typed_one(setting, &[])
-        .await?
-        .try_get(0)?;
+    let slots: i32 = session.client.query_typed_one(setting, &[]).await?.try_get(0)?;
     match u32::try_from(slots) {
         Ok(0) | Err(_) => Err(Failure::NoPreparedTransactions),
         Ok(slots) => Ok(slots),
@@ -108,11 +89,7 @@ async fn slots(session: &Session) -> Result<u32, Failure> {
 
 /// D9: the branches in this database that bear the coordinator's identity, oldest first. Names that are not ours in every
 /// part belong to somebody else and are not reported, hence never touched.
-async fn scan(
-    session: &Session,
-    resource: &Resource,
-    coordinator: CoordinatorId,
-) -> Result<Vec<Xid>, Failure> {
+async fn scan(session: &Session, resource: &Resource, coordinator: CoordinatorId) -> Result<Vec<Xid>, Failure> {
     const NAMES: &str = "SELECT gid FROM pg_catalog.pg_prepared_xacts \
          WHERE database = current_database() AND left(gid, length($1)) = $1 ORDER BY prepared, gid LIMIT $2";
     let prefix = prefix_of(coordinator, resource);
@@ -130,20 +107,9 @@ async fn scan(
 
 /// What all names of this coordinator begin with: any of them, up to the end of the coordinator's id.
 fn prefix_of(coordinator: CoordinatorId, resource: &Resource) -> String {
-    let id = GlobalId {
-        coordinator,
-        incarnation: Incarnation(0),
-        epoch: 0,
-        sequence: 0,
-    };
-    let name = PreparedName {
-        id,
-        resource: resource.name.clone(),
-    }
-    .to_string();
-    let (ours, _) = name
-        .split_once('-')
-        .expect("a gtrid's parts are separated by dashes");
+    let id = GlobalId { coordinator, incarnation: Incarnation(0), epoch: 0, sequence: 0 };
+    let name = PreparedName { id, resource: resource.name.clone() }.to_string();
+    let (ours, _) = name.split_once('-').expect("a gtrid's parts are separated by dashes");
     format!("{ours}-")
 }
 
@@ -171,25 +137,15 @@ async fn finish(
 
 /// What became of a branch that is no longer prepared. PostgreSQL lets go of the name only after its commit is flushed and
 /// visible, so a plain SELECT that begins now sees it.
-async fn witness(
-    session: &Session,
-    resource: &Resource,
-    id: GlobalId,
-) -> Result<Option<Outcome>, Failure> {
+async fn witness(session: &Session, resource: &Resource, id: GlobalId) -> Result<Option<Outcome>, Failure> {
     let gtrid = id.to_bytes();
     let select = Tables::of(resource).select_outcome();
-    let row = session
-        .client
-        .query_typed_opt(&select, &[(&gtrid.as_slice(), Type::BYTEA)])
-        .await?;
+    let row = session.client.query_typed_opt(&select, &[(&gtrid.as_slice(), Type::BYTEA)]).await?;
     let Some(row) = row else { return Ok(None) };
     match row.try_get(0)? {
         COMMITTED => Ok(Some(Outcome::Committed)),
         ROLLED_BACK => Ok(Some(Outcome::RolledBack)),
-        other => Err(Failure::RowUnreadable {
-            table: OUTCOME_TABLE,
-            found: String::from(other),
-        }),
+        other => Err(Failure::RowUnreadable { table: OUTCOME_TABLE, found: String::from(other) }),
     }
 }
 
@@ -212,10 +168,7 @@ fn verdict(wanted: Outcome, witness: Option<Outcome>) -> Told {
 fn prepared_name(xid: &Xid) -> Result<PreparedName, Failure> {
     let parse = || {
         let resource = String::from_utf8(xid.bqual.as_bytes().to_vec()).ok()?;
-        Some(PreparedName {
-            id: GlobalId::try_from(xid).ok()?,
-            resource: ResourceName::new(resource).ok()?,
-        })
+        Some(PreparedName { id: GlobalId::try_from(xid).ok()?, resource: ResourceName::new(resource).ok()? })
     };
     parse().ok_or_else(|| Failure::ForeignBranch { xid: xid.clone() })
 }

@@ -25,9 +25,7 @@ pub type Client = ResourceManagerClient<Channel>;
 /// Connects, and no more.
 pub async fn connect(address: &str) -> Result<Client, Failure> {
     let endpoint = Endpoint::from_shared(check_address(address)?)?.timeout(STATEMENT_TIMEOUT);
-    let channel = endpoint
-        .connect_with_connector(OneConnection { used: false })
-        .await?;
+    let channel = endpoint.connect_with_connector(OneConnection { used: false }).await?;
     Ok(ResourceManagerClient::new(channel))
 }
 
@@ -42,11 +40,7 @@ pub enum Approach {
     Adopt,
 }
 
-pub async fn attach(
-    client: &mut Client,
-    identity: Identity,
-    approach: Approach,
-) -> Result<AttachReply, Failure> {
+pub async fn attach(client: &mut Client, identity: Identity, approach: Approach) -> Result<AttachReply, Failure> {
     let request = AttachRequest {
         coordinator: identity.coordinator.0.as_bytes().to_vec().into(),
         incarnation: identity.incarnation.0,
@@ -58,8 +52,7 @@ pub async fn attach(
 }
 
 pub fn resource_id(reply: &AttachReply) -> Result<ResourceId, Failure> {
-    let id = Uuid::from_slice(&reply.resource_id)
-        .map_err(|_| Malformed::ResourceId(reply.resource_id.len()))?;
+    let id = Uuid::from_slice(&reply.resource_id).map_err(|_| Malformed::ResourceId(reply.resource_id.len()))?;
     Ok(ResourceId(id))
 }
 
@@ -73,9 +66,7 @@ fn check_address(address: &str) -> Result<String, Failure> {
         _ => return Err(refused("its scheme is another")),
     }
     if url.password().is_some() || !url.username().is_empty() {
-        return Err(refused(
-            "it names a user or a password, which would be stored and shown",
-        ));
+        return Err(refused("it names a user or a password, which would be stored and shown"));
     }
     if url.host().is_none() || url.port().is_none() {
         return Err(refused("host or port is missing"));
@@ -104,24 +95,13 @@ impl Service<Uri> for OneConnection {
 
     fn call(&mut self, uri: Uri) -> Connecting {
         if std::mem::replace(&mut self.used, true) {
-            return Box::pin(async {
-                Err(io::Error::new(
-                    io::ErrorKind::NotConnected,
-                    "the connection was lost",
-                ))
-            });
+            return Box::pin(async { Err(io::Error::new(io::ErrorKind::NotConnected, "the connection was lost")) });
         }
         Box::pin(async move {
-            let host = uri
-                .host()
-                .unwrap_or_default()
-                .trim_start_matches('[')
-                .trim_end_matches(']');
+            let host = uri.host().unwrap_or_default().trim_start_matches('[').trim_end_matches(']');
             let port = uri.port_u16().unwrap_or_default();
             let connecting = TcpStream::connect((host, port));
-            let stream = timeout(CONNECT_TIMEOUT, connecting)
-                .await
-                .map_err(io::Error::from)??;
+            let stream = timeout(CONNECT_TIMEOUT, connecting).await.map_err(io::Error::from)??;
             stream.set_nodelay(true)?;
             Ok(TokioIo::new(stream))
         })
@@ -134,11 +114,7 @@ mod tests {
 
     #[test]
     fn an_address_names_host_and_port_and_nothing_that_would_be_ignored() {
-        for address in [
-            "http://127.0.0.1:7000",
-            "http://ledger.example:7000/",
-            "http://[::1]:7000",
-        ] {
+        for address in ["http://127.0.0.1:7000", "http://ledger.example:7000/", "http://[::1]:7000"] {
             assert!(check_address(address).is_ok(), "{address}");
         }
         let refused = [
@@ -151,10 +127,7 @@ mod tests {
         ];
         for address in refused {
             let text = check_address(address).unwrap_err().to_string();
-            assert!(
-                text.contains("http://HOST:PORT") && !text.contains("s3cret"),
-                "{address}: {text}"
-            );
+            assert!(text.contains("http://HOST:PORT") && !text.contains("s3cret"), "{address}: {text}");
         }
     }
 }

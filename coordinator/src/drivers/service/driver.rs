@@ -35,19 +35,11 @@ struct Link {
 
 impl Service {
     pub fn new(resource: &Resource) -> Service {
-        Service {
-            resource: resource.clone(),
-            link: Mutex::new(Link::default()),
-        }
+        Service { resource: resource.clone(), link: Mutex::new(Link::default()) }
     }
 
     async fn answer(&self, ask: Ask) -> Result<Told, Failure> {
-        let not_its_part = |ask| {
-            Err(Failure::NotItsPart {
-                kind: self.resource.kind,
-                ask,
-            })
-        };
+        let not_its_part = |ask| Err(Failure::NotItsPart { kind: self.resource.kind, ask });
         match ask {
             Ask::Attach { identity, adopt } => self.attach(identity, adopt).await,
             Ask::Scan { coordinator } => self.over(|client| scan(client, coordinator)).await,
@@ -78,16 +70,9 @@ impl Service {
     /// P3, for the core: on a fresh connection, since the operator may have exchanged the service.
     async fn attach(&self, identity: Identity, adopt: bool) -> Result<Told, Failure> {
         let mut link = self.link.lock().await;
-        *link = Link {
-            made: link.made + 1,
-            ..Link::default()
-        };
+        *link = Link { made: link.made + 1, ..Link::default() };
         let mut client = connect(&self.resource.address).await?;
-        let approach = if adopt {
-            Approach::Adopt
-        } else {
-            Approach::Again
-        };
+        let approach = if adopt { Approach::Adopt } else { Approach::Again };
         let reply = attach(&mut client, identity, approach).await?;
         self.check(&reply)?;
         match kind(&reply)? {
@@ -99,11 +84,7 @@ impl Service {
             Kind::UnknownCoordinator => Ok(Told::UnknownCoordinator),
             Kind::Ahead => {
                 let incarnation = Incarnation(reply.found_incarnation);
-                let found = Identity {
-                    incarnation,
-                    epoch: reply.found_epoch,
-                    ..identity
-                };
+                let found = Identity { incarnation, epoch: reply.found_epoch, ..identity };
                 Ok(Told::Ahead { found })
             }
         }
@@ -147,20 +128,13 @@ impl Service {
 #[async_trait]
 impl Driver for Service {
     async fn call(&self, ask: Ask) -> Result<Told, CallFailed> {
-        let answer = timeout(CALL_TIMEOUT, self.answer(ask))
-            .await
-            .unwrap_or(Err(Failure::TimedOut));
+        let answer = timeout(CALL_TIMEOUT, self.answer(ask)).await.unwrap_or(Err(Failure::TimedOut));
         answer.map_err(|failure| failure.at(&self.resource))
     }
 }
 
 async fn prepare(mut client: Client, xid: Xid) -> Result<Told, Failure> {
-    let reply = client
-        .prepare(v1::PrepareRequest {
-            xid: Some((&xid).into()),
-        })
-        .await?
-        .into_inner();
+    let reply = client.prepare(v1::PrepareRequest { xid: Some((&xid).into()) }).await?.into_inner();
     let vote = v1::PrepareVote::try_from(reply.vote).map_err(|_| Malformed::Vote(reply.vote))?;
     let vote = PrepareVote::try_from(vote)?;
     if vote == PrepareVote::Rollback {
@@ -170,31 +144,17 @@ async fn prepare(mut client: Client, xid: Xid) -> Result<Told, Failure> {
 }
 
 async fn commit(mut client: Client, xid: Xid) -> Result<Told, Failure> {
-    let reply = client
-        .commit(v1::CommitRequest {
-            xid: Some((&xid).into()),
-        })
-        .await?
-        .into_inner();
+    let reply = client.commit(v1::CommitRequest { xid: Some((&xid).into()) }).await?.into_inner();
     ended(reply.heuristic)
 }
 
 async fn rollback(mut client: Client, xid: Xid) -> Result<Told, Failure> {
-    let reply = client
-        .rollback(v1::RollbackRequest {
-            xid: Some((&xid).into()),
-        })
-        .await?
-        .into_inner();
+    let reply = client.rollback(v1::RollbackRequest { xid: Some((&xid).into()) }).await?.into_inner();
     ended(reply.heuristic)
 }
 
 async fn forget(mut client: Client, xid: Xid) -> Result<Told, Failure> {
-    client
-        .forget(v1::ForgetRequest {
-            xid: Some((&xid).into()),
-        })
-        .await?;
+    client.forget(v1::ForgetRequest { xid: Some((&xid).into()) }).await?;
     Ok(Told::Done)
 }
 
@@ -203,11 +163,7 @@ async fn scan(mut client: Client, coordinator: CoordinatorId) -> Result<Told, Fa
     let identity = coordinator.0.as_bytes().to_vec();
     let (mut xids, mut after) = (Vec::new(), None);
     while xids.len() < SCAN_BRANCHES {
-        let request = v1::RecoverRequest {
-            coordinator: identity.clone().into(),
-            after,
-            limit: SCAN_PAGE,
-        };
+        let request = v1::RecoverRequest { coordinator: identity.clone().into(), after, limit: SCAN_PAGE };
         let page = client.recover(request).await?.into_inner().xids;
         let last = page.len() < SCAN_PAGE as usize;
         after = page.last().cloned();
@@ -225,8 +181,7 @@ async fn scan(mut client: Client, coordinator: CoordinatorId) -> Result<Told, Fa
 }
 
 fn ended(heuristic: i32) -> Result<Told, Failure> {
-    let known = v1::Heuristic::try_from(heuristic)
-        .map_err(|_| Failure::UnknownAnswer { value: heuristic })?;
+    let known = v1::Heuristic::try_from(heuristic).map_err(|_| Failure::UnknownAnswer { value: heuristic })?;
     Ok(Option::<Heuristic>::from(known).map_or(Told::Done, Told::Heuristic))
 }
 

@@ -32,26 +32,18 @@ impl DatabaseFile {
     /// P15: an absolute path to a file that is there. It is opened for writing, or not at all.
     pub fn open(path: &Path) -> Result<DatabaseFile, Failure> {
         if !path.is_absolute() {
-            return Err(Failure::PathNotAbsolute {
-                path: path.to_owned(),
-            });
+            return Err(Failure::PathNotAbsolute { path: path.to_owned() });
         }
         let identity = FileIdentity::of(&metadata(path)?);
         let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(path, flags)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
-        let file = DatabaseFile {
-            connection,
-            path: path.to_owned(),
-            identity,
-        };
+        let file = DatabaseFile { connection, path: path.to_owned(), identity };
         // Between the look and the open.
         file.check_in_place()?;
         // SQLite opens what it may not write for reading, without a word.
         if file.connection.is_readonly(rusqlite::MAIN_DB)? {
-            return Err(Failure::FileReadOnly {
-                path: path.to_owned(),
-            });
+            return Err(Failure::FileReadOnly { path: path.to_owned() });
         }
         Ok(file)
     }
@@ -68,24 +60,16 @@ impl DatabaseFile {
     /// that the rollback journal is deleted from. Set and read back.
     pub fn make_durable(&self) -> Result<(), Failure> {
         let set_journal = "PRAGMA journal_mode = WAL";
-        let journal: String = self
-            .connection
-            .query_row(set_journal, [], |row| row.get(0))?;
+        let journal: String = self.connection.query_row(set_journal, [], |row| row.get(0))?;
         let (set, level, wanted) = match journal.eq_ignore_ascii_case("wal") {
             true => ("PRAGMA synchronous = FULL", 2, "FULL"),
             false => ("PRAGMA synchronous = EXTRA", 3, "EXTRA"),
         };
         self.connection.execute_batch(set)?;
-        let found: i64 = self
-            .connection
-            .query_row("PRAGMA synchronous", [], |row| row.get(0))?;
+        let found: i64 = self.connection.query_row("PRAGMA synchronous", [], |row| row.get(0))?;
         match found == level {
             true => Ok(()),
-            false => Err(Failure::Setting {
-                name: "synchronous",
-                wanted,
-                found: found.to_string(),
-            }),
+            false => Err(Failure::Setting { name: "synchronous", wanted, found: found.to_string() }),
         }
     }
 
@@ -93,9 +77,7 @@ impl DatabaseFile {
     pub fn check_in_place(&self) -> Result<(), Failure> {
         match FileIdentity::of(&metadata(&self.path)?) == self.identity {
             true => Ok(()),
-            false => Err(Failure::FileReplaced {
-                path: self.path.clone(),
-            }),
+            false => Err(Failure::FileReplaced { path: self.path.clone() }),
         }
     }
 
@@ -109,19 +91,12 @@ impl DatabaseFile {
 
     /// The id of the database; `None` where Handfast's tables are missing or empty.
     pub fn resource_id(&self) -> Result<Option<ResourceId>, Failure> {
-        let there: bool = self
-            .connection
-            .query_row(TABLE_EXISTS, [RESOURCE_TABLE], |row| row.get(0))?;
+        let there: bool = self.connection.query_row(TABLE_EXISTS, [RESOURCE_TABLE], |row| row.get(0))?;
         if !there {
             return Ok(None);
         }
-        let found: Option<String> = self
-            .connection
-            .query_row(SELECT_RESOURCE_ID, [], |row| row.get(0))
-            .optional()?;
-        Ok(found
-            .and_then(|text| Uuid::try_parse(&text).ok())
-            .map(ResourceId))
+        let found: Option<String> = self.connection.query_row(SELECT_RESOURCE_ID, [], |row| row.get(0)).optional()?;
+        Ok(found.and_then(|text| Uuid::try_parse(&text).ok()).map(ResourceId))
     }
 }
 
@@ -129,22 +104,15 @@ impl FileIdentity {
     #[cfg(unix)]
     fn of(metadata: &Metadata) -> FileIdentity {
         use std::os::unix::fs::MetadataExt;
-        FileIdentity {
-            device_and_inode: (metadata.dev(), metadata.ino()),
-        }
+        FileIdentity { device_and_inode: (metadata.dev(), metadata.ino()) }
     }
 
     #[cfg(not(unix))]
     fn of(metadata: &Metadata) -> FileIdentity {
-        FileIdentity {
-            created: metadata.created().ok(),
-        }
+        FileIdentity { created: metadata.created().ok() }
     }
 }
 
 fn metadata(path: &Path) -> Result<Metadata, Failure> {
-    std::fs::metadata(path).map_err(|cause| Failure::File {
-        path: path.to_owned(),
-        cause,
-    })
+    std::fs::metadata(path).map_err(|cause| Failure::File { path: path.to_owned(), cause })
 }

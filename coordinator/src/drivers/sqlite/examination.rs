@@ -25,20 +25,12 @@ fn look(path: &Path, registered: Option<&Resource>) -> Vec<Finding> {
     let shown = path.display();
     if !path.is_absolute() {
         let what = format!("{shown} is not an absolute path");
-        return vec![Finding::bad(
-            what,
-            "give the path from the root: the server has another working directory",
-        )];
+        return vec![Finding::bad(what, "give the path from the root: the server has another working directory")];
     }
     match std::fs::metadata(path) {
-        Ok(metadata) if metadata.is_file() => {
-            findings.push(Finding::good(format!("{shown} is there")))
-        }
+        Ok(metadata) if metadata.is_file() => findings.push(Finding::good(format!("{shown} is there"))),
         Ok(_) => {
-            return vec![Finding::bad(
-                format!("{shown} is not a file"),
-                "give the path of the database file itself",
-            )];
+            return vec![Finding::bad(format!("{shown} is not a file"), "give the path of the database file itself")];
         }
         Err(error) if error.kind() == std::io::ErrorKind::NotFound => {
             return vec![missing(path, registered)];
@@ -50,9 +42,7 @@ fn look(path: &Path, registered: Option<&Resource>) -> Vec<Finding> {
     }
     if let Err(failure) = look_inside(path, registered, &mut findings) {
         let remedy = match failure {
-            Failure::FileReadOnly { .. } => {
-                "SQLite keeps its log beside the file: both must be writable"
-            }
+            Failure::FileReadOnly { .. } => "SQLite keeps its log beside the file: both must be writable",
             _ => {
                 "check that the file is a SQLite database, and that the server's user may read and write it and its directory"
             }
@@ -81,15 +71,9 @@ fn missing(path: &Path, registered: Option<&Resource>) -> Finding {
     )
 }
 
-fn look_inside(
-    path: &Path,
-    registered: Option<&Resource>,
-    findings: &mut Vec<Finding>,
-) -> Result<(), Failure> {
+fn look_inside(path: &Path, registered: Option<&Resource>, findings: &mut Vec<Finding>) -> Result<(), Failure> {
     let file = DatabaseFile::open(path)?;
-    let journal: String = file
-        .connection
-        .query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
+    let journal: String = file.connection.query_row("PRAGMA journal_mode", [], |row| row.get(0))?;
     findings.push(Finding::good(match journal.to_ascii_lowercase().as_str() {
         "wal" => "it is a SQLite database in WAL mode".to_owned(),
         mode => format!("it is a SQLite database in {mode} mode; Handfast sets WAL where the file system allows it"),
@@ -97,10 +81,8 @@ fn look_inside(
     let Some(resource) = registered else {
         return Ok(());
     };
-    let add_again = format!(
-        "restore it, or remove the resource and add it again: handfast resource add {}",
-        resource.name
-    );
+    let add_again =
+        format!("restore it, or remove the resource and add it again: handfast resource add {}", resource.name);
     let mut whole = true;
     for (table, probe) in PROBES {
         let finding = table_finding(&file.connection, table, probe, &add_again)?;
@@ -113,19 +95,11 @@ fn look_inside(
     Ok(())
 }
 
-fn table_finding(
-    connection: &Connection,
-    table: &str,
-    probe: &str,
-    remedy: &str,
-) -> Result<Finding, Failure> {
+fn table_finding(connection: &Connection, table: &str, probe: &str, remedy: &str) -> Result<Finding, Failure> {
     let there: bool = connection.query_row(TABLE_EXISTS, [table], |row| row.get(0))?;
     let finding = match (there, connection.prepare(probe)) {
         (false, _) => Finding::bad(format!("table {table} is missing"), remedy),
-        (true, Err(error)) => Finding::bad(
-            format!("table {table} is not one of Handfast's: {error}"),
-            remedy,
-        ),
+        (true, Err(error)) => Finding::bad(format!("table {table} is not one of Handfast's: {error}"), remedy),
         (true, Ok(_)) => Finding::good(format!("table {table} is there")),
     };
     Ok(finding)

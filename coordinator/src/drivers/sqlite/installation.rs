@@ -17,11 +17,7 @@ use crate::drivers::attachment::Judgement;
 use crate::drivers::failure::Failure;
 use crate::drivers::registration::{InstallError, Installed, adopt_note};
 
-pub async fn install(
-    name: ResourceName,
-    address: &str,
-    identity: Identity,
-) -> Result<Installed, InstallError> {
+pub async fn install(name: ResourceName, address: &str, identity: Identity) -> Result<Installed, InstallError> {
     let address = address.to_owned();
     match spawn_blocking(move || make(name, address, identity)).await {
         Ok(made) => made,
@@ -29,21 +25,11 @@ pub async fn install(
     }
 }
 
-fn make(
-    name: ResourceName,
-    address: String,
-    identity: Identity,
-) -> Result<Installed, InstallError> {
+fn make(name: ResourceName, address: String, identity: Identity) -> Result<Installed, InstallError> {
     match make_tables(&name, Path::new(&address), identity) {
         Ok((resource_id, notes)) => {
             let kind = ResourceKind::SqliteMarker;
-            let resource = Resource {
-                name,
-                kind,
-                address,
-                resource_id,
-                schema: String::new(),
-            };
+            let resource = Resource { name, kind, address, resource_id, schema: String::new() };
             Ok(Installed { resource, notes })
         }
         Err(Stopped::ForeignTable(table)) => Err(InstallError::ForeignTable { name, table }),
@@ -62,28 +48,17 @@ impl<E: Into<Failure>> From<E> for Stopped {
     }
 }
 
-fn make_tables(
-    name: &ResourceName,
-    path: &Path,
-    identity: Identity,
-) -> Result<(ResourceId, Vec<String>), Stopped> {
+fn make_tables(name: &ResourceName, path: &Path, identity: Identity) -> Result<(ResourceId, Vec<String>), Stopped> {
     let mut notes = Vec::new();
-    if create_file(path).map_err(|cause| Failure::File {
-        path: path.to_owned(),
-        cause,
-    })? {
+    if create_file(path).map_err(|cause| Failure::File { path: path.to_owned(), cause })? {
         notes.push(format!("{} was not there and was created", path.display()));
     }
     let mut file = DatabaseFile::open(path)?;
     file.make_durable()?;
-    let transaction = file
-        .connection
-        .transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let transaction = file.connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     transaction.execute_batch(CREATE)?;
     for (table, probe) in PROBES {
-        transaction
-            .prepare(probe)
-            .map_err(|_| Stopped::ForeignTable(table))?;
+        transaction.prepare(probe).map_err(|_| Stopped::ForeignTable(table))?;
     }
     transaction.execute(INSERT_RESOURCE_ID, [Uuid::now_v7().to_string()])?;
     match Judgement::of(read_last_visit(&transaction, identity)?, identity, false) {
@@ -92,9 +67,7 @@ fn make_tables(
         Judgement::Ahead(_) => notes.push(adopt_note(name)),
     }
     transaction.commit()?;
-    let resource_id = file
-        .resource_id()?
-        .ok_or(Failure::WrongResource { found: None })?;
+    let resource_id = file.resource_id()?.ok_or(Failure::WrongResource { found: None })?;
     file.check_in_place()?;
     Ok((resource_id, notes))
 }
@@ -115,9 +88,7 @@ fn create_file(path: &Path) -> io::Result<bool> {
 
 #[cfg(unix)]
 fn sync_directory(path: &Path) -> io::Result<()> {
-    path.parent().map_or(Ok(()), |directory| {
-        std::fs::File::open(directory)?.sync_all()
-    })
+    path.parent().map_or(Ok(()), |directory| std::fs::File::open(directory)?.sync_all())
 }
 
 /// A directory cannot be flushed there; the file system journals its names.

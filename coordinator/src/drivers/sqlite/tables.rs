@@ -17,23 +17,13 @@ pub const CREATE: &str = "\
 
 /// Each table with a statement that cannot be prepared unless it has our columns.
 pub const PROBES: [(&str, &str); 3] = [
-    (
-        "handfast_outcome",
-        "SELECT gtrid, outcome, asked, decided_at FROM handfast_outcome",
-    ),
-    (
-        "handfast_resource",
-        "SELECT one_row, resource_id FROM handfast_resource",
-    ),
-    (
-        "handfast_coordinator",
-        "SELECT coordinator, incarnation, epoch FROM handfast_coordinator",
-    ),
+    ("handfast_outcome", "SELECT gtrid, outcome, asked, decided_at FROM handfast_outcome"),
+    ("handfast_resource", "SELECT one_row, resource_id FROM handfast_resource"),
+    ("handfast_coordinator", "SELECT coordinator, incarnation, epoch FROM handfast_coordinator"),
 ];
 
 /// `?1`: the name of a table.
-pub const TABLE_EXISTS: &str =
-    "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1)";
+pub const TABLE_EXISTS: &str = "SELECT EXISTS (SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = ?1)";
 
 pub const SELECT_RESOURCE_ID: &str = "SELECT resource_id FROM handfast_resource";
 
@@ -42,8 +32,7 @@ pub const INSERT_RESOURCE_ID: &str =
     "INSERT INTO handfast_resource (one_row, resource_id) VALUES (1, ?1) ON CONFLICT DO NOTHING";
 
 /// `?1`: the coordinator.
-pub const SELECT_LAST_VISIT: &str =
-    "SELECT incarnation, epoch FROM handfast_coordinator WHERE coordinator = ?1";
+pub const SELECT_LAST_VISIT: &str = "SELECT incarnation, epoch FROM handfast_coordinator WHERE coordinator = ?1";
 
 /// `?1`: the coordinator, `?2`: its incarnation, `?3`: its epoch.
 pub const WRITE_LAST_VISIT: &str = "\
@@ -69,18 +58,8 @@ mod tests {
     #[test]
     fn the_statements_use_the_words_that_client_and_coordinator_share() {
         let names = PROBES.map(|(table, _)| table);
-        assert_eq!(
-            names,
-            [
-                marker::OUTCOME_TABLE,
-                marker::RESOURCE_TABLE,
-                marker::COORDINATOR_TABLE
-            ]
-        );
-        for word in names
-            .into_iter()
-            .chain([marker::COMMITTED, marker::ROLLED_BACK])
-        {
+        assert_eq!(names, [marker::OUTCOME_TABLE, marker::RESOURCE_TABLE, marker::COORDINATOR_TABLE]);
+        for word in names.into_iter().chain([marker::COMMITTED, marker::ROLLED_BACK]) {
             assert!(CREATE.contains(word), "{word}");
         }
         assert!(FENCE.contains(marker::ROLLED_BACK) && CLEAR.contains(marker::COMMITTED));

@@ -54,11 +54,7 @@ pub enum Cause {
 
 impl DiskError {
     pub(crate) fn new(operation: Operation, file: &str, cause: Cause) -> Self {
-        DiskError {
-            operation,
-            file: file.to_owned(),
-            cause,
-        }
+        DiskError { operation, file: file.to_owned(), cause }
     }
 
     pub(crate) fn from_io(operation: Operation, file: &str, error: &io::Error) -> Self {
@@ -73,9 +69,7 @@ impl Cause {
             io::ErrorKind::AlreadyExists => Cause::AlreadyExists,
             io::ErrorKind::StorageFull | io::ErrorKind::QuotaExceeded => Cause::NoSpace,
             io::ErrorKind::UnexpectedEof => Cause::UnexpectedEnd,
-            kind => error
-                .raw_os_error()
-                .map_or(Cause::Kind(kind), Cause::System),
+            kind => error.raw_os_error().map_or(Cause::Kind(kind), Cause::System),
         }
     }
 }

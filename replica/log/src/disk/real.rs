@@ -30,29 +30,14 @@ impl RealDisk {
     /// The directory at `path`, made if it does not exist.
     pub fn open(path: &Path) -> Result<Self, DiskError> {
         let shown = path.to_string_lossy();
-        fs::create_dir_all(path)
-            .map_err(|error| DiskError::from_io(Operation::Create, &shown, &error))?;
-        let directory = File::open(path)
-            .map_err(|error| DiskError::from_io(Operation::Open, &shown, &error))?;
-        Ok(RealDisk {
-            path: path.to_owned(),
-            directory,
-        })
+        fs::create_dir_all(path).map_err(|error| DiskError::from_io(Operation::Create, &shown, &error))?;
+        let directory = File::open(path).map_err(|error| DiskError::from_io(Operation::Open, &shown, &error))?;
+        Ok(RealDisk { path: path.to_owned(), directory })
     }
 
-    fn file(
-        &self,
-        operation: Operation,
-        name: &str,
-        options: &OpenOptions,
-    ) -> Result<RealFile, DiskError> {
-        let file = options
-            .open(self.path.join(name))
-            .map_err(|error| DiskError::from_io(operation, name, &error))?;
-        Ok(RealFile {
-            name: name.to_owned(),
-            file,
-        })
+    fn file(&self, operation: Operation, name: &str, options: &OpenOptions) -> Result<RealFile, DiskError> {
+        let file = options.open(self.path.join(name)).map_err(|error| DiskError::from_io(operation, name, &error))?;
+        Ok(RealFile { name: name.to_owned(), file })
     }
 }
 
@@ -60,25 +45,15 @@ impl Disk for RealDisk {
     type File = RealFile;
 
     fn create(&self, name: &str) -> Result<RealFile, DiskError> {
-        self.file(
-            Operation::Create,
-            name,
-            OpenOptions::new().read(true).write(true).create_new(true),
-        )
+        self.file(Operation::Create, name, OpenOptions::new().read(true).write(true).create_new(true))
     }
 
     fn open(&self, name: &str) -> Result<RealFile, DiskError> {
-        self.file(
-            Operation::Open,
-            name,
-            OpenOptions::new().read(true).write(true),
-        )
+        self.file(Operation::Open, name, OpenOptions::new().read(true).write(true))
     }
 
     fn list(&self) -> Result<Vec<String>, DiskError> {
-        let failed = |error: io::Error| {
-            DiskError::from_io(Operation::List, &self.path.to_string_lossy(), &error)
-        };
+        let failed = |error: io::Error| DiskError::from_io(Operation::List, &self.path.to_string_lossy(), &error);
         let mut names = Vec::new();
         for entry in fs::read_dir(&self.path).map_err(failed)? {
             // A name that is not UTF-8 is none of ours.
@@ -91,8 +66,7 @@ impl Disk for RealDisk {
     }
 
     fn remove(&self, name: &str) -> Result<(), DiskError> {
-        fs::remove_file(self.path.join(name))
-            .map_err(|error| DiskError::from_io(Operation::Remove, name, &error))
+        fs::remove_file(self.path.join(name)).map_err(|error| DiskError::from_io(Operation::Remove, name, &error))
     }
 
     fn rename(&self, from: &str, to: &str) -> Result<(), DiskError> {
@@ -101,13 +75,9 @@ impl Disk for RealDisk {
     }
 
     fn sync_directory(&self) -> Result<(), DiskError> {
-        self.directory.sync_all().map_err(|error| {
-            DiskError::from_io(
-                Operation::SyncDirectory,
-                &self.path.to_string_lossy(),
-                &error,
-            )
-        })
+        self.directory
+            .sync_all()
+            .map_err(|error| DiskError::from_io(Operation::SyncDirectory, &self.path.to_string_lossy(), &error))
     }
 }
 
@@ -122,9 +92,7 @@ impl RealFile {
         let mut offset = 0;
         while offset < length {
             let step = (length - offset).min(ZERO_FILL_BYTES as u64);
-            self.file
-                .write_all_at(&zeros[..step as usize], offset)
-                .map_err(self.failed(Operation::Allocate))?;
+            self.file.write_all_at(&zeros[..step as usize], offset).map_err(self.failed(Operation::Allocate))?;
             offset += step;
         }
         Ok(())
@@ -133,15 +101,11 @@ impl RealFile {
 
 impl DiskFile for RealFile {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), DiskError> {
-        self.file
-            .write_all_at(bytes, offset)
-            .map_err(self.failed(Operation::Write))
+        self.file.write_all_at(bytes, offset).map_err(self.failed(Operation::Write))
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), DiskError> {
-        self.file
-            .read_exact_at(buffer, offset)
-            .map_err(self.failed(Operation::Read))
+        self.file.read_exact_at(buffer, offset).map_err(self.failed(Operation::Read))
     }
 
     fn sync_data(&self) -> Result<(), DiskError> {
@@ -157,10 +121,6 @@ impl DiskFile for RealFile {
     }
 
     fn length(&self) -> Result<u64, DiskError> {
-        Ok(self
-            .file
-            .metadata()
-            .map_err(self.failed(Operation::Length))?
-            .len())
+        Ok(self.file.metadata().map_err(self.failed(Operation::Length))?.len())
     }
 }

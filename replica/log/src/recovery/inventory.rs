@@ -40,20 +40,12 @@ impl Inventory {
     /// sequence, and so the very salt, of the next segment. They go first, as a full disk may need
     /// their room.
     pub(super) fn remove_spares<D: Disk>(&self, disk: &D) -> Result<(), DiskError> {
-        self.spares
-            .iter()
-            .try_for_each(|number| disk.remove(&FileName::Spare(*number).to_string()))
+        self.spares.iter().try_for_each(|number| disk.remove(&FileName::Spare(*number).to_string()))
     }
 
     /// A crash may bring a removed segment back; it is then left over again.
-    pub(super) fn remove_segments_but<D: Disk>(
-        &self,
-        disk: &D,
-        kept: &[Stored<D::File>],
-    ) -> Result<(), DiskError> {
+    pub(super) fn remove_segments_but<D: Disk>(&self, disk: &D, kept: &[Stored<D::File>]) -> Result<(), DiskError> {
         let kept: BTreeSet<Sequence> = kept.iter().map(|stored| stored.header.sequence).collect();
-        self.segments
-            .difference(&kept)
-            .try_for_each(|sequence| disk.remove(&sequence.file_name()))
+        self.segments.difference(&kept).try_for_each(|sequence| disk.remove(&sequence.file_name()))
     }
 }

@@ -38,8 +38,7 @@ impl<F: DiskFile> Stored<F> {
         // The link goes down, which also keeps this from going round for ever.
         match SegmentHeader::decode(&bytes) {
             Ok(header)
-                if header.sequence == sequence
-                    && header.previous.is_none_or(|link| link.sequence < sequence) =>
+                if header.sequence == sequence && header.previous.is_none_or(|link| link.sequence < sequence) =>
             {
                 Ok(Stored { header, file })
             }
@@ -49,11 +48,9 @@ impl<F: DiskFile> Stored<F> {
                 synced: SEGMENT_HEADER_BYTES,
                 damage: Damage::SegmentHeader,
             }),
-            Err(HeaderError::Newer { version }) => Err(OpenError::NewerFormat {
-                file: name,
-                found: version,
-                supported: FORMAT_VERSION,
-            }),
+            Err(HeaderError::Newer { version }) => {
+                Err(OpenError::NewerFormat { file: name, found: version, supported: FORMAT_VERSION })
+            }
         }
     }
 
@@ -79,27 +76,14 @@ impl<F: DiskFile> Stored<F> {
         if end < synced {
             return Err(self.corrupt(offset, synced, damage));
         }
-        let boundary = ends
-            .binary_search(&synced)
-            .map_err(|_| self.corrupt(synced, synced, Damage::Sequence))?;
+        let boundary = ends.binary_search(&synced).map_err(|_| self.corrupt(synced, synced, Damage::Sequence))?;
         let opening_end = ends.get(1).copied().unwrap_or(SEGMENT_HEADER_BYTES);
-        Ok(Survey {
-            opening_end,
-            synced,
-            synced_number: boundary as u64,
-            end,
-        })
+        Ok(Survey { opening_end, synced, synced_number: boundary as u64, end })
     }
 
     /// Replays the batches from `from`, the one with this number, to `end`. All of them were
     /// durable.
-    pub(super) fn replay(
-        &self,
-        number: u64,
-        from: u64,
-        end: u64,
-        catalog: &mut Catalog,
-    ) -> Result<(), OpenError> {
+    pub(super) fn replay(&self, number: u64, from: u64, end: u64, catalog: &mut Catalog) -> Result<(), OpenError> {
         self.each_batch(number, from, end, |batch| {
             for record in &batch.records {
                 self.check(&record.view, record.offset, catalog)?;
@@ -136,29 +120,13 @@ impl<F: DiskFile> Stored<F> {
         Ok(())
     }
 
-    pub(super) fn check(
-        &self,
-        view: &RecordView<'_>,
-        offset: u64,
-        catalog: &Catalog,
-    ) -> Result<(), OpenError> {
+    pub(super) fn check(&self, view: &RecordView<'_>, offset: u64, catalog: &Catalog) -> Result<(), OpenError> {
         let checked = catalog.standing().check_stored(view);
-        checked.map_err(|_| {
-            self.corrupt(
-                offset,
-                offset + framed_bytes(view.payload.len() as u64),
-                Damage::Sequence,
-            )
-        })
+        checked.map_err(|_| self.corrupt(offset, offset + framed_bytes(view.payload.len() as u64), Damage::Sequence))
     }
 
     fn corrupt(&self, offset: u64, synced: u64, damage: Damage) -> OpenError {
-        OpenError::Corrupt {
-            file: self.header.sequence.file_name(),
-            offset,
-            synced,
-            damage,
-        }
+        OpenError::Corrupt { file: self.header.sequence.file_name(), offset, synced, damage }
     }
 
     fn newer(&self, version: u8) -> OpenError {

@@ -29,11 +29,7 @@ struct Failure {
 
 impl<D: Disk> Rounds<D> {
     pub(super) fn new(chain: Chain<D>, shared: Arc<Shared>) -> Self {
-        Rounds {
-            chain,
-            shared,
-            places: Vec::new(),
-        }
+        Rounds { chain, shared, places: Vec::new() }
     }
 
     pub(super) fn run(mut self) {
@@ -61,16 +57,12 @@ impl<D: Disk> Rounds<D> {
 
     fn round(&mut self, round: Round) -> Result<(), Failure> {
         if let Err(cause) = self.write_and_sync(&round) {
-            return Err(Failure {
-                cause,
-                appends: round.appends,
-            });
+            return Err(Failure { cause, appends: round.appends });
         }
         for append in round.appends {
             (append.done)(Ok(()));
         }
-        self.after_round(round.lowest_live)
-            .map_err(Failure::between_rounds)
+        self.after_round(round.lowest_live).map_err(Failure::between_rounds)
     }
 
     fn write_and_sync(&mut self, round: &Round) -> Result<(), DiskError> {
@@ -128,10 +120,7 @@ impl<D: Disk> Rounds<D> {
 
 impl Failure {
     fn between_rounds(cause: DiskError) -> Self {
-        Failure {
-            cause,
-            appends: Vec::new(),
-        }
+        Failure { cause, appends: Vec::new() }
     }
 }
 

@@ -83,11 +83,7 @@ impl fmt::Debug for Pending {
 }
 
 impl Shared {
-    pub(super) fn new<D: Disk>(
-        chain: &Chain<D>,
-        catalog: Catalog,
-        failure: Option<DiskError>,
-    ) -> Self {
+    pub(super) fn new<D: Disk>(chain: &Chain<D>, catalog: Catalog, failure: Option<DiskError>) -> Self {
         let state = State {
             catalog,
             room: chain.room(),
@@ -111,23 +107,14 @@ impl Shared {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    pub(super) fn plan_read(
-        &self,
-        range: Range<u64>,
-        max_bytes: usize,
-    ) -> Result<ReadPlan, LogError> {
+    pub(super) fn plan_read(&self, range: Range<u64>, max_bytes: usize) -> Result<ReadPlan, LogError> {
         let state = self.lock();
         state.check_failure()?;
         Ok(state.catalog.plan_read(range, max_bytes))
     }
 
     /// Takes the records in, or hands the callback back with the reason.
-    pub(super) fn append(
-        &self,
-        records: Vec<Record>,
-        done: Done,
-        may_wait: bool,
-    ) -> Result<(), (LogError, Done)> {
+    pub(super) fn append(&self, records: Vec<Record>, done: Done, may_wait: bool) -> Result<(), (LogError, Done)> {
         let mut state = match self.wait_for_room(&records, may_wait) {
             Ok(state) => state,
             Err(error) => return Err((error, done)),
@@ -136,11 +123,7 @@ impl Shared {
         debug_assert_invariants(&state.catalog);
         state.pending_bytes += cost(&records);
         let was_idle = state.pending.is_empty();
-        state.pending.push(Pending {
-            records,
-            first_serial,
-            done,
-        });
+        state.pending.push(Pending { records, first_serial, done });
         drop(state);
         if was_idle {
             self.work.notify_one();
@@ -175,16 +158,10 @@ impl Shared {
             } else if chain.lacks_spare() {
                 (SPARE_RETRY, Work::AddSpare)
             } else {
-                state = self
-                    .work
-                    .wait(state)
-                    .unwrap_or_else(PoisonError::into_inner);
+                state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
-            let (woken, timeout) = self
-                .work
-                .wait_timeout(state, idle)
-                .unwrap_or_else(PoisonError::into_inner);
+            let (woken, timeout) = self.work.wait_timeout(state, idle).unwrap_or_else(PoisonError::into_inner);
             state = woken;
             if timeout.timed_out() && state.is_quiet() {
                 if matches!(work, Work::Mark) {
@@ -226,38 +203,26 @@ impl Shared {
     }
 
     /// Waits until the records may be taken in, and charges their room.
-    fn wait_for_room(
-        &self,
-        records: &[Record],
-        may_wait: bool,
-    ) -> Result<MutexGuard<'_, State>, LogError> {
+    fn wait_for_room(&self, records: &[Record], may_wait: bool) -> Result<MutexGuard<'_, State>, LogError> {
         let needed = cost(records);
         let mut state = self.lock();
         let mut refused_before = None;
         loop {
             state.check_open()?;
             check(&state.catalog, records, self.segment_bytes)?;
-            let overfull =
-                !state.pending.is_empty() && state.pending_bytes + needed > PENDING_BYTES_MAX;
+            let overfull = !state.pending.is_empty() && state.pending_bytes + needed > PENDING_BYTES_MAX;
             if !(overfull && may_wait) {
                 if state.room.admit(records) {
                     return Ok(state);
                 }
-                let refused =
-                    *refused_before.get_or_insert(state.spares_refused) < state.spares_refused;
+                let refused = *refused_before.get_or_insert(state.spares_refused) < state.spares_refused;
                 if refused || !may_wait {
-                    return Err(LogError::NoSpace {
-                        needed,
-                        headroom: state.room.headroom(),
-                    });
+                    return Err(LogError::NoSpace { needed, headroom: state.room.headroom() });
                 }
                 state.spare_wanted = true;
                 self.work.notify_one();
             }
-            state = self
-                .room
-                .wait(state)
-                .unwrap_or_else(PoisonError::into_inner);
+            state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
         }
     }
 }
@@ -265,31 +230,21 @@ impl Shared {
 impl State {
     fn check_failure(&self) -> Result<(), LogError> {
         match &self.failure {
-            Some(cause) => Err(LogError::Poisoned {
-                cause: cause.clone(),
-            }),
+            Some(cause) => Err(LogError::Poisoned { cause: cause.clone() }),
             None => Ok(()),
         }
     }
 
     fn check_open(&self) -> Result<(), LogError> {
         self.check_failure()?;
-        if self.stopping || self.ended {
-            Err(LogError::Closed)
-        } else {
-            Ok(())
-        }
+        if self.stopping || self.ended { Err(LogError::Closed) } else { Ok(()) }
     }
 
     fn take_round(&mut self, active: Sequence) -> Round {
         let appends = mem::take(&mut self.pending);
         let first_serial = appends.first().expect("a round has appends").first_serial;
         self.pending_bytes = 0;
-        Round {
-            appends,
-            first_serial,
-            lowest_live: self.catalog.lowest_live(active),
-        }
+        Round { appends, first_serial, lowest_live: self.catalog.lowest_live(active) }
     }
 
     fn is_quiet(&self) -> bool {

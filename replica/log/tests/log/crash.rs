@@ -5,9 +5,7 @@
 //! never appended, and what an open showed survives the next loss of power (P28, D12; crash points
 //! 33 to 35 and 51).
 
-use handfast_log::disk::{
-    Cause, Crash, Disk, DiskFile, Fault, SimulatedDisk, SplitMix64, Survival,
-};
+use handfast_log::disk::{Cause, Crash, Disk, DiskFile, Fault, SimulatedDisk, SplitMix64, Survival};
 use handfast_log::{Log, LogError, LogOptions, OpenError};
 
 use crate::model::{History, Model};
@@ -18,18 +16,10 @@ const STEPS: usize = 40;
 
 fn survivals(disk: &SimulatedDisk) -> Vec<Crash> {
     let pending = disk.pending_changes();
-    let mut crashes = vec![
-        Crash::ProcessKill,
-        Crash::PowerLoss(Survival::Nothing),
-        Crash::PowerLoss(Survival::Everything),
-    ];
+    let mut crashes =
+        vec![Crash::ProcessKill, Crash::PowerLoss(Survival::Nothing), Crash::PowerLoss(Survival::Everything)];
     crashes.extend((0..pending).map(|changes| Crash::PowerLoss(Survival::Prefix { changes })));
-    crashes.extend((0..pending).map(|changes| {
-        Crash::PowerLoss(Survival::Torn {
-            changes,
-            bytes: 100,
-        })
-    }));
+    crashes.extend((0..pending).map(|changes| Crash::PowerLoss(Survival::Torn { changes, bytes: 100 })));
     crashes.extend((0..4).map(|seed| Crash::PowerLoss(Survival::Sectors { seed })));
     crashes
 }
@@ -72,15 +62,15 @@ fn a_crash_at_every_change_keeps_what_was_synced() {
         for crash in survivals(&disk) {
             let mut disk = disk.fork();
             disk.crash(crash);
-            let log = Log::open(disk.clone(), SMALL)
-                .unwrap_or_else(|error| panic!("change {after}, {crash:?}: {error}"));
+            let log =
+                Log::open(disk.clone(), SMALL).unwrap_or_else(|error| panic!("change {after}, {crash:?}: {error}"));
             let found = Model::of(&log);
             check(&history, crash, &found);
             // P28: what an open shows is durable (crash point 51).
             drop(log);
             disk.crash(Crash::PowerLoss(Survival::Nothing));
-            let log = Log::open(disk, SMALL)
-                .unwrap_or_else(|error| panic!("change {after}, {crash:?}, again: {error}"));
+            let log =
+                Log::open(disk, SMALL).unwrap_or_else(|error| panic!("change {after}, {crash:?}, again: {error}"));
             assert_eq!(Model::of(&log), found, "change {after}, {crash:?}");
             crashes += 1;
         }
@@ -88,10 +78,7 @@ fn a_crash_at_every_change_keeps_what_was_synced() {
             break;
         }
     }
-    assert!(
-        crashes > 1000,
-        "the run must be long enough to mean something: {crashes}"
-    );
+    assert!(crashes > 1000, "the run must be long enough to mean something: {crashes}");
 }
 
 #[test]
@@ -101,8 +88,7 @@ fn a_crash_at_every_change_of_a_recovery_keeps_what_was_synced() {
     for first in survivals(&disk) {
         let mut crashed = disk.fork();
         crashed.crash(first);
-        let alone =
-            Model::of(&Log::open(crashed.fork(), SMALL).expect("a crash leaves a log that opens"));
+        let alone = Model::of(&Log::open(crashed.fork(), SMALL).expect("a crash leaves a log that opens"));
         for after in 0.. {
             let halting = crashed.fork();
             halting.plan(Fault::Halt { after });
@@ -110,9 +96,8 @@ fn a_crash_at_every_change_of_a_recovery_keeps_what_was_synced() {
             for second in survivals(&halting) {
                 let mut disk = halting.fork();
                 disk.crash(second);
-                let log = Log::open(disk, SMALL).unwrap_or_else(|error| {
-                    panic!("{first:?}, change {after}, {second:?}: {error}")
-                });
+                let log = Log::open(disk, SMALL)
+                    .unwrap_or_else(|error| panic!("{first:?}, change {after}, {second:?}: {error}"));
                 let found = Model::of(&log);
                 // A recovery that was cut short loses only what was never known to be durable.
                 if first == Crash::ProcessKill && second != Crash::ProcessKill && !opened {
@@ -145,8 +130,7 @@ fn a_spare_of_an_earlier_start_never_becomes_a_segment() {
         for seed in 0..64 {
             let mut disk = halted.fork();
             disk.crash(Crash::PowerLoss(Survival::Sectors { seed }));
-            let log = Log::open(disk, SMALL)
-                .unwrap_or_else(|error| panic!("change {after}, seed {seed}: {error}"));
+            let log = Log::open(disk, SMALL).unwrap_or_else(|error| panic!("change {after}, seed {seed}: {error}"));
             assert_eq!(Model::of(&log), Model::default());
         }
     }
@@ -163,13 +147,9 @@ fn live_and_die(seed: u64, lives: usize) {
             cache_bytes: 600,
             salt: workload.generator.below(2),
         };
-        disk.plan(Fault::Halt {
-            after: workload.generator.below(120),
-        });
+        disk.plan(Fault::Halt { after: workload.generator.below(120) });
         if workload.generator.below(4) == 0 {
-            disk.plan(Fault::SyncError {
-                nth: workload.generator.below(20),
-            });
+            disk.plan(Fault::SyncError { nth: workload.generator.below(20) });
         }
         let full = workload.generator.below(4) == 0;
         disk.set_capacity(full.then(|| 8192 + workload.generator.below(4) * 8192));
@@ -188,11 +168,7 @@ fn live_and_die(seed: u64, lives: usize) {
         copy.crash(Crash::PowerLoss(Survival::Nothing));
         let again = Log::open(copy, CHECKING)
             .unwrap_or_else(|error| panic!("seed {seed}, life {life}, {crash:?}, again: {error}"));
-        assert_eq!(
-            Model::of(&again),
-            found,
-            "seed {seed}, life {life}, {crash:?}"
-        );
+        assert_eq!(Model::of(&again), found, "seed {seed}, life {life}, {crash:?}");
         // What a loss of power left is durable; a kill makes nothing more so.
         if crash != Crash::ProcessKill {
             history = History::starting_at(found);
@@ -201,11 +177,7 @@ fn live_and_die(seed: u64, lives: usize) {
 }
 
 /// Other options than any life had: they may change with each start.
-const CHECKING: LogOptions = LogOptions {
-    segment_bytes: 8192,
-    cache_bytes: 0,
-    salt: 99,
-};
+const CHECKING: LogOptions = LogOptions { segment_bytes: 8192, cache_bytes: 0, salt: 99 };
 
 fn random_crash(generator: &mut SplitMix64, disk: &SimulatedDisk) -> Crash {
     let pending = disk.pending_changes() as u64 + 1;
@@ -213,16 +185,9 @@ fn random_crash(generator: &mut SplitMix64, disk: &SimulatedDisk) -> Crash {
         0 => return Crash::ProcessKill,
         1 => Survival::Nothing,
         2 => Survival::Everything,
-        3 => Survival::Prefix {
-            changes: generator.below(pending) as usize,
-        },
-        4 => Survival::Torn {
-            changes: generator.below(pending) as usize,
-            bytes: generator.below(2000) as usize,
-        },
-        _ => Survival::Sectors {
-            seed: generator.next_u64(),
-        },
+        3 => Survival::Prefix { changes: generator.below(pending) as usize },
+        4 => Survival::Torn { changes: generator.below(pending) as usize, bytes: generator.below(2000) as usize },
+        _ => Survival::Sectors { seed: generator.next_u64() },
     };
     Crash::PowerLoss(survival)
 }

@@ -47,17 +47,11 @@ impl Disk for GatedDisk {
     type File = GatedFile;
 
     fn create(&self, name: &str) -> Result<GatedFile, DiskError> {
-        Ok(GatedFile {
-            file: self.disk.create(name)?,
-            gate: self.gate.clone(),
-        })
+        Ok(GatedFile { file: self.disk.create(name)?, gate: self.gate.clone() })
     }
 
     fn open(&self, name: &str) -> Result<GatedFile, DiskError> {
-        Ok(GatedFile {
-            file: self.disk.open(name)?,
-            gate: self.gate.clone(),
-        })
+        Ok(GatedFile { file: self.disk.open(name)?, gate: self.gate.clone() })
     }
 
     fn list(&self) -> Result<Vec<String>, DiskError> {

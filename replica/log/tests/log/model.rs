@@ -17,14 +17,8 @@ pub struct Model {
 
 impl Model {
     pub fn of<D: Disk>(log: &Log<D>) -> Self {
-        let entries = log
-            .read(0..u64::MAX, usize::MAX)
-            .expect("what is there can be read");
-        assert_eq!(
-            log.first_index() + entries.len() as u64,
-            log.last_index() + 1,
-            "every index present is read"
-        );
+        let entries = log.read(0..u64::MAX, usize::MAX).expect("what is there can be read");
+        assert_eq!(log.first_index() + entries.len() as u64, log.last_index() + 1, "every index present is read");
         Model {
             entries: entries.into_iter().collect(),
             last_index: log.last_index(),
@@ -69,11 +63,7 @@ pub struct History {
 
 impl History {
     pub fn starting_at(state: Model) -> Self {
-        History {
-            states: vec![state],
-            durable: 0,
-            appended: 0,
-        }
+        History { states: vec![state], durable: 0, appended: 0 }
     }
 
     pub fn latest(&self) -> &Model {

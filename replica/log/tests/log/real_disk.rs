@@ -14,25 +14,14 @@ fn a_log_is_found_again_after_every_restart() {
     let open = |options| Log::open(RealDisk::open(&path).unwrap(), options).unwrap();
     let mut model = Model::default();
     for round in 0..6 {
-        let mut log = open(LogOptions {
-            segment_bytes: 4096 << (round % 3),
-            ..SMALL
-        });
+        let mut log = open(LogOptions { segment_bytes: 4096 << (round % 3), ..SMALL });
         assert_eq!(Model::of(&log), model);
         for _ in 0..30 {
             let index = log.last_index() + 1;
-            let mut records = vec![Record::Entry {
-                index,
-                payload: Bytes::from(vec![index as u8; 300]),
-            }];
+            let mut records = vec![Record::Entry { index, payload: Bytes::from(vec![index as u8; 300]) }];
             if index.is_multiple_of(7) {
-                records.push(Record::Purge {
-                    index: index - 5,
-                    payload: Bytes::from_static(b"purged"),
-                });
-                records.push(Record::State {
-                    payload: Bytes::from(index.to_string()),
-                });
+                records.push(Record::Purge { index: index - 5, payload: Bytes::from_static(b"purged") });
+                records.push(Record::State { payload: Bytes::from(index.to_string()) });
             }
             log.append(&records).unwrap();
             log.sync().unwrap();
@@ -47,11 +36,7 @@ fn a_log_is_found_again_after_every_restart() {
 fn a_flip_in_a_real_file_stops_the_start() {
     let directory = tempfile::tempdir().unwrap();
     let mut log = Log::open(RealDisk::open(directory.path()).unwrap(), SMALL).unwrap();
-    log.append(&[Record::Entry {
-        index: 1,
-        payload: Bytes::from_static(b"precious"),
-    }])
-    .unwrap();
+    log.append(&[Record::Entry { index: 1, payload: Bytes::from_static(b"precious") }]).unwrap();
     let end = log.sync().unwrap().offset;
     log.mark_synced().unwrap();
     drop(log);
@@ -59,10 +44,7 @@ fn a_flip_in_a_real_file_stops_the_start() {
     let file = disk.open("0000000000000001.log").unwrap();
     file.write_at(end - 8, b"q").unwrap();
     let refused = Log::open(disk, SMALL).unwrap_err();
-    assert!(
-        matches!(refused, OpenError::Corrupt { offset, .. } if offset == end - 32),
-        "{refused}"
-    );
+    assert!(matches!(refused, OpenError::Corrupt { offset, .. } if offset == end - 32), "{refused}");
 }
 
 #[test]
@@ -81,10 +63,7 @@ fn a_real_disk_says_what_the_trait_says() {
     let mut bytes = [1; 10];
     file.read_at(9_990, &mut bytes).unwrap();
     assert_eq!(bytes, [0; 10]);
-    assert_eq!(
-        file.read_at(9_995, &mut bytes).unwrap_err().cause,
-        Cause::UnexpectedEnd
-    );
+    assert_eq!(file.read_at(9_995, &mut bytes).unwrap_err().cause, Cause::UnexpectedEnd);
     file.write_at(5, b"hello").unwrap();
     file.sync_data().unwrap();
     disk.rename("b", "a").unwrap();
@@ -92,9 +71,5 @@ fn a_real_disk_says_what_the_trait_says() {
     assert_eq!(disk.list().unwrap(), ["a"]);
     disk.remove("a").unwrap();
     file.read_at(5, &mut bytes[..5]).unwrap();
-    assert_eq!(
-        &bytes[..5],
-        b"hello",
-        "who has a file open can still read it"
-    );
+    assert_eq!(&bytes[..5], b"hello", "who has a file open can still read it");
 }

@@ -8,10 +8,7 @@ use crate::model::Model;
 use crate::workload::SMALL;
 
 fn entry(index: u64) -> Record {
-    Record::Entry {
-        index,
-        payload: Bytes::from(format!("entry {index}")),
-    }
+    Record::Entry { index, payload: Bytes::from(format!("entry {index}")) }
 }
 
 /// A log of entries 1 and 2, synced, and 3, only appended.
@@ -47,17 +44,10 @@ fn a_tail_whose_sync_failed_survives_a_later_power_loss() {
     assert!(log.sync().is_err());
     let mut lost = disk.fork();
     lost.crash(Crash::PowerLoss(Survival::Everything));
-    assert_eq!(
-        Log::open(lost, SMALL).unwrap().last_index(),
-        2,
-        "the disk does not have entry 3"
-    );
+    assert_eq!(Log::open(lost, SMALL).unwrap().last_index(), 2, "the disk does not have entry 3");
 
     disk.crash(Crash::ProcessKill);
-    assert_eq!(
-        Model::of(&Log::open(disk.clone(), SMALL).unwrap()),
-        appended
-    );
+    assert_eq!(Model::of(&Log::open(disk.clone(), SMALL).unwrap()), appended);
     disk.crash(Crash::PowerLoss(Survival::Nothing));
     assert_eq!(Model::of(&Log::open(disk, SMALL).unwrap()), appended);
 }
@@ -68,11 +58,7 @@ fn the_tail_of_a_large_segment_is_copied_alone() {
     let mut disk = SimulatedDisk::new();
     let mut log = Log::open(disk.clone(), SMALL).unwrap();
     for index in 1..=10 {
-        log.append(&[Record::Entry {
-            index,
-            payload: Bytes::from(vec![index as u8; 200]),
-        }])
-        .unwrap();
+        log.append(&[Record::Entry { index, payload: Bytes::from(vec![index as u8; 200]) }]).unwrap();
         log.sync().unwrap();
     }
     log.append(&[entry(11)]).unwrap();
@@ -81,21 +67,11 @@ fn the_tail_of_a_large_segment_is_copied_alone() {
     assert!(log.sync().is_err());
     disk.crash(Crash::ProcessKill);
     let segments = |disk: &SimulatedDisk| {
-        disk.list()
-            .unwrap()
-            .into_iter()
-            .filter(|name| name.ends_with(".log"))
-            .collect::<Vec<_>>()
+        disk.list().unwrap().into_iter().filter(|name| name.ends_with(".log")).collect::<Vec<_>>()
     };
     assert_eq!(segments(&disk), ["0000000000000001.log"]);
-    assert_eq!(
-        Model::of(&Log::open(disk.clone(), SMALL).unwrap()),
-        appended
-    );
-    assert_eq!(
-        segments(&disk),
-        ["0000000000000001.log", "0000000000000002.log"]
-    );
+    assert_eq!(Model::of(&Log::open(disk.clone(), SMALL).unwrap()), appended);
+    assert_eq!(segments(&disk), ["0000000000000001.log", "0000000000000002.log"]);
     disk.crash(Crash::PowerLoss(Survival::Nothing));
     assert_eq!(Model::of(&Log::open(disk, SMALL).unwrap()), appended);
 }
@@ -106,11 +82,7 @@ fn a_segment_whose_name_is_not_durable_is_copied_whole() {
     let mut disk = SimulatedDisk::new();
     let mut log = Log::open(disk.clone(), SMALL).unwrap();
     for index in 1..=10 {
-        log.append(&[Record::Entry {
-            index,
-            payload: Bytes::from(vec![index as u8; 200]),
-        }])
-        .unwrap();
+        log.append(&[Record::Entry { index, payload: Bytes::from(vec![index as u8; 200]) }]).unwrap();
     }
     let appended = Model::of(&log);
     disk.crash(Crash::ProcessKill);
@@ -119,10 +91,7 @@ fn a_segment_whose_name_is_not_durable_is_copied_whole() {
     disk.plan(Fault::SyncError { nth: 2 });
     assert!(Log::open(disk.clone(), SMALL).is_err());
     disk.crash(Crash::ProcessKill);
-    assert_eq!(
-        Model::of(&Log::open(disk.clone(), SMALL).unwrap()),
-        appended
-    );
+    assert_eq!(Model::of(&Log::open(disk.clone(), SMALL).unwrap()), appended);
     disk.crash(Crash::PowerLoss(Survival::Nothing));
     assert_eq!(Model::of(&Log::open(disk, SMALL).unwrap()), appended);
 }
@@ -134,16 +103,8 @@ fn restarts_without_appends_do_not_take_more_and_more_space() {
     drop(log);
     for _ in 0..10 {
         disk.crash(Crash::ProcessKill);
-        assert_eq!(
-            Model::of(&Log::open(disk.clone(), SMALL).unwrap()),
-            appended
-        );
-        let segments = disk
-            .list()
-            .unwrap()
-            .into_iter()
-            .filter(|name| name.ends_with(".log"))
-            .count();
+        assert_eq!(Model::of(&Log::open(disk.clone(), SMALL).unwrap()), appended);
+        let segments = disk.list().unwrap().into_iter().filter(|name| name.ends_with(".log")).count();
         assert_eq!(segments, 1);
     }
 }

@@ -34,24 +34,12 @@ fn expected(parts: &[(usize, usize, u8)]) -> Option<Vec<u8>> {
 #[test]
 fn each_survival_keeps_what_it_says() {
     let cases = [
-        (
-            Crash::ProcessKill,
-            expected(&[(0, 1000, 1), (1000, 2000, 2)]),
-        ),
+        (Crash::ProcessKill, expected(&[(0, 1000, 1), (1000, 2000, 2)])),
         (Crash::PowerLoss(Survival::Nothing), expected(&[])),
+        (Crash::PowerLoss(Survival::Everything), expected(&[(0, 1000, 1), (1000, 2000, 2)])),
+        (Crash::PowerLoss(Survival::Prefix { changes: 1 }), expected(&[(0, 1024, 1)])),
         (
-            Crash::PowerLoss(Survival::Everything),
-            expected(&[(0, 1000, 1), (1000, 2000, 2)]),
-        ),
-        (
-            Crash::PowerLoss(Survival::Prefix { changes: 1 }),
-            expected(&[(0, 1024, 1)]),
-        ),
-        (
-            Crash::PowerLoss(Survival::Torn {
-                changes: 1,
-                bytes: 10,
-            }),
+            Crash::PowerLoss(Survival::Torn { changes: 1, bytes: 10 }),
             expected(&[(0, 1000, 1), (1000, 1010, 2), (1010, 1024, 1)]),
         ),
     ];
@@ -82,19 +70,11 @@ fn sectors_survive_by_their_own_coins_and_equally_for_equal_seeds() {
         let bytes = outcome();
         assert_eq!(bytes, outcome());
         // Sector by sector each byte is one that was written there at some time.
-        assert!(
-            bytes[..512]
-                .iter()
-                .all(|byte| *byte == bytes[0] && *byte <= 1)
-        );
+        assert!(bytes[..512].iter().all(|byte| *byte == bytes[0] && *byte <= 1));
         assert!(bytes[1024..1536].iter().all(|byte| *byte == bytes[1024]));
         seen.insert(bytes);
     }
-    assert!(
-        seen.len() > 8,
-        "the coins must fall in many ways: {}",
-        seen.len()
-    );
+    assert!(seen.len() > 8, "the coins must fall in many ways: {}", seen.len());
 }
 
 #[test]
@@ -129,10 +109,7 @@ fn a_failed_sync_loses_what_it_should_have_kept_and_the_next_one_lies() {
     let file = disk.open("f").unwrap();
     disk.plan(Fault::SyncError { nth: 0 });
     assert_eq!(file.sync_data().unwrap_err().cause, Cause::System(5));
-    assert_eq!(
-        contents(&disk, "f"),
-        expected(&[(0, 1000, 1), (1000, 2000, 2)])
-    );
+    assert_eq!(contents(&disk, "f"), expected(&[(0, 1000, 1), (1000, 2000, 2)]));
     file.sync_data().unwrap();
     disk.crash(Crash::PowerLoss(Survival::Everything));
     assert_eq!(contents(&disk, "f"), expected(&[]));
@@ -147,10 +124,7 @@ fn planned_faults_strike_once_and_at_their_turn() {
     disk.plan(Fault::ReadError { nth: 0 });
     assert!(file.read_at(0, &mut [0]).is_err());
     let write = |byte| file.write_at(0, &[byte; 8]).is_ok();
-    assert_eq!(
-        [write(3), write(4), write(5), write(6)],
-        [true, false, false, true]
-    );
+    assert_eq!([write(3), write(4), write(5), write(6)], [true, false, false, true]);
     disk.plan(Fault::ShortWrite { nth: 0, bytes: 3 });
     assert!(!write(7));
     assert_eq!(contents(&disk, "f").unwrap()[..8], [7, 7, 7, 6, 6, 6, 6, 6]);
@@ -162,17 +136,10 @@ fn a_halted_machine_does_nothing_until_it_crashes() {
     let file = disk.open("f").unwrap();
     disk.plan(Fault::Halt { after: 1 });
     file.write_at(0, &[9]).unwrap();
-    let refused = [
-        file.write_at(0, &[9]),
-        file.sync_data(),
-        disk.sync_directory(),
-        disk.list().map(|_| ()),
-        disk.remove("f"),
-    ];
+    let refused =
+        [file.write_at(0, &[9]), file.sync_data(), disk.sync_directory(), disk.list().map(|_| ()), disk.remove("f")];
     assert!(
-        refused.iter().all(|answer| answer
-            .as_ref()
-            .is_err_and(|error| error.cause == Cause::Crashed)),
+        refused.iter().all(|answer| answer.as_ref().is_err_and(|error| error.cause == Cause::Crashed)),
         "{refused:?}"
     );
     disk.crash(Crash::ProcessKill);
@@ -198,8 +165,5 @@ fn a_fork_is_a_disk_of_its_own() {
     let mut fork = disk.fork();
     fork.crash(Crash::PowerLoss(Survival::Nothing));
     assert_eq!(contents(&fork, "f"), expected(&[]));
-    assert_eq!(
-        contents(&disk, "f"),
-        expected(&[(0, 1000, 1), (1000, 2000, 2)])
-    );
+    assert_eq!(contents(&disk, "f"), expected(&[(0, 1000, 1), (1000, 2000, 2)]));
 }

@@ -7,11 +7,7 @@ use handfast_log::{Log, LogError, LogOptions, Record};
 use crate::model::{History, Model};
 
 /// Small segments, so that a short run changes them often.
-pub const SMALL: LogOptions = LogOptions {
-    segment_bytes: 4096,
-    cache_bytes: 1024,
-    salt: 7,
-};
+pub const SMALL: LogOptions = LogOptions { segment_bytes: 4096, cache_bytes: 1024, salt: 7 };
 
 /// Draws what to do next. No payload is ever drawn twice, so whatever comes back wrongly is told
 /// apart.
@@ -23,10 +19,7 @@ pub struct Workload {
 
 impl Workload {
     pub fn new(seed: u64) -> Self {
-        Workload {
-            generator: SplitMix64::new(seed),
-            drawn: 0,
-        }
+        Workload { generator: SplitMix64::new(seed), drawn: 0 }
     }
 
     pub fn payload(&mut self) -> Bytes {
@@ -63,33 +56,21 @@ impl Workload {
     fn record(&mut self, at: &Model) -> Record {
         let present = at.last_index - at.purged_index();
         match self.generator.below(20) {
-            0 | 1 => Record::State {
-                payload: self.small_payload(),
-            },
-            2 => Record::TruncateAfter {
-                index: at.purged_index() + self.generator.below(present + 1),
-            },
+            0 | 1 => Record::State { payload: self.small_payload() },
+            2 => Record::TruncateAfter { index: at.purged_index() + self.generator.below(present + 1) },
             3 | 4 => Record::Purge {
                 index: at.purged_index() + self.generator.below(present + 1),
                 payload: self.small_payload(),
             },
-            5 if self.generator.below(8) == 0 => Record::Purge {
-                index: at.last_index + self.generator.below(3),
-                payload: self.small_payload(),
-            },
-            _ => Record::Entry {
-                index: at.last_index + 1,
-                payload: self.payload(),
-            },
+            5 if self.generator.below(8) == 0 => {
+                Record::Purge { index: at.last_index + self.generator.below(3), payload: self.small_payload() }
+            }
+            _ => Record::Entry { index: at.last_index + 1, payload: self.payload() },
         }
     }
 
     /// One step: an append, and mostly a sync, sometimes a marker.
-    pub fn step(
-        &mut self,
-        log: &mut Log<SimulatedDisk>,
-        history: &mut History,
-    ) -> Result<(), LogError> {
+    pub fn step(&mut self, log: &mut Log<SimulatedDisk>, history: &mut History) -> Result<(), LogError> {
         let records = self.records(history.latest());
         history.tried(&records);
         match log.append(&records) {

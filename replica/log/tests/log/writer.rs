@@ -16,10 +16,7 @@ use crate::workload::{SMALL, Workload};
 const PATIENCE: Duration = Duration::from_secs(60);
 
 fn entry(index: u64, bytes: usize) -> Record {
-    Record::Entry {
-        index,
-        payload: Bytes::from(vec![index as u8; bytes]),
-    }
+    Record::Entry { index, payload: Bytes::from(vec![index as u8; bytes]) }
 }
 
 fn start(disk: &SimulatedDisk, options: LogOptions) -> LogWriter {
@@ -30,24 +27,11 @@ fn start(disk: &SimulatedDisk, options: LogOptions) -> LogWriter {
 fn gated(disk: &SimulatedDisk, options: LogOptions) -> (LogWriter, Keeper) {
     let (arrived, hears) = channel();
     let (lets, passes) = channel();
-    let gate = Arc::new(Gate {
-        arrived,
-        passes: Mutex::new(passes),
-    });
-    let keeper = Keeper {
-        arrived: hears,
-        passes: lets,
-    };
+    let gate = Arc::new(Gate { arrived, passes: Mutex::new(passes) });
+    let keeper = Keeper { arrived: hears, passes: lets };
     // The syncs of the open: the spare, the segment, and one more spare.
     (0..3).for_each(|_| keeper.let_one_pass());
-    let log = Log::open(
-        GatedDisk {
-            disk: disk.clone(),
-            gate,
-        },
-        options,
-    )
-    .unwrap();
+    let log = Log::open(GatedDisk { disk: disk.clone(), gate }, options).unwrap();
     (0..3).for_each(|_| keeper.wait_for_a_sync());
     (LogWriter::start(log), keeper)
 }
@@ -95,15 +79,8 @@ fn what_arrives_during_a_sync_shares_the_next_one() {
     assert_eq!(notes.take(1), [(1, Ok(()))]);
     assert!(notes.is_empty());
     keeper.let_one_pass();
-    assert_eq!(
-        notes.take(19),
-        (2..=20).map(|number| (number, Ok(()))).collect::<Vec<_>>()
-    );
-    assert_eq!(
-        (disk.writes() - writes, disk.syncs() - syncs),
-        (1, 2),
-        "nineteen appends took one write and one sync"
-    );
+    assert_eq!(notes.take(19), (2..=20).map(|number| (number, Ok(()))).collect::<Vec<_>>());
+    assert_eq!((disk.writes() - writes, disk.syncs() - syncs), (1, 2), "nineteen appends took one write and one sync");
     drop(keeper);
 }
 
@@ -111,35 +88,17 @@ fn what_arrives_during_a_sync_shares_the_next_one() {
 fn entries_are_readable_as_soon_as_append_returns_and_no_reader_waits_for_a_sync() {
     let disk = SimulatedDisk::new();
     // No cache: what is not written is readable nevertheless.
-    let (log, keeper) = gated(
-        &disk,
-        LogOptions {
-            cache_bytes: 0,
-            ..SMALL
-        },
-    );
+    let (log, keeper) = gated(&disk, LogOptions { cache_bytes: 0, ..SMALL });
     let notes = Notes::new();
-    log.append(
-        vec![
-            entry(1, 10),
-            Record::State {
-                payload: Bytes::from_static(b"s"),
-            },
-        ],
-        notes.done(1),
-    );
+    log.append(vec![entry(1, 10), Record::State { payload: Bytes::from_static(b"s") }], notes.done(1));
     keeper.wait_for_a_sync();
     log.append(vec![entry(2, 20), entry(3, 30)], notes.done(2));
     // The first entry comes from the file, the others from memory; the sync still stands at the
     // gate.
-    let expected: Vec<(u64, Bytes)> = (1..=3)
-        .map(|index| (index, Bytes::from(vec![index as u8; 10 * index as usize])))
-        .collect();
+    let expected: Vec<(u64, Bytes)> =
+        (1..=3).map(|index| (index, Bytes::from(vec![index as u8; 10 * index as usize]))).collect();
     assert_eq!(log.read(0..9, usize::MAX).unwrap(), expected);
-    assert_eq!(
-        (log.first_index(), log.last_index(), log.state()),
-        (1, 3, Some(Bytes::from_static(b"s")))
-    );
+    assert_eq!((log.first_index(), log.last_index(), log.state()), (1, 3, Some(Bytes::from_static(b"s"))));
     assert_eq!(log.bytes_since(1), 2 * 24 + 24 + 32);
     assert!(notes.is_empty());
     drop(keeper);
@@ -150,25 +109,13 @@ fn entries_are_readable_as_soon_as_append_returns_and_no_reader_waits_for_a_sync
 #[test]
 fn an_index_taken_again_during_a_write_reads_as_the_later_entry() {
     let disk = SimulatedDisk::new();
-    let (log, keeper) = gated(
-        &disk,
-        LogOptions {
-            cache_bytes: 0,
-            ..SMALL
-        },
-    );
+    let (log, keeper) = gated(&disk, LogOptions { cache_bytes: 0, ..SMALL });
     let notes = Notes::new();
     log.append(vec![entry(1, 10), entry(2, 10)], notes.done(1));
     keeper.wait_for_a_sync();
     let later = Bytes::from_static(b"the later one");
     log.append(
-        vec![
-            Record::TruncateAfter { index: 1 },
-            Record::Entry {
-                index: 2,
-                payload: later.clone(),
-            },
-        ],
+        vec![Record::TruncateAfter { index: 1 }, Record::Entry { index: 2, payload: later.clone() }],
         notes.done(2),
     );
     drop(keeper);
@@ -196,13 +143,7 @@ fn what_was_answered_survives_a_power_loss() {
 #[test]
 fn many_threads_append_through_one_log() {
     let disk = SimulatedDisk::new();
-    let log = start(
-        &disk,
-        LogOptions {
-            segment_bytes: 65_536,
-            ..SMALL
-        },
-    );
+    let log = start(&disk, LogOptions { segment_bytes: 65_536, ..SMALL });
     let next = Arc::new(Mutex::new(1));
     let threads: Vec<_> = (0..8)
         .map(|_| {
@@ -216,15 +157,9 @@ fn many_threads_append_through_one_log() {
                         let mut next = next.lock().unwrap();
                         let mut records = vec![entry(*next, 100)];
                         if *next % 50 == 0 {
-                            records.push(Record::Purge {
-                                index: *next - 20,
-                                payload: Bytes::new(),
-                            });
+                            records.push(Record::Purge { index: *next - 20, payload: Bytes::new() });
                         }
-                        log.append(
-                            records,
-                            Box::new(move |result| sender.send(result).unwrap()),
-                        );
+                        log.append(records, Box::new(move |result| sender.send(result).unwrap()));
                         *next += 1;
                     }
                     assert_eq!(receiver.recv().unwrap(), Ok(()));
@@ -234,9 +169,7 @@ fn many_threads_append_through_one_log() {
             })
         })
         .collect();
-    threads
-        .into_iter()
-        .for_each(|thread| thread.join().unwrap());
+    threads.into_iter().for_each(|thread| thread.join().unwrap());
     assert_eq!((log.first_index(), log.last_index()), (1581, 1600));
     log.shutdown();
     assert_eq!(Log::open(disk, SMALL).unwrap().last_index(), 1600);
@@ -254,9 +187,7 @@ fn d12_a_failed_sync_answers_all_that_wait_and_every_later_call() {
     disk.plan(Fault::SyncError { nth: 0 });
     drop(keeper);
     let answers = notes.take(3);
-    let Err(LogError::Disk(cause)) = answers[0].1.clone() else {
-        panic!("{answers:?}")
-    };
+    let Err(LogError::Disk(cause)) = answers[0].1.clone() else { panic!("{answers:?}") };
     assert_eq!(cause.cause, Cause::System(5));
     let poisoned = Err(LogError::Poisoned { cause });
     assert_eq!(answers[1..], [(2, poisoned.clone()), (3, poisoned.clone())]);
@@ -264,11 +195,7 @@ fn d12_a_failed_sync_answers_all_that_wait_and_every_later_call() {
     assert_eq!(log.read(1..2, 10).map(|_| ()), poisoned);
     log.shutdown();
     disk.crash(Crash::PowerLoss(Survival::Everything));
-    assert_eq!(
-        Log::open(disk, SMALL).unwrap().last_index(),
-        0,
-        "what no sync answered was answered to nobody"
-    );
+    assert_eq!(Log::open(disk, SMALL).unwrap().last_index(), 0, "what no sync answered was answered to nobody");
 }
 
 #[test]
@@ -278,10 +205,7 @@ fn a_log_that_failed_before_its_thread_started_stays_failed() {
     disk.plan(Fault::WriteError { nth: 0 });
     assert!(log.append(&[entry(1, 1)]).is_err());
     let log = LogWriter::start(log);
-    assert!(matches!(
-        log.append_blocking(vec![entry(1, 1)]),
-        Err(LogError::Poisoned { .. })
-    ));
+    assert!(matches!(log.append_blocking(vec![entry(1, 1)]), Err(LogError::Poisoned { .. })));
 }
 
 #[test]
@@ -296,20 +220,9 @@ fn p18_a_full_disk_refuses_and_the_log_goes_on() {
             Err(refused) => break refused,
         }
     };
-    assert!(
-        matches!(refused, LogError::NoSpace { needed: 568, .. }),
-        "{refused}"
-    );
-    assert_eq!(
-        log.last_index(),
-        index - 1,
-        "what was refused was not taken in"
-    );
-    log.append_blocking(vec![Record::Purge {
-        index: index - 1,
-        payload: Bytes::new(),
-    }])
-    .unwrap();
+    assert!(matches!(refused, LogError::NoSpace { needed: 568, .. }), "{refused}");
+    assert_eq!(log.last_index(), index - 1, "what was refused was not taken in");
+    log.append_blocking(vec![Record::Purge { index: index - 1, payload: Bytes::new() }]).unwrap();
     // The segments go back after the purge was answered; the next append waits for them if it must.
     log.append_blocking(vec![entry(index, 500)]).unwrap();
     // Room that the operator makes is found without a restart.
@@ -325,11 +238,7 @@ fn p18_headroom_grows_when_segments_come_back() {
     let log = start(&disk, SMALL);
     (1..=10).for_each(|index| log.append_blocking(vec![entry(index, 1000)]).unwrap());
     let before = log.headroom();
-    log.append_blocking(vec![Record::Purge {
-        index: 10,
-        payload: Bytes::new(),
-    }])
-    .unwrap();
+    log.append_blocking(vec![Record::Purge { index: 10, payload: Bytes::new() }]).unwrap();
     let deadline = Instant::now() + PATIENCE;
     while log.headroom() <= before {
         assert!(Instant::now() < deadline, "the room never came back");
@@ -343,16 +252,7 @@ fn refused_records_run_their_callback_at_once_and_take_no_index() {
     let log = start(&disk, SMALL);
     let notes = Notes::new();
     log.append(vec![entry(2, 10)], notes.done(1));
-    assert_eq!(
-        notes.take(1),
-        [(
-            1,
-            Err(LogError::OutOfOrder {
-                expected: 1,
-                found: 2
-            })
-        )]
-    );
+    assert_eq!(notes.take(1), [(1, Err(LogError::OutOfOrder { expected: 1, found: 2 }))]);
     assert_eq!(log.append_blocking(vec![entry(1, 10)]), Ok(()));
 }
 
@@ -377,17 +277,11 @@ fn a_shutdown_makes_durable_what_was_taken_in_and_closes() {
     let mut disk = SimulatedDisk::new();
     let log = start(&disk, SMALL);
     let notes = Notes::new();
-    log.append(
-        (1..=5).map(|index| entry(index, 10)).collect(),
-        notes.done(1),
-    );
+    log.append((1..=5).map(|index| entry(index, 10)).collect(), notes.done(1));
     log.shutdown();
     log.shutdown();
     assert_eq!(notes.take(1), [(1, Ok(()))]);
-    assert_eq!(
-        log.append_blocking(vec![entry(6, 10)]),
-        Err(LogError::Closed)
-    );
+    assert_eq!(log.append_blocking(vec![entry(6, 10)]), Err(LogError::Closed));
     disk.crash(Crash::PowerLoss(Survival::Nothing));
     // P28: the last batch is named too.
     let end = 64 + 40 + 40 + 5 * (24 + 16);
@@ -423,10 +317,7 @@ fn a_callback_that_panics_closes_the_log() {
     log.append(vec![entry(2, 10)], notes.done(2));
     drop(keeper);
     assert_eq!(notes.take(1), [(2, Err(LogError::Closed))]);
-    assert_eq!(
-        log.append_blocking(vec![entry(3, 10)]),
-        Err(LogError::Closed)
-    );
+    assert_eq!(log.append_blocking(vec![entry(3, 10)]), Err(LogError::Closed));
     log.shutdown();
 }
 

@@ -60,16 +60,8 @@ impl RaftLogStorage<TypeConfig> for Gapped {
         let entries: Vec<Entry> = entries.into_iter().collect();
         let first = entries[0].log_id.index;
         if self.store.log.last_index() == 0 && first > 0 {
-            let payload = encode_log_id(&LogIdRecord {
-                term: 0,
-                index: first - 1,
-            });
-            self.store
-                .write_durably(Record::Purge {
-                    index: first,
-                    payload,
-                })
-                .await?;
+            let payload = encode_log_id(&LogIdRecord { term: 0, index: first - 1 });
+            self.store.write_durably(Record::Purge { index: first, payload }).await?;
             self.begins_after = first;
         }
         self.store.append(entries, done).await
@@ -103,10 +95,7 @@ impl RaftSnapshotBuilder<TypeConfig> for InMemoryBuilder {
     type SnapshotData = MarkOnly;
 
     async fn build_snapshot(&mut self) -> Result<MarkSnapshot, io::Error> {
-        Ok(Snapshot {
-            meta: self.mark.clone(),
-            snapshot: MarkOnly,
-        })
+        Ok(Snapshot { meta: self.mark.clone(), snapshot: MarkOnly })
     }
 }
 
@@ -115,10 +104,7 @@ impl RaftStateMachine<TypeConfig> for InMemory {
     type SnapshotBuilder = InMemoryBuilder;
 
     async fn applied_state(&mut self) -> Result<(Option<LogId>, StoredMembership), io::Error> {
-        Ok((
-            self.applied.last_log_id,
-            self.applied.last_membership.clone(),
-        ))
+        Ok((self.applied.last_log_id, self.applied.last_membership.clone()))
     }
 
     async fn apply<S>(&mut self, mut entries: S) -> Result<(), io::Error>
@@ -138,9 +124,7 @@ impl RaftStateMachine<TypeConfig> for InMemory {
 
     async fn get_snapshot_builder(&mut self) -> InMemoryBuilder {
         self.snapshot = Some(self.applied.clone());
-        InMemoryBuilder {
-            mark: self.applied.clone(),
-        }
+        InMemoryBuilder { mark: self.applied.clone() }
     }
 
     async fn install_snapshot(&mut self, mark: &Mark, _data: MarkOnly) -> Result<(), io::Error> {
@@ -150,10 +134,7 @@ impl RaftStateMachine<TypeConfig> for InMemory {
     }
 
     async fn get_current_snapshot(&mut self) -> Result<Option<MarkSnapshot>, io::Error> {
-        Ok(self.snapshot.clone().map(|meta| Snapshot {
-            meta,
-            snapshot: MarkOnly,
-        }))
+        Ok(self.snapshot.clone().map(|meta| Snapshot { meta, snapshot: MarkOnly }))
     }
 }
 
@@ -163,24 +144,11 @@ impl StoreBuilder<TypeConfig, Gapped, InMemory, TempDir> for Builder {
     async fn build(&self) -> Result<(TempDir, Gapped, InMemory), StorageError<TypeConfig>> {
         let directory = tempfile::tempdir().unwrap();
         let disk = RealDisk::open(directory.path()).unwrap();
-        let options = LogOptions {
-            segment_bytes: 1 << 20,
-            ..LogOptions::default()
-        };
+        let options = LogOptions { segment_bytes: 1 << 20, ..LogOptions::default() };
         let log = LogWriter::start(Log::open(disk, options).unwrap());
-        let unflushed = Arc::new(Unflushed::new(
-            log.clone(),
-            watch::Sender::new(None).subscribe(),
-        ));
+        let unflushed = Arc::new(Unflushed::new(log.clone(), watch::Sender::new(None).subscribe()));
         let store = LogStore::open(log, FirstFailure::default(), unflushed).unwrap();
-        Ok((
-            directory,
-            Gapped {
-                store,
-                begins_after: 0,
-            },
-            InMemory::default(),
-        ))
+        Ok((directory, Gapped { store, begins_after: 0 }, InMemory::default()))
     }
 }
 

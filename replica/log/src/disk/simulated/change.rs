@@ -7,26 +7,11 @@ use super::image::Image;
 
 #[derive(Debug, Clone)]
 pub(super) enum Change {
-    Write {
-        file: u64,
-        offset: u64,
-        bytes: Vec<u8>,
-    },
-    Length {
-        file: u64,
-        length: u64,
-    },
-    Link {
-        name: String,
-        file: u64,
-    },
-    Unlink {
-        name: String,
-    },
-    Rename {
-        from: String,
-        to: String,
-    },
+    Write { file: u64, offset: u64, bytes: Vec<u8> },
+    Length { file: u64, length: u64 },
+    Link { name: String, file: u64 },
+    Unlink { name: String },
+    Rename { from: String, to: String },
 }
 
 impl Change {

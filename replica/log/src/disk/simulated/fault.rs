@@ -109,10 +109,7 @@ impl Plan {
     pub(super) fn sync_fails(&mut self) -> bool {
         let due = self.due(|fault| match fault {
             Fault::SyncError { nth } => Some(nth),
-            Fault::WriteError { .. }
-            | Fault::ShortWrite { .. }
-            | Fault::ReadError { .. }
-            | Fault::Halt { .. } => None,
+            Fault::WriteError { .. } | Fault::ShortWrite { .. } | Fault::ReadError { .. } | Fault::Halt { .. } => None,
         });
         due.is_some()
     }
@@ -120,10 +117,7 @@ impl Plan {
     pub(super) fn read_fails(&mut self) -> bool {
         let due = self.due(|fault| match fault {
             Fault::ReadError { nth } => Some(nth),
-            Fault::WriteError { .. }
-            | Fault::ShortWrite { .. }
-            | Fault::SyncError { .. }
-            | Fault::Halt { .. } => None,
+            Fault::WriteError { .. } | Fault::ShortWrite { .. } | Fault::SyncError { .. } | Fault::Halt { .. } => None,
         });
         due.is_some()
     }

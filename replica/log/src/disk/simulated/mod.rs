@@ -43,10 +43,7 @@ impl SimulatedDisk {
     /// A disk of its own that is in the same state; handles stay with the old one.
     pub fn fork(&self) -> Self {
         let world = self.lock().clone();
-        SimulatedDisk {
-            world: Arc::new(Mutex::new(world)),
-            generation: self.generation,
-        }
+        SimulatedDisk { world: Arc::new(Mutex::new(world)), generation: self.generation }
     }
 
     /// Ends the machine and starts it again; this handle is of the new one.
@@ -70,9 +67,7 @@ impl SimulatedDisk {
 
     /// Flips one bit of a file on the medium.
     pub fn flip(&self, name: &str, offset: u64, bit: u8) -> Result<(), DiskError> {
-        self.world(Operation::Write, name, |world| {
-            world.flip(name, offset, bit)
-        })
+        self.world(Operation::Write, name, |world| world.flip(name, offset, bit))
     }
 
     /// Changes that a power loss could lose now.
@@ -104,20 +99,12 @@ impl SimulatedDisk {
         ask: impl FnOnce(&mut World) -> Result<T, Cause>,
     ) -> Result<T, DiskError> {
         let mut world = self.lock();
-        let answer = if world.generation == self.generation {
-            ask(&mut world)
-        } else {
-            Err(Cause::Crashed)
-        };
+        let answer = if world.generation == self.generation { ask(&mut world) } else { Err(Cause::Crashed) };
         answer.map_err(|cause| DiskError::new(operation, name, cause))
     }
 
     fn file(&self, name: &str, file: u64) -> SimulatedFile {
-        SimulatedFile {
-            disk: self.clone(),
-            name: name.to_owned(),
-            file,
-        }
+        SimulatedFile { disk: self.clone(), name: name.to_owned(), file }
     }
 }
 
@@ -166,32 +153,22 @@ impl Disk for SimulatedDisk {
 
 impl DiskFile for SimulatedFile {
     fn write_at(&self, offset: u64, bytes: &[u8]) -> Result<(), DiskError> {
-        self.disk.world(Operation::Write, &self.name, |world| {
-            world.write(self.file, offset, bytes)
-        })
+        self.disk.world(Operation::Write, &self.name, |world| world.write(self.file, offset, bytes))
     }
 
     fn read_at(&self, offset: u64, buffer: &mut [u8]) -> Result<(), DiskError> {
-        self.disk.world(Operation::Read, &self.name, |world| {
-            world.read(self.file, offset, buffer)
-        })
+        self.disk.world(Operation::Read, &self.name, |world| world.read(self.file, offset, buffer))
     }
 
     fn sync_data(&self) -> Result<(), DiskError> {
-        self.disk.world(Operation::Sync, &self.name, |world| {
-            world.sync_data(self.file)
-        })
+        self.disk.world(Operation::Sync, &self.name, |world| world.sync_data(self.file))
     }
 
     fn allocate(&self, length: u64) -> Result<(), DiskError> {
-        self.disk.world(Operation::Allocate, &self.name, |world| {
-            world.allocate(self.file, length)
-        })
+        self.disk.world(Operation::Allocate, &self.name, |world| world.allocate(self.file, length))
     }
 
     fn length(&self) -> Result<u64, DiskError> {
-        self.disk.world(Operation::Length, &self.name, |world| {
-            world.length(self.file)
-        })
+        self.disk.world(Operation::Length, &self.name, |world| world.length(self.file))
     }
 }

@@ -53,10 +53,7 @@ impl World {
         let file = self.next_file;
         self.next_file += 1;
         self.files.insert(file, FileState::default());
-        self.change_name(Change::Link {
-            name: name.to_owned(),
-            file,
-        });
+        self.change_name(Change::Link { name: name.to_owned(), file });
         Ok(file)
     }
 
@@ -73,19 +70,14 @@ impl World {
     pub(super) fn remove(&mut self, name: &str) -> Result<(), Cause> {
         self.change()?;
         self.open(name)?;
-        self.change_name(Change::Unlink {
-            name: name.to_owned(),
-        });
+        self.change_name(Change::Unlink { name: name.to_owned() });
         Ok(())
     }
 
     pub(super) fn rename(&mut self, from: &str, to: &str) -> Result<(), Cause> {
         self.change()?;
         self.open(from)?;
-        self.change_name(Change::Rename {
-            from: from.to_owned(),
-            to: to.to_owned(),
-        });
+        self.change_name(Change::Rename { from: from.to_owned(), to: to.to_owned() });
         Ok(())
     }
 
@@ -107,11 +99,7 @@ impl World {
         };
         let end = offset + bytes.len() as u64;
         self.reserve(file, end)?;
-        self.change_file(Change::Write {
-            file,
-            offset,
-            bytes: bytes.to_vec(),
-        });
+        self.change_file(Change::Write { file, offset, bytes: bytes.to_vec() });
         answer
     }
 
@@ -127,11 +115,7 @@ impl World {
         if self.plan.read_fails() {
             return Err(EIO);
         }
-        if self.state(file).cached.read(offset, buffer) {
-            Ok(())
-        } else {
-            Err(Cause::UnexpectedEnd)
-        }
+        if self.state(file).cached.read(offset, buffer) { Ok(()) } else { Err(Cause::UnexpectedEnd) }
     }
 
     pub(super) fn length(&self, file: u64) -> Result<u64, Cause> {
@@ -165,11 +149,7 @@ impl World {
     }
 
     fn alive(&self) -> Result<(), Cause> {
-        if self.plan.halted() {
-            Err(Cause::Crashed)
-        } else {
-            Ok(())
-        }
+        if self.plan.halted() { Err(Cause::Crashed) } else { Ok(()) }
     }
 
     fn change(&mut self) -> Result<(), Cause> {
@@ -182,25 +162,17 @@ impl World {
     }
 
     fn state(&self, file: u64) -> &FileState {
-        self.files
-            .get(&file)
-            .expect("a handle's file lives until the handle's generation ends")
+        self.files.get(&file).expect("a handle's file lives until the handle's generation ends")
     }
 
     fn state_mut(&mut self, file: u64) -> &mut FileState {
-        self.files
-            .get_mut(&file)
-            .expect("a handle's file lives until the handle's generation ends")
+        self.files.get_mut(&file).expect("a handle's file lives until the handle's generation ends")
     }
 
     /// Whether the file may grow to `end` within the capacity of the disk.
     fn reserve(&self, file: u64, end: u64) -> Result<(), Cause> {
         let grown = end.saturating_sub(self.state(file).cached.length());
-        let used: u64 = self
-            .names
-            .values()
-            .map(|file| self.state(*file).cached.length())
-            .sum();
+        let used: u64 = self.names.values().map(|file| self.state(*file).cached.length()).sum();
         match self.capacity {
             Some(capacity) if grown > 0 && used + grown > capacity => Err(Cause::NoSpace),
             Some(_) | None => Ok(()),
@@ -223,10 +195,7 @@ impl World {
         self.change()?;
         self.counts.syncs += 1;
         let fails = self.plan.sync_fails();
-        let (due, later): (Vec<Change>, Vec<Change>) = self
-            .pending
-            .drain(..)
-            .partition(|change| change.file() == file);
+        let (due, later): (Vec<Change>, Vec<Change>) = self.pending.drain(..).partition(|change| change.file() == file);
         self.pending = later;
         if fails {
             return Err(EIO);
@@ -249,38 +218,19 @@ impl World {
         match survival {
             Survival::Nothing => {}
             Survival::Everything => pending.iter().for_each(|change| self.apply_durably(change)),
-            Survival::Prefix { changes } => pending
-                .iter()
-                .take(changes)
-                .for_each(|change| self.apply_durably(change)),
-            Survival::Torn {
-                changes,
-                bytes: kept,
-            } => {
-                pending
-                    .iter()
-                    .take(changes)
-                    .for_each(|change| self.apply_durably(change));
-                if let Some(Change::Write {
-                    file,
-                    offset,
-                    bytes,
-                }) = pending.get(changes)
-                {
+            Survival::Prefix { changes } => pending.iter().take(changes).for_each(|change| self.apply_durably(change)),
+            Survival::Torn { changes, bytes: kept } => {
+                pending.iter().take(changes).for_each(|change| self.apply_durably(change));
+                if let Some(Change::Write { file, offset, bytes }) = pending.get(changes) {
                     let kept = kept.min(bytes.len());
-                    self.apply_durably(&Change::Write {
-                        file: *file,
-                        offset: *offset,
-                        bytes: bytes[..kept].to_vec(),
-                    });
+                    self.apply_durably(&Change::Write { file: *file, offset: *offset, bytes: bytes[..kept].to_vec() });
                 }
             }
             Survival::Sectors { seed } => self.keep_sectors(&pending, &mut SplitMix64::new(seed)),
         }
         self.names = self.durable_names.clone();
         let names = &self.names;
-        self.files
-            .retain(|file, _| names.values().any(|named| named == file));
+        self.files.retain(|file, _| names.values().any(|named| named == file));
         for state in self.files.values_mut() {
             state.cached = state.durable.clone();
         }
@@ -289,11 +239,7 @@ impl World {
     fn keep_sectors(&mut self, pending: &[Change], generator: &mut SplitMix64) {
         for change in pending {
             match change {
-                Change::Write {
-                    file,
-                    offset,
-                    bytes,
-                } => {
+                Change::Write { file, offset, bytes } => {
                     for (offset, part) in sectors(*offset, bytes) {
                         if generator.coin() {
                             self.state_mut(*file).durable.write(offset, part);
@@ -324,9 +270,7 @@ fn lay_stale_bytes(image: &mut Image, old: u64, generator: &mut SplitMix64) {
     let last = (image.length() / SECTOR_BYTES).min(first + STALE_SECTORS_MAX);
     for sector in first..last {
         if generator.coin() {
-            let stale: Vec<u8> = (0..SECTOR_BYTES)
-                .map(|_| generator.next_u64() as u8)
-                .collect();
+            let stale: Vec<u8> = (0..SECTOR_BYTES).map(|_| generator.next_u64() as u8).collect();
             image.write(sector * SECTOR_BYTES, &stale);
         }
     }
