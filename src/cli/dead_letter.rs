@@ -1,15 +1,18 @@
 //! `handfast dead-letter`.
 
-use handfast_client::{Handfast, Received};
+use handfast_client::{Handfast, PeekedMessage, Received};
 use handfast_protocol::{MessageId, QueueName};
 use serde::Serialize;
 
 use super::messages::MessagePrinter;
 use super::output::{print_done, print_list, print_one};
-use super::peek::Pages;
+use super::peek::{Bodies, Pages, whole};
 use super::queue::queue_name;
 use super::records::MessageRecord;
 use super::{CommandError, Ended, Options, OutputFormat};
+
+/// The queue of dead letters (P27).
+const DEAD_LETTERS: &str = "dead-letter";
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -79,31 +82,28 @@ impl Args {
 }
 
 async fn list(handfast: &Handfast, output: OutputFormat, queue: Option<&QueueName>) -> Result<(), CommandError> {
-    let dead_letters = QueueName::dead_letter();
-    let mut pages = Pages::new(handfast, dead_letters.as_str());
     match output {
         OutputFormat::Json => {
-            let mut page = pages.next(u64::MAX).await?;
+            let mut letters = Letters::new(handfast, queue, Bodies::Shown);
+            let mut page = letters.next().await?;
             let mut printer = MessagePrinter::begin(output)?;
-            while !page.is_empty() {
-                for letter in page.iter().filter(|letter| came_from(letter, queue)) {
-                    printer.print(letter)?;
+            while let Some(found) = page {
+                for peeked in found {
+                    if let Some(letter) = whole(handfast, peeked).await? {
+                        printer.print(&letter)?;
+                    }
                 }
                 printer.flush()?;
-                page = pages.next(u64::MAX).await?;
+                page = letters.next().await?;
             }
             printer.end()?;
         }
         OutputFormat::Text => {
             // A table is as wide as its widest row: it is made of all of them, without their bodies.
+            let mut letters = Letters::new(handfast, queue, Bodies::Left);
             let mut rows = Vec::new();
-            loop {
-                let page = pages.next(u64::MAX).await?;
-                if page.is_empty() {
-                    break;
-                }
-                let found = page.iter().filter(|letter| came_from(letter, queue));
-                rows.extend(found.map(|letter| MessageRecord::from(letter).without_body()));
+            while let Some(found) = letters.next().await? {
+                rows.extend(found.iter().map(|peeked| MessageRecord::from(&peeked.message)));
             }
             print_list(output, &rows, &["id", "queue", "reason", "attempts", "dead_at", "label", "error"])?;
         }
@@ -111,29 +111,46 @@ async fn list(handfast: &Handfast, output: OutputFormat, queue: Option<&QueueNam
     Ok(())
 }
 
-fn came_from(letter: &Received, queue: Option<&QueueName>) -> bool {
-    match (queue, &letter.message.dead_letter) {
-        (None, _) => true,
-        (Some(queue), Some(letter)) => letter.queue == *queue,
-        (Some(_), None) => false,
-    }
-}
-
 /// A page at a time, each in one transaction.
 async fn return_all(handfast: &Handfast, queue: Option<&QueueName>, to: Option<&str>) -> Result<u64, CommandError> {
-    let dead_letters = QueueName::dead_letter();
-    let mut pages = Pages::new(handfast, dead_letters.as_str());
+    let mut letters = Letters::new(handfast, queue, Bodies::Left);
     let mut returned = 0;
-    loop {
-        let page = pages.next(u64::MAX).await?;
-        if page.is_empty() {
-            return Ok(returned);
-        }
-        let ids: Vec<MessageId> =
-            page.iter().filter(|letter| came_from(letter, queue)).map(|letter| letter.message.id).collect();
-        if !ids.is_empty() {
+    while let Some(found) = letters.next().await? {
+        if !found.is_empty() {
+            let ids: Vec<MessageId> = found.iter().map(|letter| letter.message.id).collect();
             handfast.return_dead_letters(&ids, to).await?;
             returned += ids.len() as u64;
+        }
+    }
+    Ok(returned)
+}
+
+/// The dead letters that came from a queue, or all of them, page by page.
+struct Letters<'a> {
+    pages: Pages<'a>,
+    queue: Option<&'a QueueName>,
+}
+
+impl<'a> Letters<'a> {
+    fn new(handfast: &'a Handfast, queue: Option<&'a QueueName>, bodies: Bodies) -> Letters<'a> {
+        Letters { pages: Pages::new(handfast, DEAD_LETTERS, bodies), queue }
+    }
+
+    /// Those of the next page, perhaps none of it; `None` at the end.
+    async fn next(&mut self) -> Result<Option<Vec<PeekedMessage>>, CommandError> {
+        let mut page = self.pages.next(u64::MAX).await?;
+        if page.is_empty() {
+            return Ok(None);
+        }
+        page.retain(|peeked| self.came_from_queue(&peeked.message));
+        Ok(Some(page))
+    }
+
+    fn came_from_queue(&self, letter: &Received) -> bool {
+        match (self.queue, &letter.message.dead_letter) {
+            (None, _) => true,
+            (Some(queue), Some(letter)) => letter.queue == *queue,
+            (Some(_), None) => false,
         }
     }
 }

@@ -7,6 +7,7 @@ use handfast_client::{ConnectError, NotCommitted, ProducerError, ReceiveError, R
 
 use super::send_many::ImportFailed;
 use crate::server::ServeError;
+use crate::trigger::TriggerError;
 
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
@@ -32,6 +33,8 @@ pub enum CommandError {
     Away { server: String, within: Duration },
     #[error(transparent)]
     Serve(#[from] Box<ServeError>),
+    #[error(transparent)]
+    Trigger(Box<TriggerError>),
     #[error("there is no place for data: neither XDG_DATA_HOME nor HOME is set; name one with --data DIR")]
     NoDataDirectory,
     #[error("{path} cannot be made absolute: {cause}")]
@@ -107,5 +110,14 @@ impl From<ServeError> for CommandError {
 impl From<ImportFailed> for CommandError {
     fn from(error: ImportFailed) -> CommandError {
         CommandError::Import(Box::new(error))
+    }
+}
+
+impl From<TriggerError> for CommandError {
+    fn from(error: TriggerError) -> CommandError {
+        match error {
+            TriggerError::Request(error) => error.into(),
+            error => CommandError::Trigger(Box::new(error)),
+        }
     }
 }

@@ -20,6 +20,7 @@ mod send;
 mod send_many;
 mod serve;
 mod transaction;
+mod trigger;
 
 use std::io::Write;
 use std::process::ExitCode;
@@ -66,6 +67,8 @@ enum Command {
     Peek(peek::Args),
     /// Register the databases and services that transactions take along
     Resource(resource::Args),
+    /// Do with each message of a queue what a file says
+    Trigger(trigger::Args),
     /// See transactions, and resolve what is in doubt
     Transaction(transaction::Args),
     /// See dead letters, and send them back
@@ -83,6 +86,7 @@ impl Command {
             Command::Receive(args) => options.block_on(args.run(options)),
             Command::Peek(args) => options.block_on(args.run(options)),
             Command::Resource(args) => options.block_on(args.run(options)),
+            Command::Trigger(args) => options.block_on(args.run(options)),
             Command::Transaction(args) => options.block_on(args.run(options)),
             Command::DeadLetter(args) => options.block_on(args.run(options)),
             Command::Completions(args) => args.run(),

@@ -133,13 +133,6 @@ impl From<&Received> for MessageRecord {
     }
 }
 
-impl MessageRecord {
-    /// For tables.
-    pub fn without_body(self) -> MessageRecord {
-        MessageRecord { body: String::new(), ..self }
-    }
-}
-
 #[derive(Debug, Serialize)]
 pub struct ResourceRecord {
     name: String,

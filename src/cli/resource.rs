@@ -33,7 +33,7 @@ enum Action {
         #[command(flatten)]
         address: Address,
         /// Take part with PREPARE TRANSACTION, in place of a marker row (needs max_prepared_transactions above 0)
-        #[arg(long, requires = "postgres")]
+        #[arg(long, requires = "postgres", conflicts_with_all = ["sqlite", "service"])]
         two_phase: bool,
     },
     /// List all resources

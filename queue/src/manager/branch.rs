@@ -35,6 +35,8 @@ pub(super) struct Branch {
     pub phase: Phase,
     /// All its locks, per queue.
     pub receives: BTreeMap<QueueId, BTreeSet<MessageKey>>,
+    /// Through which connection it received last from each of these queues.
+    pub readers: BTreeMap<QueueId, ConnectionId>,
     /// Bodies that rest apart and that its sends name; they vanish with it.
     pub bodies: Vec<BodyId>,
     /// Its waiting receives.
@@ -72,6 +74,7 @@ impl Branch {
             deadline,
             phase: Phase::Active,
             receives: BTreeMap::new(),
+            readers: BTreeMap::new(),
             bodies: Vec::new(),
             waits: BTreeSet::new(),
             expires: None,
@@ -95,7 +98,8 @@ impl Branch {
         self.sends.push(message);
     }
 
-    pub fn add_receive(&mut self, key: MessageKey) {
+    pub fn add_receive(&mut self, key: MessageKey, by: ConnectionId) {
+        self.readers.insert(key.queue, by);
         let new = self.receives.entry(key.queue).or_default().insert(key);
         assert!(new, "{key:?} was handed to one branch twice");
         self.received.push(key);

@@ -137,6 +137,7 @@ impl Manager {
             }
         }
         for queue in self.exclusive.queues_of(id) {
+            self.abandon_read(turn, queue, id);
             self.release_exclusive(turn, queue);
         }
         self.exclusive.forget_lost(id, None);

@@ -196,7 +196,7 @@ impl Manager {
             Some(id) => {
                 self.locks.lock(key, Owner::Branch(id));
                 let branch = self.branches.get_mut(id).expect("a waiting receive ends with its branch");
-                branch.add_receive(key);
+                branch.add_receive(key, waiter.connection);
                 branch.charge += RECEIVE_BYTES;
                 self.close_wait(&waiter);
                 turn.answer(waiter.request, Ok(Answer::Received(received)));

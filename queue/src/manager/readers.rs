@@ -111,16 +111,21 @@ impl Manager {
         self.release_exclusive(turn, queue);
     }
 
+    /// Rolls back the active branches that received from the queue through this connection, whoever started them: what they
+    /// hold was read under an exclusive right that is lost.
+    pub(super) fn abandon_read(&mut self, turn: &mut Turn<'_>, queue: QueueId, connection: ConnectionId) {
+        for id in self.active_on(queue) {
+            if self.branches.get(id).is_some_and(|branch| branch.readers.get(&queue) == Some(&connection)) {
+                self.abandon(turn, id);
+            }
+        }
+    }
+
     /// The reader was silent for too long. What it holds of the queue was abandoned, and it may not read on before it opened
     /// the queue again: somebody else may have read in between.
     pub(super) fn lose_lease(&mut self, turn: &mut Turn<'_>, connection: ConnectionId) {
         for queue in self.exclusive.queues_of(connection) {
-            let started_by = |branch: &super::branch::Branch| branch.connection == Some(connection);
-            for id in self.active_on(queue) {
-                if self.branches.get(id).is_some_and(started_by) {
-                    self.abandon(turn, id);
-                }
-            }
+            self.abandon_read(turn, queue, connection);
             self.exclusive.note_lost(connection, queue);
             let refused = sharing_violation(turn, queue);
             self.end_waits(turn, queue, |waiter| waiter.connection == connection, &refused);

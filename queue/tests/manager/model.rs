@@ -13,123 +13,14 @@ use handfast_protocol::{MessageId, Priority, Properties, QueueName, Timestamp, X
 use handfast_queue::manager::{
     Action, Answer, ConnectionId, Event, NewBody, NewMessage, Received, Request, RequestId, RequestRefused,
 };
-use handfast_queue::{Blame, Command, Done, MessageKey, QueueId, QueueSettings};
+use handfast_queue::{Command, Done, MessageKey, QueueId, QueueSettings};
 use proptest::prelude::*;
 
+use crate::ops::{Op, QUEUES, XIDS, ops};
 use crate::script::xid;
 use crate::world::World;
 
-/// The dead-letter queue is one to receive from, like the others.
-const QUEUES: [&str; 3] = ["orders", "shipments", "dead-letter"];
-const XIDS: [&str; 4] = ["t1", "t2", "t3", "t4"];
 const LEASE: Duration = Duration::from_secs(10);
-
-#[derive(Debug, Clone)]
-enum Op {
-    Send {
-        connection: u64,
-        queue: usize,
-        branch: Option<usize>,
-        count: usize,
-        priority: u8,
-        lives: Option<u64>,
-    },
-    Receive {
-        connection: u64,
-        queue: usize,
-        branch: Option<usize>,
-        wait: u64,
-    },
-    Start {
-        connection: u64,
-        branch: usize,
-        timeout: u64,
-    },
-    Prepare {
-        branch: usize,
-    },
-    Commit {
-        branch: usize,
-        one_phase: bool,
-    },
-    Rollback {
-        branch: usize,
-        blame: Option<Blame>,
-    },
-    Purge {
-        queue: usize,
-        to_dead_letter: bool,
-    },
-    /// Sends the first so many dead letters back.
-    Return {
-        count: usize,
-    },
-    Open {
-        connection: u64,
-        queue: usize,
-        wait: u64,
-    },
-    Close {
-        connection: u64,
-        queue: usize,
-    },
-    KeepAlive {
-        connection: u64,
-    },
-    Disconnect {
-        connection: u64,
-    },
-    Apply {
-        count: usize,
-    },
-    /// Applies ahead of what the manager is told.
-    ApplyAhead {
-        count: usize,
-    },
-    Pass {
-        millis: u64,
-    },
-    Crash,
-}
-
-fn ops() -> impl Strategy<Value = Vec<Op>> {
-    let connection = || 1..4u64;
-    let queue = || 0..QUEUES.len();
-    let branch = || 0..XIDS.len();
-    let blame = prop_oneof![
-        Just(None),
-        Just(Some(Blame::Message { error: "broken".into() })),
-        Just(Some(Blame::Reject { error: "unusable".into() })),
-    ];
-    let wait = || prop_oneof![Just(0), Just(500), Just(60_000)];
-    let lives = prop::option::weighted(0.2, prop_oneof![Just(50u64), Just(2_000)]);
-    let op = prop_oneof![
-        6 => (connection(), queue(), prop::option::of(branch()), 1..4usize, 2..5u8, lives).prop_map(
-            |(connection, queue, branch, count, priority, lives)| {
-                Op::Send { connection, queue, branch, count, priority, lives }
-            }
-        ),
-        8 => (connection(), queue(), prop::option::weighted(0.7, branch()), wait()).prop_map(
-            |(connection, queue, branch, wait)| Op::Receive { connection, queue, branch, wait }
-        ),
-        5 => (connection(), branch(), prop_oneof![Just(300u64), Just(60_000)])
-            .prop_map(|(connection, branch, timeout)| Op::Start { connection, branch, timeout }),
-        2 => branch().prop_map(|branch| Op::Prepare { branch }),
-        4 => (branch(), any::<bool>()).prop_map(|(branch, one_phase)| Op::Commit { branch, one_phase }),
-        3 => (branch(), blame).prop_map(|(branch, blame)| Op::Rollback { branch, blame }),
-        1 => (queue(), any::<bool>()).prop_map(|(queue, to_dead_letter)| Op::Purge { queue, to_dead_letter }),
-        2 => (1..3usize).prop_map(|count| Op::Return { count }),
-        1 => (connection(), queue(), wait()).prop_map(|(connection, queue, wait)| Op::Open { connection, queue, wait }),
-        1 => (connection(), queue()).prop_map(|(connection, queue)| Op::Close { connection, queue }),
-        1 => connection().prop_map(|connection| Op::KeepAlive { connection }),
-        1 => connection().prop_map(|connection| Op::Disconnect { connection }),
-        10 => (1..6usize).prop_map(|count| Op::Apply { count }),
-        2 => (1..4usize).prop_map(|count| Op::ApplyAhead { count }),
-        4 => prop_oneof![Just(1u64), Just(120), Just(700), Just(6_000)].prop_map(|millis| Op::Pass { millis }),
-        1 => Just(Op::Crash),
-    ];
-    prop::collection::vec(op, 1..200)
-}
 
 /// A receive that is not answered.
 #[derive(Debug, Clone)]
@@ -240,13 +131,11 @@ impl Oracle {
                 self.no_longer_reads(connection, None);
                 self.step(Event::Disconnected { connection: ConnectionId(connection) });
             }
-            Op::Apply { count } => {
+            Op::Apply { count } => (0..count).for_each(|_| {
                 self.tell();
-                (0..count).for_each(|_| {
-                    self.apply();
-                    self.tell();
-                });
-            }
+                self.apply();
+                self.tell();
+            }),
             Op::ApplyAhead { count } => (0..count).for_each(|_| self.apply()),
             Op::Pass { millis } => {
                 self.world.now.0 += millis;

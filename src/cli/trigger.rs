@@ -1,0 +1,79 @@
+//! `handfast trigger`: what is done with each message of a queue, as a file says it.
+
+use std::path::PathBuf;
+
+use super::output::print_done;
+use super::{CommandError, Ended, Options};
+use crate::trigger::{Runner, Settings, TriggerError, TriggerFile, WORKERS_MAX};
+
+#[derive(Debug, clap::Args)]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// For each message, in one transaction: run SQL statements, send the message on, commit
+    #[command(after_help = "\
+The file, in which every part but the queue may be left out:
+  queue = \"orders\"
+  [database]
+  resource = \"ledger\"
+  statements = [\"insert into orders(id, amount) values (:id, :amount)\"]
+  [send]
+  queue = \"shipments\"
+
+:name is the member of the message's JSON object, :customer.city a member of a member, :\"Order No.\" any name. In SQLite a \
+number that is no integer arrives as its text, for the column to convert.
+
+A statement that fails counts an attempt; a message that has used up its attempts is a dead letter. One worker keeps strict \
+order. SIGTERM and Ctrl-C finish the message in hand.")]
+    Run {
+        /// The trigger file
+        file: PathBuf,
+        /// End when the queue has no message, locked ones and those in doubt included
+        #[arg(long)]
+        until_empty: bool,
+        /// Messages at a time; with more than one they are in no order
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        #[arg(value_parser = clap::value_parser!(u16).range(1..=i64::from(WORKERS_MAX)))]
+        workers: u16,
+    },
+}
+
+impl Args {
+    pub async fn run(self, options: &Options) -> Result<Ended, CommandError> {
+        let Action::Run { file, until_empty, workers } = self.action;
+        let file = TriggerFile::read(&file).map_err(TriggerError::from)?;
+        let stopped = stop_signal()?;
+        let handfast = options.connect().await?;
+        let runner = Runner::new(handfast, file, Settings { until_empty, workers }).await?;
+        let summary = runner.run(stopped).await?;
+        print_done(options.output, &summary, &summary.sentence())?;
+        Ok(if summary.is_sound() { Ended::Done } else { Ended::Unsound })
+    }
+}
+
+/// Ends when the process is told to stop. The signals are caught from now on.
+#[cfg(unix)]
+fn stop_signal() -> Result<impl Future<Output = ()>, TriggerError> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let mut terminate = signal(SignalKind::terminate()).map_err(TriggerError::Signal)?;
+    let mut interrupt = signal(SignalKind::interrupt()).map_err(TriggerError::Signal)?;
+    Ok(async move {
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+    })
+}
+
+#[cfg(not(unix))]
+fn stop_signal() -> Result<impl Future<Output = ()>, TriggerError> {
+    Ok(async {
+        if tokio::signal::ctrl_c().await.is_err() {
+            std::future::pending::<()>().await;
+        }
+    })
+}

@@ -1,0 +1,287 @@
+//! Runs a trigger: workers that take one message after the other, each in a transaction, until they are told to stop or
+//! nothing is left.
+//!
+//! - One worker is the queue's exclusive reader: it takes the next message when the outcome of the one before is known, and
+//!   nobody else takes one (P23). Several workers receive side by side, in no order among them.
+//! - A server or a database that is away is waited for, and counts no attempt (P22).
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use handfast_client::{
+    Blame, CommitOutcome, Dialect, ExclusiveReader, Handfast, InDoubt, KnownOutcome, Received, Transaction,
+};
+use handfast_protocol::ResourceKind;
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::timeout;
+
+use super::condition::{Condition, Place};
+use super::error::TriggerError;
+use super::file::{Database, TriggerFile};
+use super::limits::{EXCLUSIVE_WAIT, PAUSE_MAX, PAUSE_MIN, RECEIVE_WAIT, RECEIVE_WAIT_UNTIL_EMPTY};
+use super::tally::{Summary, Tally, count};
+use super::work::{Setback, Statements, Work};
+
+/// How a trigger is run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Settings {
+    /// End when the queue has no message, locked ones and those in doubt included.
+    pub until_empty: bool,
+    pub workers: u16,
+}
+
+#[derive(Debug)]
+pub struct Runner {
+    handfast: Handfast,
+    work: Work,
+    max_attempts: u32,
+    settings: Settings,
+    tally: Tally,
+    condition: Condition,
+    stop: watch::Sender<bool>,
+}
+
+/// What became of a turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    Done,
+    NoMessage,
+}
+
+impl Runner {
+    /// Looks at everything that the file names, so that a mistake is told before the first message.
+    pub async fn new(handfast: Handfast, file: TriggerFile, settings: Settings) -> Result<Runner, TriggerError> {
+        let max_attempts = handfast.queue(file.queue.as_str()).await?.max_attempts;
+        if let Some(queue) = &file.send {
+            handfast.queue(queue.as_str()).await?;
+        }
+        let database = match file.database {
+            Some(database) => Some(statements(&handfast, database).await?),
+            None => None,
+        };
+        let work = Work { queue: file.queue, database, send: file.send };
+        let (tally, condition, stop) = (Tally::default(), Condition::default(), watch::Sender::new(false));
+        Ok(Runner { handfast, work, max_attempts, settings, tally, condition, stop })
+    }
+
+    /// Runs until it is empty, `stopped` ends, or a worker cannot go on. The messages in hand are finished.
+    pub async fn run(self, stopped: impl Future<Output = ()>) -> Result<Summary, TriggerError> {
+        let began = Instant::now();
+        let runner = Arc::new(self);
+        let mut workers = JoinSet::new();
+        for _ in 0..runner.settings.workers {
+            let runner = Arc::clone(&runner);
+            workers.spawn(async move { runner.worker().await });
+        }
+        let joined = async {
+            let mut result = Ok(());
+            while let Some(ended) = workers.join_next().await {
+                let ended = ended.unwrap_or(Err(TriggerError::WorkerLost));
+                if let Err(error) = ended {
+                    // The first to fail has the say; the others finish what they have.
+                    runner.stop.send_replace(true);
+                    result = result.and(Err(error));
+                }
+            }
+            result
+        };
+        let told_to_stop = async {
+            stopped.await;
+            runner.stop.send_replace(true);
+            std::future::pending::<()>().await;
+        };
+        tokio::select! {
+            result = joined => result?,
+            () = told_to_stop => {}
+            () = runner.tally.show(began) => {}
+        }
+        Ok(runner.tally.summary(began.elapsed()))
+    }
+
+    async fn worker(&self) -> Result<(), TriggerError> {
+        let mut reader = None;
+        let mut pause = PAUSE_MIN;
+        while !self.is_stopping() {
+            let turn = match self.turn(&mut reader).await {
+                Ok(Turn::NoMessage) if self.settings.until_empty => self.is_empty().await,
+                Ok(Turn::NoMessage | Turn::Done) => Ok(false),
+                Err(setback) => Err(setback),
+            };
+            match turn {
+                Ok(true) => return Ok(()),
+                Ok(false) => pause = PAUSE_MIN,
+                // The queue has counted it, and waits itself before the next attempt.
+                Err(Setback::Message { .. }) => pause = PAUSE_MIN,
+                Err(Setback::Fatal(error)) => return Err(error),
+                Err(Setback::Away { place, what }) => {
+                    self.condition.troubled(place, &what);
+                    self.unless_stopped(tokio::time::sleep(pause)).await;
+                    pause = (pause * 2).min(PAUSE_MAX);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    async fn is_empty(&self) -> Result<bool, Setback> {
+        let queue = self.handfast.queue(self.work.queue.as_str()).await?;
+        Ok(queue.messages == 0 && queue.locked == 0 && queue.in_doubt == 0)
+    }
+
+    /// One message, from its receive to its outcome.
+    async fn turn(&self, reader: &mut Option<ExclusiveReader>) -> Result<Turn, Setback> {
+        if self.settings.workers == 1 && !self.hold(reader).await? {
+            return Ok(Turn::NoMessage);
+        }
+        let mut transaction = self.handfast.begin().await?;
+        let wait = if self.settings.until_empty { RECEIVE_WAIT_UNTIL_EMPTY } else { RECEIVE_WAIT };
+        let queue = self.work.queue.as_str();
+        let received = self.unless_stopped(transaction.receive_within(queue, wait)).await;
+        let message = match received {
+            Some(Ok(Some(message))) => message,
+            Some(Err(error)) => return Err(error.into()),
+            Some(Ok(None)) | None => {
+                // A server that is away rolls back by itself.
+                drop(timeout(PAUSE_MAX, transaction.rollback(Blame::None)).await);
+                self.condition.reached();
+                return Ok(Turn::NoMessage);
+            }
+        };
+        if let Some(reader) = reader.as_ref() {
+            // The lease may have been lost between the two (P23); what was received goes back to its place.
+            reader.check()?;
+        }
+        let left = transaction.time_left();
+        match timeout(left, self.work.carry_out(&mut transaction, &message)).await {
+            Ok(Ok(())) => self.commit(transaction, &message).await,
+            Ok(Err(setback)) => Err(self.give_back(transaction, &message, setback).await),
+            Err(_) => {
+                let what = format!("message {} was not done within {left:?}", message.id);
+                let setback = Setback::Away { place: Place::Database, what };
+                Err(self.give_back(transaction, &message, setback).await)
+            }
+        }
+    }
+
+    /// Is the exclusive reader, or becomes it. False when it was told to stop before.
+    async fn hold(&self, reader: &mut Option<ExclusiveReader>) -> Result<bool, Setback> {
+        if reader.as_ref().is_none_or(|reader| !reader.is_held()) {
+            *reader = None;
+            let queue = self.work.queue.as_str();
+            match self.unless_stopped(self.handfast.open_exclusive(queue, EXCLUSIVE_WAIT)).await {
+                Some(opened) => *reader = Some(opened?),
+                None => return Ok(false),
+            }
+        }
+        Ok(true)
+    }
+
+    /// Rolls back, and says whose fault it was.
+    async fn give_back(&self, transaction: Transaction, message: &Received, setback: Setback) -> Setback {
+        let blame = match &setback {
+            Setback::Message { error } => Blame::Message { error: error.clone() },
+            Setback::Away { .. } | Setback::Fatal(_) => Blame::None,
+        };
+        match (transaction.rollback(blame).await, &setback) {
+            (Ok(()), Setback::Message { error }) => {
+                self.condition.well();
+                let (attempt, allowed) = (message.attempts + 1, self.max_attempts);
+                count(&self.tally.failed_attempts);
+                if attempt >= allowed {
+                    count(&self.tally.dead_lettered);
+                    tracing::warn!("message {} is a dead letter after {attempt} attempts: {error}", message.id);
+                } else {
+                    tracing::info!("message {} failed, attempt {attempt} of {allowed}: {error}", message.id);
+                }
+                setback
+            }
+            // The attempt may not have been counted: it is made again.
+            (Err(error), Setback::Message { .. }) => error.into(),
+            (_, _) => setback,
+        }
+    }
+
+    async fn commit(&self, transaction: Transaction, message: &Received) -> Result<Turn, Setback> {
+        let mut outcome = transaction.commit().await;
+        if let CommitOutcome::Unknown(in_doubt) = &outcome {
+            outcome = self.learn(in_doubt.clone()).await;
+        }
+        match outcome {
+            CommitOutcome::Committed => {
+                count(&self.tally.committed);
+                self.condition.well();
+                Ok(Turn::Done)
+            }
+            CommitOutcome::RolledBack { why } => {
+                count(&self.tally.rolled_back);
+                Err(Setback::Away { place: Place::Database, what: why.to_string() })
+            }
+            CommitOutcome::Heuristic { heuristic, transaction } => {
+                count(&self.tally.heuristic);
+                let id = transaction.id();
+                tracing::error!(
+                    "message {}: its transaction ended as {heuristic}; see: handfast transaction show {id}",
+                    message.id
+                );
+                Ok(Turn::Done)
+            }
+            CommitOutcome::Unknown(transaction) => {
+                count(&self.tally.unknown);
+                tracing::error!("message {}: the outcome of transaction {} is not known", message.id, transaction.id());
+                Ok(Turn::Done)
+            }
+        }
+    }
+
+    /// Asks until the outcome is known, before anything else is done. Whoever wants to stop is not kept by it.
+    async fn learn(&self, in_doubt: InDoubt) -> CommitOutcome {
+        while !self.is_stopping() {
+            match in_doubt.ask_again().await {
+                Ok(KnownOutcome::Undecided { state }) => {
+                    let what = format!("transaction {} is {state}", in_doubt.id());
+                    self.condition.troubled(Place::Database, &what);
+                }
+                Ok(KnownOutcome::Committed) => return CommitOutcome::Committed,
+                Ok(KnownOutcome::RolledBack { reason }) => {
+                    return CommitOutcome::RolledBack { why: handfast_client::RollbackCause::Server { reason } };
+                }
+                Ok(KnownOutcome::Heuristic(heuristic)) => {
+                    return CommitOutcome::Heuristic { heuristic, transaction: in_doubt };
+                }
+                Ok(KnownOutcome::Forgotten) => break,
+                Err(error) => self.condition.troubled(Place::Server, &error.to_string()),
+            }
+            self.unless_stopped(tokio::time::sleep(Duration::from_millis(200))).await;
+        }
+        CommitOutcome::Unknown(in_doubt)
+    }
+
+    fn is_stopping(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// `None` when it was told to stop before `future` ended.
+    async fn unless_stopped<T>(&self, future: impl Future<Output = T>) -> Option<T> {
+        let mut stop = self.stop.subscribe();
+        tokio::select! {
+            biased;
+            result = future => Some(result),
+            _ = stop.wait_for(|stop| *stop) => None,
+        }
+    }
+}
+
+/// Asks the server what the resource is, and reads the statements as it reads them.
+async fn statements(handfast: &Handfast, database: Database) -> Result<Statements, TriggerError> {
+    let resources = handfast.resources().await?;
+    let Some(found) = resources.into_iter().find(|view| view.resource.name == database.resource) else {
+        return Err(TriggerError::NoResource { name: database.resource });
+    };
+    let dialect = match found.resource.kind {
+        ResourceKind::PostgresMarker | ResourceKind::PostgresTwoPhase => Dialect::Postgres,
+        ResourceKind::SqliteMarker => Dialect::Sqlite,
+        _ => return Err(TriggerError::NotDatabase { name: database.resource }),
+    };
+    Ok(Statements { statements: database.statements(dialect)?, resource: database.resource, dialect })
+}

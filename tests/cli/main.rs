@@ -1,0 +1,15 @@
+//! The command line as its users meet it: the real program, a real server, whole outputs.
+
+#![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod dead_letter;
+mod import;
+mod messages;
+mod queue;
+mod resource;
+mod serve;
+mod transaction;
+mod usage;

@@ -1,0 +1,172 @@
+//! `handfast transaction`: what is under way, and what an operator may do about it.
+
+use handfast_client::{Blame, Handfast, Message};
+use handfast_wire::v1;
+use handfast_wire::v1::handfast_client::HandfastClient;
+use handfast_wire::v1::reply::Answer;
+use handfast_wire::v1::request::Ask;
+use serde_json::{Value, json};
+use tokio::sync::mpsc;
+use tokio_stream::wrappers::ReceiverStream;
+
+use crate::harness::{Server, plain, until};
+
+/// A transaction that has received a message and joined a database.
+async fn begin(server: &Server) -> (Handfast, handfast_client::Transaction) {
+    let handfast = Handfast::connect(&server.url()).await.unwrap();
+    let mut transaction = handfast.begin().await.unwrap();
+    transaction.receive("orders").await.unwrap();
+    transaction.sqlite("ledger").await.unwrap();
+    transaction.send("orders", Message::text("next")).await.unwrap();
+    (handfast, transaction)
+}
+
+fn with_queue_and_database() -> Server {
+    let server = Server::start();
+    rusqlite::Connection::open(server.path("ledger.db")).unwrap().execute("create table orders(id)", []).unwrap();
+    server.run(&["resource", "add", "ledger", "--sqlite", "ledger.db"]).ok();
+    server.run(&["queue", "create", "orders"]).ok();
+    server.run(&["send", "orders", "first"]).ok();
+    server
+}
+
+fn without_age(mut transaction: Value) -> Value {
+    let age = transaction["age_seconds"].take();
+    assert!(age.as_f64().is_some_and(|age| (0.0..60.0).contains(&age)), "{age}");
+    plain(transaction)
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_is_under_way_is_listed_shown_and_rolled_back() {
+    let server = with_queue_and_database();
+    assert_eq!(server.run(&["transaction", "list", "--output", "json"]).json(), json!([]));
+    let (_handfast, transaction) = begin(&server).await;
+    let gtrid = transaction.id().to_string();
+
+    let listed = server.run(&["transaction", "list", "--output", "json"]).json();
+    assert_eq!(listed.as_array().unwrap().len(), 1);
+    let shown = server.run(&["transaction", "show", &gtrid, "--output", "json"]).json();
+    let fields: Vec<&String> = shown.as_object().unwrap().keys().collect();
+    let expected = ["gtrid", "state", "outcome", "age_seconds", "began_at", "suggestion", "branches"];
+    assert_eq!(fields, expected);
+    let shown = without_age(shown);
+    assert_eq!((without_age(listed[0].clone()), &shown["gtrid"]), (shown.clone(), &json!(gtrid)));
+    assert_eq!((&shown["state"], &shown["outcome"]), (&json!("active"), &json!("")));
+    let branches = shown["branches"].as_array().unwrap();
+    let ledger = branches.iter().find(|branch| branch["resource"] == "ledger").unwrap();
+    assert_eq!((&ledger["error"], &ledger["heuristic"]), (&json!(""), &Value::Null));
+    assert_eq!(server.run(&["transaction", "list", "--in-doubt", "--output", "json"]).json(), json!([]));
+    assert_eq!(server.queue("orders")["locked"], 1);
+
+    transaction.rollback(Blame::None).await.unwrap();
+    assert_eq!(server.run(&["transaction", "list", "--output", "json"]).json(), json!([]));
+    assert_eq!(server.bodies("orders"), ["first"]);
+}
+
+/// A session by hand, to leave off where no client of ours would.
+struct Session {
+    frames: mpsc::Sender<v1::ClientFrames>,
+    answers: tonic::Streaming<v1::ServerFrames>,
+    next_id: u64,
+}
+
+impl Session {
+    async fn open(server: &Server) -> Session {
+        let mut client = HandfastClient::connect(server.url()).await.unwrap();
+        let (frames, outbound) = mpsc::channel(1);
+        let hello = Ask::Hello(v1::Hello { version: 1, client: "a test".to_owned() });
+        frames.send(frame(1, hello)).await.unwrap();
+        let answers = client.session(ReceiverStream::new(outbound)).await.unwrap().into_inner();
+        let mut session = Session { frames, answers, next_id: 2 };
+        assert!(matches!(session.answer().await, Answer::Welcome(_)));
+        session
+    }
+
+    async fn ask(&mut self, ask: Ask) -> Answer {
+        self.frames.send(frame(self.next_id, ask)).await.unwrap();
+        self.next_id += 1;
+        self.answer().await
+    }
+
+    async fn answer(&mut self) -> Answer {
+        let message = self.answers.message().await.unwrap().unwrap();
+        message.frames.into_iter().next().unwrap().reply.unwrap().answer.unwrap()
+    }
+}
+
+fn frame(id: u64, ask: Ask) -> v1::ClientFrames {
+    v1::ClientFrames { frames: vec![v1::ClientFrame { id, request: Some(v1::Request { ask: Some(ask) }) }] }
+}
+
+/// A transaction whose database was told to decide, by a client that vanished before it did. Its gtrid.
+async fn leave_in_doubt(server: &Server) -> String {
+    let mut session = Session::open(server).await;
+    let Answer::Begun(begun) = session.ask(Ask::Begin(v1::Begin { timeout_ms: 60_000 })).await else { panic!() };
+    let gtrid = begun.gtrid;
+    let enlist = v1::Enlist { gtrid: gtrid.clone(), resource: "ledger".to_owned() };
+    assert!(matches!(session.ask(Ask::Enlist(enlist)).await, Answer::Enlisted(_)));
+    let transaction = Some(v1::Transaction { name: Some(v1::transaction::Name::Gtrid(gtrid.clone())) });
+    let receive = v1::Receive { transaction, queue: "orders".to_owned(), wait_ms: 0 };
+    assert!(matches!(session.ask(Ask::Receive(receive)).await, Answer::Received(_)));
+    let commit = v1::Commit { gtrid: gtrid.clone(), prepared: Vec::new() };
+    assert!(matches!(session.ask(Ask::Commit(commit)).await, Answer::Go(_)));
+    gtrid
+}
+
+/// G6: nothing in doubt is hidden. P16: the database is asked first.
+#[tokio::test(flavor = "multi_thread")]
+async fn p16_what_is_in_doubt_is_shown_and_only_its_database_decides() {
+    let server = with_queue_and_database();
+    let busy = rusqlite::Connection::open(server.path("ledger.db")).unwrap();
+    busy.execute_batch("begin immediate").unwrap();
+    let gtrid = leave_in_doubt(&server).await;
+
+    let in_doubt = || server.run(&["transaction", "list", "--in-doubt", "--output", "json"]).json();
+    until("it is in doubt", || in_doubt()[0]["state"] == "in-doubt");
+    let shown = server.run(&["transaction", "show", &gtrid, "--output", "json"]).json();
+    assert_eq!((&shown["gtrid"], &shown["outcome"]), (&json!(gtrid), &json!("")));
+    assert_ne!(shown["suggestion"], "");
+    assert_eq!(server.queue("orders")["in_doubt"], 1);
+    assert_eq!(server.run(&["peek", "orders"]).ok(), "");
+    let refused = server.run(&["resource", "remove", "ledger"]);
+    assert_eq!(refused.code, Some(1), "{}", refused.stderr);
+    let refused = server.run(&["transaction", "resolve", &gtrid, "commit"]);
+    assert_eq!(refused.code, Some(1), "{}", refused.stderr);
+
+    busy.execute_batch("rollback").unwrap();
+    until("the database has said that it did not commit", || in_doubt() == json!([]));
+    assert_eq!(server.bodies("orders"), ["first"]);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn p16_force_is_for_a_database_that_is_gone_and_is_recorded() {
+    let server = with_queue_and_database();
+    let lost = rusqlite::Connection::open(server.path("ledger.db")).unwrap();
+    lost.execute_batch("begin immediate").unwrap();
+    let gtrid = leave_in_doubt(&server).await;
+    for file in ["ledger.db", "ledger.db-wal", "ledger.db-shm"] {
+        std::fs::remove_file(server.path(file)).unwrap();
+    }
+    drop(lost);
+    let in_doubt = || server.run(&["transaction", "list", "--in-doubt", "--output", "json"]).json();
+    until("it is in doubt", || in_doubt()[0]["state"] == "in-doubt");
+
+    let forced = server.run(&["transaction", "resolve", &gtrid, "commit", "--force", "--output", "json"]);
+    eprintln!("{forced:?}\n{}", server.run(&["transaction", "show", &gtrid]).text());
+    eprintln!("{:?}", server.run(&["transaction", "list"]));
+    let forgotten = server.run(&["transaction", "resolve", &gtrid, "forget"]);
+    eprintln!("{forgotten:?}\n{}", server.run(&["transaction", "show", &gtrid]).text());
+    panic!()
+}
+
+#[test]
+fn a_transaction_that_is_unknown_is_named() {
+    let server = Server::start();
+    let refused = server.run(&["transaction", "show", "nonsense"]);
+    assert_eq!(refused.code, Some(2), "{}", refused.stderr);
+    let unknown = server.run(&["transaction", "resolve", UNKNOWN, "commit"]);
+    assert_eq!(unknown.code, Some(1), "{}", unknown.stderr);
+    assert!(unknown.stderr.contains(UNKNOWN), "{}", unknown.stderr);
+}
+
+const UNKNOWN: &str = "0198c5f2a6b77c10b3f1a2b3c4d5e6f7-0000000000000001-1-1";
