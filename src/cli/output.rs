@@ -160,7 +160,7 @@ mod tests {
     fn columns_are_as_wide_as_their_widest() {
         let rows = [["NAME", "MESSAGES"], ["bestell\u{fc}ng", "1"], ["o", "1000000000"]];
         let rows: Vec<Vec<String>> = rows.iter().map(|row| row.iter().map(ToString::to_string).collect()).collect();
-        let expected = "NAME       MESSAGES\nbestell\u{fc}ng  1\no          1000000000\n";
+        let expected = "NAME        MESSAGES\nbestell\u{fc}ng  1\no           1000000000\n";
         assert_eq!(text(|out| print_table(out, &rows)), expected);
     }
 
