@@ -254,7 +254,7 @@ fn forget_results(overlay: &mut Overlay<'_>, name: &ProducerName, record: &Produ
     Ok(())
 }
 
-/// Forgets the results that lie wholly below the window. The last one is always kept, however many sequences it covers.
+/// Forgets the results that lie wholly below the window. The last one never does, however many sequences it covers.
 fn forget_old_results(
     overlay: &mut Overlay<'_>,
     name: &ProducerName,
@@ -264,7 +264,7 @@ fn forget_old_results(
         let key = Key::ProducerResult(name.clone(), record.oldest);
         let oldest = records::must_get(overlay, &key, |bytes| codec::decode_producer_result(bytes))?;
         let end = record.oldest + oldest.count;
-        if end == record.next || end + PRODUCER_WINDOW > record.next {
+        if end + PRODUCER_WINDOW > record.next {
             return Ok(());
         }
         records::delete(overlay, &key);

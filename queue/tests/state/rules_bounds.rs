@@ -68,6 +68,27 @@ fn p24_a_refusal_is_a_result_and_the_stream_goes_on() {
 }
 
 #[test]
+fn p24_a_newer_epoch_starts_again_and_fences_the_older() {
+    let mut world = World::new();
+    let orders = world.queue("orders");
+    let producer = ProducerName::new("import").unwrap();
+    let second = |sequence, ordinal| Command::Send {
+        producer: Some(ProducerSequence { producer: producer.clone(), epoch: 2, sequence }),
+        sends: vec![small(orders, ordinal)],
+    };
+    for sequence in 0..3 {
+        world.apply(produce(sequence, vec![small(orders, 10 + sequence)])).unwrap();
+    }
+    for sequence in 0..2 {
+        assert!(matches!(world.apply(second(sequence, 20 + sequence)), Ok(Done::Sent(_))));
+    }
+    assert_eq!(world.apply(second(1, 90)), Ok(Done::Repeated(ids(21..22))), "of its own, not of the older epoch");
+    let fenced = Refused::ProducerFenced { producer: "import".to_owned(), current: 2 };
+    assert_eq!(world.apply(produce(3, vec![small(orders, 90)])), Err(fenced));
+    assert_eq!(world.ordinals(orders), [10, 11, 12, 20, 21]);
+}
+
+#[test]
 fn p24_results_are_kept_for_the_window_and_no_longer() {
     let mut world = World::new();
     let orders = world.queue("orders");
