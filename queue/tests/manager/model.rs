@@ -5,7 +5,7 @@
 //! waits while a message could be received. At the end: every request was answered once, and nothing is left (A16).
 //! Not checked here: what applying a command makes of the state; that has its own model.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::ops::ControlFlow;
 use std::time::Duration;
 
@@ -48,7 +48,8 @@ struct Oracle {
     delivered: BTreeSet<MessageId>,
     /// Who certainly reads alone, and since when its lease is known to hold.
     readers: BTreeMap<QueueId, (u64, Timestamp)>,
-    untold: Vec<(handfast_queue::manager::Proposal, Result<Done, handfast_queue::Refused>)>,
+    /// Applied, but the manager has not heard of it yet; in the order of the log.
+    untold: VecDeque<(handfast_queue::manager::Proposal, Result<Done, handfast_queue::Refused>)>,
 }
 
 impl Oracle {
@@ -73,7 +74,7 @@ impl Oracle {
             consumed: BTreeSet::new(),
             delivered: BTreeSet::new(),
             readers: BTreeMap::new(),
-            untold: Vec::new(),
+            untold: VecDeque::new(),
         }
     }
 
@@ -193,11 +194,12 @@ impl Oracle {
                 assert!(self.consumed.insert(id), "{id} was received for good twice");
             }
         }
-        self.untold.push((proposal, result));
+        self.untold.push_back((proposal, result));
     }
 
+    /// One by one: while the manager hears of the first, the later ones are still untold.
     fn tell(&mut self) {
-        for (proposal, result) in std::mem::take(&mut self.untold) {
+        while let Some((proposal, result)) = self.untold.pop_front() {
             self.step(Event::Applied { proposal, result });
         }
     }
