@@ -37,7 +37,7 @@ fn cut(mut error: String) -> String {
 /// table, no permission, wrong SQL) are its own fault, nothing else is.
 pub fn blame_of(error: &tokio_postgres::Error) -> Blame {
     match error.code().map(|code| &code.code()[..2]) {
-        Some("22" | "23" | "42") => Blame::Message { error: postgres_text(error) },
+        Some("21" | "22" | "23" | "42" | "44" | "54" | "P0") => Blame::Message { error: postgres_text(error) },
         _ => Blame::None,
     }
 }

@@ -143,8 +143,7 @@ impl PostgresBranch {
     /// P6: after any error of a statement there is only rollback.
     fn fail(&mut self, error: PostgresStatementError) -> PostgresStatementError {
         self.is_running = false;
-        let cause = RollbackCause::Statement { resource: self.resource(), error: error.to_string() };
-        self.failure.get_or_insert(Failure { cause, blame: error.blame() });
+        self.failure.get_or_insert(Failure::of_statement(self.resource(), error.to_string(), error.blame()));
         error
     }
 

@@ -29,14 +29,12 @@ const CHECK: &str = "SET CONSTRAINTS ALL IMMEDIATE; SET LOCAL synchronous_commit
 /// Before the coordinator is asked: everything that can be known to fail fails here.
 pub async fn check(connection: PostgresConnection, number: TransactionNumber) -> Result<PostgresConnection, Failure> {
     let resource = connection.resource().name.clone();
-    let statement_failed =
-        |error, blame| Failure { cause: RollbackCause::Statement { resource: resource.clone(), error }, blame };
     let row = match timeout(DATABASE_COMMIT_WITHIN, connection.row(CHECK)).await {
         Ok(Ok(row)) => row,
         Ok(Err(error)) => {
             // Nothing is in doubt: the application's own connection goes back to it.
             drop(connection.roll_back().await);
-            return Err(statement_failed(postgres_text(&error), blame_of(&error)));
+            return Err(Failure::of_statement(resource, postgres_text(&error), blame_of(&error)));
         }
         Err(_) => {
             connection.abort();

@@ -12,7 +12,8 @@ pub enum RollbackCause {
     Server { reason: String },
     /// A statement failed (P6): nothing more can be done in its transaction.
     #[error("a statement failed at {resource}: {error}")]
-    Statement { resource: ResourceName, error: String },
+    /// `blame`: what the queues were told of the messages (P22).
+    Statement { resource: ResourceName, error: String, blame: Blame },
     /// The database could not prepare or commit.
     #[error("{resource} could not commit: {error}")]
     Database { resource: ResourceName, error: String },
@@ -50,6 +51,10 @@ pub(crate) struct Failure {
 }
 
 impl Failure {
+    pub fn of_statement(resource: ResourceName, error: String, blame: Blame) -> Failure {
+        Failure { cause: RollbackCause::Statement { resource, error, blame: blame.clone() }, blame }
+    }
+
     /// One that says nothing about the messages.
     pub fn blameless(cause: RollbackCause) -> Failure {
         Failure { cause, blame: Blame::None }

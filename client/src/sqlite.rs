@@ -233,8 +233,7 @@ impl SqliteBranch {
 
     /// P6: after any error of a statement there is only rollback; SQLite may have rolled back by itself.
     fn fail(&mut self, error: SqliteStatementError) -> SqliteStatementError {
-        let cause = RollbackCause::Statement { resource: self.resource(), error: error.to_string() };
-        self.failure.get_or_insert(Failure { cause, blame: error.blame() });
+        self.failure.get_or_insert(Failure::of_statement(self.resource(), error.to_string(), error.blame()));
         error
     }
 
