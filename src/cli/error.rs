@@ -48,6 +48,17 @@ pub enum CommandError {
 }
 
 impl CommandError {
+    /// The server is away, or about to serve: the same may work in a moment.
+    pub fn is_away(&self) -> bool {
+        match self {
+            CommandError::Unreachable { .. } => true,
+            CommandError::Request(error) => error.is_retryable(),
+            CommandError::Connect(ConnectError::Request(error)) => error.is_retryable(),
+            CommandError::Producer(ProducerError::Request(error)) => error.is_retryable(),
+            _ => false,
+        }
+    }
+
     /// Whoever read standard output has closed it.
     pub fn is_broken_pipe(&self) -> bool {
         matches!(self, CommandError::Output(error) if error.kind() == io::ErrorKind::BrokenPipe)

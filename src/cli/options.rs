@@ -1,8 +1,14 @@
 //! What every command has: the server that it speaks to, and the form of what it prints.
 
+use std::io::IsTerminal;
+use std::time::{Duration, Instant};
+
 use handfast_client::Handfast;
 
 use super::{CommandError, Ended, OutputFormat};
+
+/// Between two tries while a server is away.
+const RETRY_PAUSE: Duration = Duration::from_millis(100);
 
 #[derive(Debug, Clone, clap::Args)]
 pub struct Options {
@@ -22,6 +28,26 @@ impl Options {
         Ok(Handfast::connect(&self.server).await?)
     }
 
+    /// Does `work` again while the server is away, for as long as `patience`; says so once.
+    pub async fn patiently<T, F>(&self, patience: Duration, mut work: impl FnMut() -> F) -> Result<T, CommandError>
+    where
+        F: Future<Output = Result<T, CommandError>>,
+    {
+        let until = Instant::now() + patience;
+        let mut is_told = false;
+        loop {
+            match work().await {
+                Err(error) if error.is_away() && Instant::now() < until => {
+                    if !std::mem::replace(&mut is_told, true) {
+                        tracing::warn!("{error}; trying again for {patience:?}");
+                    }
+                    tokio::time::sleep(RETRY_PAUSE).await;
+                }
+                result => return result,
+            }
+        }
+    }
+
     pub fn server(&self) -> &str {
         &self.server
     }
@@ -30,7 +56,8 @@ impl Options {
     pub fn block_on(&self, command: impl Future<Output = Result<Ended, CommandError>>) -> Result<Ended, CommandError> {
         let filter = tracing_subscriber::EnvFilter::try_from_default_env();
         let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
+        let ansi = std::io::stderr().is_terminal();
+        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).init();
         let runtime = tokio::runtime::Runtime::new().map_err(CommandError::Process)?;
         runtime.block_on(command)
     }

@@ -14,8 +14,9 @@ pub struct QueueRecord {
     bytes: u64,
     locked: u64,
     in_doubt: u64,
-    max_attempts: u32,
-    max_abandoned: u32,
+    /// `None`: no limit.
+    max_attempts: Option<u32>,
+    max_abandoned: Option<u32>,
     waiting_receives: u64,
     exclusive_reader: bool,
     created_at: String,
@@ -29,13 +30,18 @@ impl From<QueueView> for QueueRecord {
             bytes: view.bytes,
             locked: view.locked,
             in_doubt: view.in_doubt,
-            max_attempts: view.max_attempts,
-            max_abandoned: view.max_abandoned,
+            max_attempts: limited(view.max_attempts),
+            max_abandoned: limited(view.max_abandoned),
             waiting_receives: view.waiting_receives,
             exclusive_reader: view.has_exclusive_reader,
             created_at: view.created_at.to_string(),
         }
     }
+}
+
+/// The greatest number stands for no limit.
+fn limited(count: u32) -> Option<u32> {
+    (count != u32::MAX).then_some(count)
 }
 
 /// Bytes as text where they are text.

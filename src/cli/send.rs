@@ -6,7 +6,7 @@ use std::os::fd::AsFd;
 use std::time::Duration;
 
 use bytes::Bytes;
-use handfast_client::Message;
+use handfast_client::{Handfast, Message};
 use handfast_protocol::limits::BODY_BYTES_MAX;
 use handfast_protocol::{MessageId, MessageInvalid, Priority, QueueName};
 use serde::Serialize;
@@ -138,6 +138,14 @@ impl Args {
         if self.lines || self.csv { self.send_many(options).await } else { self.send_one(options).await }
     }
 
+    /// With a producer, a server that is away is waited for.
+    async fn connect(&self, options: &Options) -> Result<Handfast, CommandError> {
+        match self.producer {
+            Some(_) => options.patiently(self.retry_for, || options.connect()).await,
+            None => options.connect().await,
+        }
+    }
+
     async fn send_one(&mut self, options: &Options) -> Result<Ended, CommandError> {
         let body = match self.body.take() {
             Some(body) => Bytes::from(body),
@@ -148,7 +156,7 @@ impl Args {
             checked.map_err(|cause| ImportFailed::refused(ImportError::NotJson { line: 1, cause }))?;
         }
         let message = Message { body, ..self.properties.message() };
-        let handfast = options.connect().await?;
+        let handfast = self.connect(options).await?;
         let queue = self.queue.as_str();
         let id = match &self.producer {
             None => Some(handfast.send(queue, message).await?),
@@ -166,7 +174,7 @@ impl Args {
     }
 
     async fn send_many(&self, options: &Options) -> Result<Ended, CommandError> {
-        let handfast = options.connect().await?;
+        let handfast = self.connect(options).await?;
         let input = stdin_file().map_err(CommandError::Input)?;
         let input_bytes = input.metadata().ok().filter(std::fs::Metadata::is_file).map(|file| file.len());
         let input = BufReader::with_capacity(READ_BYTES, input);

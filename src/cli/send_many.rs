@@ -120,7 +120,8 @@ impl Import<'_> {
                 Ok(self.send_one_by_one(handfast, input, &progress).await?)
             }
             Some(name) => {
-                let producer = handfast.producer(name).await?;
+                let resume = || async { Ok(handfast.producer(name).await?) };
+                let producer = options.patiently(self.retry_for, resume).await?;
                 let input = read_in_thread(Batches::new(records, self.batch, producer.next()))?;
                 let pipeline = Pipeline::new(self, &producer, options.server());
                 Ok(pipeline.run(input, &progress).await?)

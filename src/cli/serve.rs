@@ -1,6 +1,6 @@
 //! `handfast serve`: a queue manager in this process, until it is told to stop.
 
-use std::io::Write;
+use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -92,9 +92,13 @@ impl Stop {
     }
 }
 
+/// Unless `RUST_LOG` says otherwise. What Raft says of one member interests its developers.
+const LOG_FILTER: &str = "info,openraft=error";
+
 fn start_log(format: LogFormat) {
-    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new("info"));
-    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr);
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(LOG_FILTER));
+    let ansi = std::io::stderr().is_terminal();
+    let log = tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi);
     match format {
         LogFormat::Text => log.init(),
         LogFormat::Json => log.json().init(),

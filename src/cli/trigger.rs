@@ -1,9 +1,10 @@
 //! `handfast trigger`: what is done with each message of a queue, as a file says it.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::output::print_done;
-use super::{CommandError, Ended, Options};
+use super::{CommandError, Ended, Options, parse_duration};
 use crate::trigger::{Runner, Settings, TriggerError, TriggerFile, WORKERS_MAX};
 
 #[derive(Debug, clap::Args)]
@@ -39,16 +40,20 @@ order. SIGTERM and Ctrl-C finish the message in hand.")]
         #[arg(long, value_name = "N", default_value_t = 1)]
         #[arg(value_parser = clap::value_parser!(u16).range(1..=i64::from(WORKERS_MAX)))]
         workers: u16,
+        /// How long a server that is away at the start is waited for; once it has worked, it is waited for without end
+        #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_duration)]
+        retry_for: Duration,
     },
 }
 
 impl Args {
     pub async fn run(self, options: &Options) -> Result<Ended, CommandError> {
-        let Action::Run { file, until_empty, workers } = self.action;
+        let Action::Run { file, until_empty, workers, retry_for } = self.action;
         let file = TriggerFile::read(&file).map_err(TriggerError::from)?;
         let stopped = stop_signal()?;
-        let handfast = options.connect().await?;
-        let runner = Runner::new(handfast, file, Settings { until_empty, workers }).await?;
+        let settings = Settings { until_empty, workers };
+        let start = || async { Ok(Runner::new(options.connect().await?, file.clone(), settings).await?) };
+        let runner = options.patiently(retry_for, start).await?;
         let summary = runner.run(stopped).await?;
         print_done(options.output, &summary, &summary.sentence())?;
         Ok(if summary.is_sound() { Ended::Done } else { Ended::Unsound })

@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+/// Between two looks whether the first epoch has begun: an fdatasync or two after the replica leads.
+pub const EPOCH_LOOK: Duration = Duration::from_millis(1);
+
 /// Open requests of one session; beyond it the session is not read, which the client feels as HTTP/2 flow control.
 pub const SESSION_REQUESTS_MAX: usize = 4096;
 

@@ -25,7 +25,7 @@ use super::core_thread::{self, Core, Effects, Input};
 use super::data_directory::{DataDirectory, DirectoryError};
 use super::flush::{FlushFailed, flush, flush_when_due};
 use super::http::routes;
-use super::limits::STOP_GRACE;
+use super::limits::{EPOCH_LOOK, STOP_GRACE};
 use super::proposer::{Machine, follow_leadership, pass_barriers, propose};
 use super::session::{SessionIdentity, Sessions};
 use super::space::watch_space;
@@ -111,10 +111,12 @@ impl Server {
         let identity = SessionIdentity { manager_id: directory.manager_id() };
         let resources = Arc::new(Resources::new(core.clone(), drivers, identity));
         let service = Service { sessions: Sessions::new(core.clone(), resources, stop.clone()) };
-        tasks.spawn(listen(listener, routes(core.clone(), service), stop));
-        let server =
+        let routes = routes(core.clone(), service);
+        let mut server =
             Server { address, core, replica, flusher, thread, core_ended, tasks, stopping, _directory: directory };
         server.await_epoch().await?;
+        // Whoever connected before waits in the socket's line, and is never told that the server only starts.
+        server.tasks.spawn(listen(listener, routes, stop));
         Ok(server)
     }
 
@@ -124,9 +126,12 @@ impl Server {
     }
 
     /// The first epoch of this process begins right after the replica leads.
-    async fn await_epoch(&self) -> Result<(), ServeError> {
+    async fn await_epoch(&mut self) -> Result<(), ServeError> {
         while !self.core.is_leading().await.map_err(|_| ServeError::Ended("the core"))? {
-            tokio::time::sleep(std::time::Duration::from_millis(1)).await;
+            tokio::select! {
+                () = tokio::time::sleep(EPOCH_LOOK) => {}
+                Some(ended) = self.tasks.join_next() => return Err(failure(ended)),
+            }
         }
         Ok(())
     }
@@ -141,12 +146,7 @@ impl Server {
                     Ok(Ok(())) | Err(_) => ServeError::Ended("the core"),
                 });
             }
-            Some(ended) = self.tasks.join_next() => {
-                return Err(match ended {
-                    Ok(error) => error,
-                    Err(error) => std::panic::resume_unwind(error.into_panic()),
-                });
-            }
+            Some(ended) = self.tasks.join_next() => return Err(failure(ended)),
         }
         self.stop().await
     }
@@ -167,6 +167,14 @@ impl Server {
             Ok(Err(_)) | Err(_) => return Err(ServeError::Ended("the core")),
         }
         Ok(())
+    }
+}
+
+/// Why a task ended; none does while all is well.
+fn failure(ended: Result<ServeError, tokio::task::JoinError>) -> ServeError {
+    match ended {
+        Ok(error) => error,
+        Err(error) => std::panic::resume_unwind(error.into_panic()),
     }
 }
 

@@ -152,11 +152,24 @@ async fn p16_force_is_for_a_database_that_is_gone_and_is_recorded() {
     until("it is in doubt", || in_doubt()[0]["state"] == "in-doubt");
 
     let forced = server.run(&["transaction", "resolve", &gtrid, "commit", "--force", "--output", "json"]);
-    eprintln!("{forced:?}\n{}", server.run(&["transaction", "show", &gtrid]).text());
-    eprintln!("{:?}", server.run(&["transaction", "list"]));
-    let forgotten = server.run(&["transaction", "resolve", &gtrid, "forget"]);
-    eprintln!("{forgotten:?}\n{}", server.run(&["transaction", "show", &gtrid]).text());
-    panic!()
+    assert_eq!(forced.json(), json!({"gtrid": gtrid, "outcome": "committed", "reason": ""}));
+    assert_eq!(server.bodies("orders"), [""; 0], "the receive is committed");
+    let shown = server.run(&["transaction", "show", &gtrid, "--output", "json"]).json();
+    assert_eq!((&shown["state"], &shown["outcome"]), (&json!("forced"), &json!("committed")));
+    let branches = json!([{
+        "resource": "ledger", "state": "heuristic hazard", "error": "", "heuristic": "hazard",
+    }]);
+    assert_eq!(shown["branches"], branches);
+    let suggestion = shown["suggestion"].as_str().unwrap();
+    assert!(suggestion.contains("by hand") && suggestion.contains("forget"), "{suggestion}");
+    let listed = server.run(&["transaction", "list", "--output", "json"]).json();
+    assert_eq!((listed.as_array().unwrap().len(), &listed[0]["gtrid"]), (1, &json!(gtrid)));
+
+    assert_eq!(
+        server.run(&["transaction", "resolve", &gtrid, "forget"]).ok(),
+        format!("transaction {gtrid} is forgotten\n")
+    );
+    assert_eq!(server.run(&["transaction", "list", "--output", "json"]).json(), json!([]));
 }
 
 #[test]
