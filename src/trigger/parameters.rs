@@ -7,82 +7,119 @@
 //!   it keeps: a TEXT column keeps `12.50`, a NUMERIC one the number. Where no column is beside it, as in `:amount > 10`, the
 //!   statement says what it means: `cast(:amount as real) > 10`.
 //!
-//! null is NULL, a boolean is one (0 or 1 in SQLite), and an object or an array is its JSON text.
+//! null is NULL, a boolean is one (0 or 1 in SQLite), and an object or an array is its JSON text as it was sent.
 
+use std::collections::BTreeMap;
 use std::error::Error;
 
 use bytes::{BufMut, BytesMut};
 use rusqlite::types::{ToSqlOutput, Value as SqliteValue};
-use serde_json::{Map, Value};
+use serde_json::value::RawValue;
 use tokio_postgres::types::{Format, IsNull, Kind, ToSql, Type};
 
 use super::statement::Parameter;
 
+/// The members of an object, each as its source text.
+type Members<'a> = BTreeMap<String, &'a RawValue>;
+
 /// A body that statements can use.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Parameters(Map<String, Value>);
+#[derive(Debug, Clone)]
+pub struct Parameters<'a>(Members<'a>);
 
 /// The message's own fault (P22).
 #[derive(Debug, thiserror::Error)]
 pub enum ParameterError {
     #[error("the body is not JSON: {0}")]
-    NotJson(serde_json::Error),
+    NotJson(#[from] serde_json::Error),
     #[error("the body is {found}; statements take their parameters from a JSON object")]
     NotObject { found: &'static str },
     #[error("the body has no {0}, which a statement asks for")]
     Missing(Parameter),
 }
 
-impl Parameters {
-    pub fn parse(body: &[u8]) -> Result<Parameters, ParameterError> {
-        let found = match serde_json::from_slice(body).map_err(ParameterError::NotJson)? {
-            Value::Object(members) => return Ok(Parameters(members)),
-            Value::Null => "null",
-            Value::Bool(_) => "a boolean",
-            Value::Number(_) => "a number",
-            Value::String(_) => "a string",
-            Value::Array(_) => "an array",
+impl<'a> Parameters<'a> {
+    pub fn parse(body: &'a [u8]) -> Result<Parameters<'a>, ParameterError> {
+        let body: &RawValue = serde_json::from_slice(body)?;
+        let found = match kind(body) {
+            JsonKind::Object => return Ok(Parameters(serde_json::from_str(body.get())?)),
+            JsonKind::Null => "null",
+            JsonKind::Bool => "a boolean",
+            JsonKind::Number => "a number",
+            JsonKind::String => "a string",
+            JsonKind::Array => "an array",
         };
         Err(ParameterError::NotObject { found })
     }
 
     /// The values of `wanted`, in that order.
-    pub fn arguments(&self, wanted: &[Parameter]) -> Result<Vec<Argument<'_>>, ParameterError> {
-        let argument =
-            |parameter: &Parameter| self.find(parameter).ok_or_else(|| ParameterError::Missing(parameter.clone()));
+    pub fn arguments(&self, wanted: &[Parameter]) -> Result<Vec<Argument<'a>>, ParameterError> {
+        let argument = |parameter: &Parameter| {
+            let found = self.find(parameter)?;
+            Argument::new(found.ok_or_else(|| ParameterError::Missing(parameter.clone()))?)
+        };
         wanted.iter().map(argument).collect()
     }
 
-    fn find(&self, parameter: &Parameter) -> Option<Argument<'_>> {
-        let (first, others) = parameter.path.split_first()?;
-        let mut value = self.0.get(first)?;
+    fn find(&self, parameter: &Parameter) -> Result<Option<&'a RawValue>, ParameterError> {
+        let Some((first, others)) = parameter.path.split_first() else { return Ok(None) };
+        let mut found = self.0.get(first).copied();
         for name in others {
-            value = value.as_object()?.get(name)?;
+            let Some(value) = found.filter(|value| kind(value) == JsonKind::Object) else { return Ok(None) };
+            let members: Members<'a> = serde_json::from_str(value.get())?;
+            found = members.get(name).copied();
         }
-        Some(Argument(value))
+        Ok(found)
+    }
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum JsonKind {
+    Null,
+    Bool,
+    Number,
+    String,
+    Array,
+    Object,
+}
+
+fn kind(value: &RawValue) -> JsonKind {
+    match value.get().as_bytes() {
+        [b'n', ..] => JsonKind::Null,
+        [b't' | b'f', ..] => JsonKind::Bool,
+        [b'"', ..] => JsonKind::String,
+        [b'[', ..] => JsonKind::Array,
+        [b'{', ..] => JsonKind::Object,
+        _ => JsonKind::Number,
     }
 }
 
 /// A value as databases take it.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Argument<'a>(&'a Value);
+#[derive(Debug, Clone, PartialEq)]
+pub struct Argument<'a> {
+    kind: JsonKind,
+    source: &'a str,
+    /// What a string says.
+    string: Option<String>,
+}
 
-impl Argument<'_> {
-    fn text(&self) -> String {
-        match self.0 {
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        }
+impl<'a> Argument<'a> {
+    fn new(value: &'a RawValue) -> Result<Argument<'a>, ParameterError> {
+        let (kind, source) = (kind(value), value.get());
+        let string = if kind == JsonKind::String { Some(serde_json::from_str(source)?) } else { None };
+        Ok(Argument { kind, source, string })
+    }
+
+    fn text(&self) -> &str {
+        self.string.as_deref().unwrap_or(self.source)
     }
 }
 
 impl ToSql for Argument<'_> {
     fn to_sql(&self, expected: &Type, out: &mut BytesMut) -> Result<IsNull, Box<dyn Error + Sync + Send>> {
-        match self.0 {
-            Value::Null => return Ok(IsNull::Yes),
-            value if is_json(expected) => out.put_slice(value.to_string().as_bytes()),
-            _ => out.put_slice(self.text().as_bytes()),
+        if self.kind == JsonKind::Null {
+            return Ok(IsNull::Yes);
         }
+        out.put_slice(if is_json(expected) { self.source } else { self.text() }.as_bytes());
         Ok(IsNull::No)
     }
 
@@ -109,11 +146,11 @@ fn is_json(expected: &Type) -> bool {
 
 impl rusqlite::ToSql for Argument<'_> {
     fn to_sql(&self) -> rusqlite::Result<ToSqlOutput<'_>> {
-        Ok(ToSqlOutput::Owned(match self.0 {
-            Value::Null => SqliteValue::Null,
-            Value::Bool(value) => SqliteValue::Integer(i64::from(*value)),
-            Value::Number(number) => integer(number.as_str()),
-            Value::String(_) | Value::Array(_) | Value::Object(_) => SqliteValue::Text(self.text()),
+        Ok(ToSqlOutput::Owned(match self.kind {
+            JsonKind::Null => SqliteValue::Null,
+            JsonKind::Bool => SqliteValue::Integer(i64::from(self.source == "true")),
+            JsonKind::Number => integer(self.source),
+            JsonKind::String | JsonKind::Array | JsonKind::Object => SqliteValue::Text(self.text().to_owned()),
         }))
     }
 }
@@ -139,8 +176,9 @@ mod tests {
 
     /// What both databases get for `:a` of `{"a": JSON}`.
     fn sent(json: &str, expected: &Type) -> (SqliteValue, Option<String>) {
-        let parameters = Parameters::parse(format!("{{\"a\": {json}}}").as_bytes()).unwrap();
-        let argument = parameters.arguments(&[parameter(":a")]).unwrap()[0];
+        let body = format!("{{\"a\": {json}}}");
+        let parameters = Parameters::parse(body.as_bytes()).unwrap();
+        let argument = parameters.arguments(&[parameter(":a")]).unwrap().remove(0);
         let ToSqlOutput::Owned(sqlite) = rusqlite::ToSql::to_sql(&argument).unwrap() else {
             panic!("values are owned");
         };
@@ -167,13 +205,14 @@ mod tests {
                 text("0.10000000000000000000001"),
                 Some("0.10000000000000000000001"),
             ),
+            ("1e5", Type::NUMERIC, text("1e5"), Some("1e5")),
             ("-0", Type::INT4, text("-0"), Some("-0")),
             ("true", Type::BOOL, SqliteValue::Integer(1), Some("true")),
             ("null", Type::TEXT, SqliteValue::Null, None),
             ("null", Type::JSONB, SqliteValue::Null, None),
             ("\"it's\"", Type::TEXT, text("it's"), Some("it's")),
             ("\"x\"", Type::JSONB, text("x"), Some("\"x\"")),
-            ("{\"b\": [1, 2.50]}", Type::TEXT, text("{\"b\":[1,2.50]}"), Some("{\"b\":[1,2.50]}")),
+            ("{\"b\": [1, 2.50]}", Type::TEXT, text("{\"b\": [1, 2.50]}"), Some("{\"b\": [1, 2.50]}")),
             ("[1]", Type::JSON, text("[1]"), Some("[1]")),
         ];
         for (json, expected, sqlite, postgres) in table {
@@ -188,7 +227,7 @@ mod tests {
         let found = |text: &str| {
             let parameter = [parameter(text)];
             let arguments = parameters.arguments(&parameter);
-            arguments.map(|arguments| arguments[0].text()).map_err(|error| error.to_string())
+            arguments.map(|arguments| arguments[0].text().to_owned()).map_err(|error| error.to_string())
         };
         let missing = |name: &str| Err(format!("the body has no {name}, which a statement asks for"));
         assert_eq!(found(":customer.city"), Ok("Ulm".to_owned()));
@@ -205,5 +244,7 @@ mod tests {
         assert_eq!(error("[1]"), "the body is an array; statements take their parameters from a JSON object");
         assert!(error("tea").starts_with("the body is not JSON: "), "{}", error("tea"));
         assert!(Parameters::parse("[".repeat(100_000).as_bytes()).is_err());
+        let lone = Parameters::parse(br#"{"a": "\ud800"}"#).unwrap();
+        assert!(matches!(lone.arguments(&[parameter(":a")]), Err(ParameterError::NotJson(_))));
     }
 }

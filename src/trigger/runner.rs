@@ -9,7 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use handfast_client::{
-    Blame, CommitOutcome, Dialect, ExclusiveReader, Handfast, InDoubt, KnownOutcome, Received, Transaction,
+    Blame, CommitOutcome, Dialect, ExclusiveReader, Handfast, InDoubt, KnownOutcome, Received, RollbackCause,
+    Transaction,
 };
 use handfast_protocol::ResourceKind;
 use tokio::sync::watch;
@@ -185,20 +186,25 @@ impl Runner {
         };
         match (transaction.rollback(blame).await, &setback) {
             (Ok(()), Setback::Message { error }) => {
-                self.condition.well();
-                let (attempt, allowed) = (message.attempts + 1, self.max_attempts);
-                count(&self.tally.failed_attempts);
-                if attempt >= allowed {
-                    count(&self.tally.dead_lettered);
-                    tracing::warn!("message {} is a dead letter after {attempt} attempts: {error}", message.id);
-                } else {
-                    tracing::info!("message {} failed, attempt {attempt} of {allowed}: {error}", message.id);
-                }
+                self.attempt_counted(message, error);
                 setback
             }
             // The attempt may not have been counted: it is made again.
             (Err(error), Setback::Message { .. }) => error.into(),
             (_, _) => setback,
+        }
+    }
+
+    /// The queue has counted an attempt, and knows itself when that was the last.
+    fn attempt_counted(&self, message: &Received, error: &str) {
+        self.condition.well();
+        let (attempt, allowed) = (message.attempts + 1, self.max_attempts);
+        count(&self.tally.failed_attempts);
+        if attempt >= allowed {
+            count(&self.tally.dead_lettered);
+            tracing::warn!("message {} is a dead letter after {attempt} attempts: {error}", message.id);
+        } else {
+            tracing::info!("message {} failed, attempt {attempt} of {allowed}: {error}", message.id);
         }
     }
 
@@ -212,6 +218,13 @@ impl Runner {
                 count(&self.tally.committed);
                 self.condition.well();
                 Ok(Turn::Done)
+            }
+            // A constraint that is judged at the end: the client has said whose fault it was.
+            CommitOutcome::RolledBack {
+                why: RollbackCause::Statement { error, blame: Blame::Message { .. } | Blame::Reject { .. }, .. },
+            } => {
+                self.attempt_counted(message, &error);
+                Err(Setback::Message { error })
             }
             CommitOutcome::RolledBack { why } => {
                 count(&self.tally.rolled_back);
@@ -244,7 +257,7 @@ impl Runner {
                 }
                 Ok(KnownOutcome::Committed) => return CommitOutcome::Committed,
                 Ok(KnownOutcome::RolledBack { reason }) => {
-                    return CommitOutcome::RolledBack { why: handfast_client::RollbackCause::Server { reason } };
+                    return CommitOutcome::RolledBack { why: RollbackCause::Server { reason } };
                 }
                 Ok(KnownOutcome::Heuristic(heuristic)) => {
                     return CommitOutcome::Heuristic { heuristic, transaction: in_doubt };
