@@ -93,7 +93,7 @@ async fn lines_in(handfast: &Handfast, queue: &str) -> anyhow::Result<Vec<u64>> 
 }
 
 impl Audit {
-    pub fn new(orders: &Orders, found: &Found, course: Course) -> anyhow::Result<Audit> {
+    pub fn new(orders: &Orders, found: &Found, course: &Course) -> anyhow::Result<Audit> {
         let written: Vec<u64> = found.rows.iter().map(|(line, _)| *line).collect();
         let (in_rows, in_sent) =
             (Comparison::new(&orders.lines, &written), Comparison::new(&orders.lines, &found.sent));
@@ -103,7 +103,7 @@ impl Audit {
                 sum = sum.add(value).with_context(|| format!("the row of line {line}"))?;
             }
         }
-        let Course { kills, seed, seconds, seconds_to_settle } = course;
+        let Course { kills, seed, seconds, seconds_to_settle } = *course;
         let mut audit = Audit {
             orders: orders.lines.len(),
             rows: found.rows.len(),

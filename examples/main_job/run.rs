@@ -62,7 +62,7 @@ async fn run_in(options: &Options, directory: &Path) -> anyhow::Result<Audit> {
     let seconds_to_settle = settle(&handfast).await?;
     let rows = cast.ledger.rows(options, &orders).await?;
     let found = Found::look(&handfast, rows).await?;
-    Audit::new(&orders, &found, Course { kills: cast.kills, seed, seconds, seconds_to_settle })
+    Audit::new(&orders, &found, &Course { kills: cast.kills, seed, seconds, seconds_to_settle })
 }
 
 /// What the trigger does: the user's statements, or one that writes every column.

@@ -27,13 +27,9 @@ fn values_have_the_type_that_the_statement_expects() {
             "create table booking (id bigint, amount numeric, price float8, paid bool, at timestamptz, extra jsonb,
             code text, ref uuid, day date, tags text[])";
         let (server, database) = with_ledger(mode, schema);
-        let body = json!({
-            "id": 7, "amount": 12345678901234.567890, "price": 0.1, "paid": true, "at": "2026-01-02T03:04:05Z",
+        let body = r#"{"id": 7, "amount": 12345678901234.567890, "price": 0.1, "paid": true, "at": "2026-01-02T03:04:05Z",
             "extra": {"a": [1, null]}, "code": 42, "ref": "a0eebc99-9c0b-4ef8-bb6d-6bb9bd380a11", "day": null,
-            "tags": "{a,b}",
-        });
-        // In its own digits: a float would lose the last ones.
-        let body = body.to_string().replace("12345678901234.568", "12345678901234.567890");
+            "tags": "{a,b}"}"#;
         server.run_with(&["send", "orders"], body.as_bytes()).ok();
         let statement =
             "insert into booking values (:id, :amount, :price, :paid, :at, :extra, :code, :ref, :day, :tags)";
