@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 
 use super::output::print_done;
+use super::stop_signal::stop_signal;
 use super::{CommandError, Ended, Options};
 use crate::trigger::{Runner, Settings, TriggerError, TriggerFile, WORKERS_MAX};
 
@@ -46,34 +47,11 @@ impl Args {
     pub async fn run(self, options: &Options) -> Result<Ended, CommandError> {
         let Action::Run { file, until_empty, workers } = self.action;
         let file = TriggerFile::read(&file).map_err(TriggerError::from)?;
-        let stopped = stop_signal()?;
+        let stopped = stop_signal().map_err(TriggerError::Signal)?;
         let handfast = options.connect().await?;
         let runner = Runner::new(handfast, file, Settings { until_empty, workers }).await?;
         let summary = runner.run(stopped).await?;
         print_done(options.output, &summary, &summary.sentence())?;
         Ok(if summary.is_sound() { Ended::Done } else { Ended::Unsound })
     }
-}
-
-/// Ends when the process is told to stop. The signals are caught from now on.
-#[cfg(unix)]
-fn stop_signal() -> Result<impl Future<Output = ()>, TriggerError> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).map_err(TriggerError::Signal)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(TriggerError::Signal)?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
-}
-
-#[cfg(not(unix))]
-fn stop_signal() -> Result<impl Future<Output = ()>, TriggerError> {
-    Ok(async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    })
 }
