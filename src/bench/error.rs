@@ -25,6 +25,8 @@ pub enum BenchError {
     NotAttached { name: String, problem: String },
     #[error("a message of the benchmark is not what it sent: {0}")]
     Order(serde_json::Error),
+    #[error("{path} cannot be removed: {cause}")]
+    File { path: PathBuf, cause: std::io::Error },
     #[error("interrupted before anything was measured")]
     Interrupted,
     #[error(transparent)]

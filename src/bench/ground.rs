@@ -1,6 +1,9 @@
 //! What a run needs on the server, laid before it and cleared behind it: queues of its own, the messages in them, a database's
 //! tables.
 
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -32,6 +35,8 @@ pub struct Ground {
 struct Begun {
     ledger: Ledger,
     registered: Registered,
+    /// A database file that was not there.
+    file: Option<PathBuf>,
     /// Whether tables may be there.
     has_tables: bool,
 }
@@ -70,13 +75,8 @@ impl Ground {
     /// Removes all of it. It goes on where a part cannot be removed, and says what the first one was.
     pub async fn clear(self) -> Result<(), BenchError> {
         let mut result = Ok(());
-        if let Some(Begun { ledger, registered, has_tables }) = &self.ledger {
-            if *has_tables {
-                result = result.and(ledger.drop_tables(&self.handfast).await);
-            }
-            if *registered == Registered::Now {
-                result = result.and(ledger.remove(&self.handfast).await);
-            }
+        if let Some(begun) = &self.ledger {
+            result = result.and(begun.clear(&self.handfast).await);
         }
         for queue in &self.queues {
             match self.handfast.delete_queue(queue, Fate::Discard).await {
@@ -97,9 +97,10 @@ impl Ground {
 
     async fn ledger(&mut self, database: &Database) -> Result<Ledger, BenchError> {
         let (ledger, registered) = Ledger::find(&self.handfast, database).await?;
-        let begun = self.ledger.insert(Begun { ledger: ledger.clone(), registered, has_tables: false });
+        let file = ledger.missing_file();
+        let begun = self.ledger.insert(Begun { ledger: ledger.clone(), registered, file, has_tables: false });
         if registered == Registered::Now {
-            ledger.add(&self.handfast, database).await?;
+            ledger.add(&self.handfast).await?;
         }
         ledger.attached(&self.handfast).await?;
         begun.has_tables = true;
@@ -140,6 +141,34 @@ impl Ground {
             Kind::Send | Kind::Receive | Kind::Transfer => vec![b'x'; size].into(),
         }
     }
+}
+
+impl Begun {
+    async fn clear(&self, handfast: &Handfast) -> Result<(), BenchError> {
+        if self.has_tables {
+            self.ledger.drop_tables(handfast).await?;
+        }
+        if self.registered == Registered::Now {
+            self.ledger.remove(handfast).await?;
+        }
+        if let Some(file) = &self.file {
+            remove_database(file).map_err(|cause| BenchError::File { path: file.clone(), cause })?;
+        }
+        Ok(())
+    }
+}
+
+/// A SQLite file and what SQLite keeps beside it.
+fn remove_database(file: &Path) -> io::Result<()> {
+    for suffix in ["-wal", "-shm", ""] {
+        let mut name = file.as_os_str().to_owned();
+        name.push(suffix);
+        match fs::remove_file(name) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(())
 }
 
 /// How many messages a run may receive.

@@ -1,5 +1,6 @@
 //! The database of a pair: orders that are inserted, and balances that are updated, in tables of the benchmark's own.
 
+use std::path::PathBuf;
 use std::time::Instant;
 
 use handfast_client::{Handfast, RefusalCode, ResourceView, Transaction};
@@ -31,7 +32,7 @@ pub struct Order {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ledger {
     resource: String,
-    kind: ResourceKind,
+    database: Database,
 }
 
 impl Order {
@@ -51,7 +52,7 @@ impl Ledger {
         let is_it =
             |view: &&ResourceView| view.resource.kind == database.kind && view.resource.address == database.address;
         let resources = handfast.resources().await?;
-        let ledger = |name: &str| Ledger { resource: name.to_owned(), kind: database.kind };
+        let ledger = |name: &str| Ledger { resource: name.to_owned(), database: database.clone() };
         if let Some(view) = resources.iter().find(is_it) {
             return Ok((ledger(view.resource.name.as_str()), Registered::Before));
         }
@@ -61,14 +62,20 @@ impl Ledger {
         Ok((ledger(RESOURCE), Registered::Now))
     }
 
-    pub async fn add(&self, handfast: &Handfast, database: &Database) -> Result<(), BenchError> {
-        Ok(handfast.add_resource(&self.resource, self.kind, &database.address).await?)
+    pub async fn add(&self, handfast: &Handfast) -> Result<(), BenchError> {
+        Ok(handfast.add_resource(&self.resource, self.database.kind, &self.database.address).await?)
+    }
+
+    /// The file of the database, where it is one that adding it would make.
+    pub fn missing_file(&self) -> Option<PathBuf> {
+        let path = PathBuf::from(&self.database.address);
+        (self.database.kind == ResourceKind::SqliteMarker && !path.exists()).then_some(path)
     }
 
     /// Makes the tables; what a killed run left of them goes.
     pub async fn make_tables(&self, handfast: &Handfast) -> Result<(), BenchError> {
         self.drop_tables(handfast).await?;
-        let numbers = match self.kind {
+        let numbers = match self.database.kind {
             ResourceKind::SqliteMarker => {
                 "with recursive numbers(n) as (select 0 union all select n + 1 from numbers where n + 1 < "
             }
@@ -90,12 +97,12 @@ impl Ledger {
 
     /// The work of one pair.
     pub async fn enter(&self, transaction: &mut Transaction, order: &Order) -> Result<(), BenchError> {
-        let insert = match self.kind {
+        let insert = match self.database.kind {
             ResourceKind::SqliteMarker => "insert into handfast_bench_orders(id, account, cents) values (?1, ?2, ?3)",
             _ => "insert into handfast_bench_orders(id, account, cents) values ($1, $2, $3)",
         };
         self.execute(transaction, insert, &[order.id, order.account, order.cents]).await?;
-        let update = match self.kind {
+        let update = match self.database.kind {
             ResourceKind::SqliteMarker => {
                 "update handfast_bench_balances set balance = balance + ?1 where account = ?2"
             }
@@ -145,7 +152,7 @@ impl Ledger {
     }
 
     async fn execute(&self, transaction: &mut Transaction, sql: &str, numbers: &[i64]) -> Result<(), BenchError> {
-        match self.kind {
+        match self.database.kind {
             ResourceKind::SqliteMarker => {
                 let numbers: Vec<&(dyn rusqlite::ToSql + Sync)> = numbers.iter().map(|number| number as _).collect();
                 transaction.sqlite(&self.resource).await?.execute(sql, &numbers).await?;
