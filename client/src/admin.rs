@@ -11,7 +11,7 @@ use crate::message::Received;
 use crate::outcome::{KnownOutcome, known};
 use crate::receive::received;
 use crate::session::{Answer, Ask, expect_answer};
-use crate::view::{Finding, PeekedMessage, Place, QueueView, ResourceView, TransactionView};
+use crate::view::{Finding, PeekedMessage, Place, QueueView, ResourceView, ServerView, TransactionView};
 
 /// What a queue is made with; what is not said is the server's default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -50,6 +50,13 @@ pub enum Force {
 }
 
 impl Handfast {
+    /// Who answers, and where.
+    pub async fn server(&self) -> Result<ServerView, RequestError> {
+        let answer = self.session.ask(Ask::ShowServer(v1::ShowServer {})).await?;
+        let server = expect_answer!(self.session, answer, Server, "show server")?;
+        ServerView::try_from(server).map_err(|malformed| self.session.unreadable(malformed))
+    }
+
     pub async fn create_queue(&self, name: &str, settings: QueueSettings) -> Result<(), RequestError> {
         let settings = v1::QueueSettings { max_attempts: settings.max_attempts, max_abandoned: settings.max_abandoned };
         self.done(Ask::CreateQueue(v1::CreateQueue { name: name.to_owned(), settings: Some(settings) })).await

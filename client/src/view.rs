@@ -1,13 +1,36 @@
 //! What the server shows of itself: queues, messages, resources, transactions.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use handfast_protocol::{Heuristic, Timestamp};
 use handfast_wire::{Malformed, v1};
+use uuid::Uuid;
 
 use crate::message::Received;
 use crate::receive::received;
 use crate::resource::Resource;
+
+/// Who answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ServerView {
+    pub manager_id: Uuid,
+    /// On the server's machine, and told only to clients that seem to be on it. A tunnel makes them seem so.
+    pub data_directory: Option<PathBuf>,
+    pub process_id: Option<u32>,
+}
+
+impl TryFrom<v1::Server> for ServerView {
+    type Error = Malformed;
+
+    fn try_from(wire: v1::Server) -> Result<ServerView, Malformed> {
+        Ok(ServerView {
+            manager_id: Uuid::from_slice(&wire.manager_id).map_err(|_| Malformed::Missing("manager_id"))?,
+            data_directory: Some(wire.data_directory).filter(|path| !path.is_empty()).map(PathBuf::from),
+            process_id: Some(wire.process_id).filter(|id| *id != 0),
+        })
+    }
+}
 
 /// A queue and what is in it.
 #[derive(Debug, Clone, PartialEq, Eq)]

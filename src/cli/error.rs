@@ -6,6 +6,7 @@ use std::time::Duration;
 use handfast_client::{ConnectError, NotCommitted, ProducerError, ReceiveError, RequestError, SendError};
 
 use super::send_many::ImportFailed;
+use crate::bench::BenchError;
 use crate::server::ServeError;
 use crate::trigger::TriggerError;
 
@@ -35,6 +36,8 @@ pub enum CommandError {
     Serve(#[from] Box<ServeError>),
     #[error(transparent)]
     Trigger(Box<TriggerError>),
+    #[error(transparent)]
+    Bench(Box<BenchError>),
     #[error("there is no place for data: neither XDG_DATA_HOME nor HOME is set; name one with --data DIR")]
     NoDataDirectory,
     #[error("{path} cannot be made absolute: {cause}")]
@@ -129,6 +132,15 @@ impl From<TriggerError> for CommandError {
         match error {
             TriggerError::Request(error) => error.into(),
             error => CommandError::Trigger(Box::new(error)),
+        }
+    }
+}
+
+impl From<BenchError> for CommandError {
+    fn from(error: BenchError) -> CommandError {
+        match error {
+            BenchError::Request(error) => error.into(),
+            error => CommandError::Bench(Box::new(error)),
         }
     }
 }

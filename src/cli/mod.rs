@@ -3,6 +3,7 @@
 //! A group of commands is a file here with an `Args` type and its `run`, a variant of [`Command`] and a line of
 //! [`Command::run`]. What goes to standard output with `--output json` is a contract, written down in `docs/json.md`.
 
+mod bench;
 mod completions;
 mod dead_letter;
 mod duration;
@@ -19,6 +20,7 @@ mod resource;
 mod send;
 mod send_many;
 mod serve;
+mod stop_signal;
 mod transaction;
 mod trigger;
 
@@ -73,6 +75,8 @@ enum Command {
     Transaction(transaction::Args),
     /// See dead letters, and send them back
     DeadLetter(dead_letter::Args),
+    /// Measure a running server, beside what its disk allows
+    Bench(bench::Args),
     /// Print a completion script for a shell
     Completions(completions::Args),
 }
@@ -89,6 +93,7 @@ impl Command {
             Command::Trigger(args) => options.block_on(args.run(options)),
             Command::Transaction(args) => options.block_on(args.run(options)),
             Command::DeadLetter(args) => options.block_on(args.run(options)),
+            Command::Bench(args) => args.run(options),
             Command::Completions(args) => args.run(),
         }
     }

@@ -54,11 +54,26 @@ impl Options {
 
     /// Runs a command that speaks to a server. What goes wrong on the way is logged from warnings on.
     pub fn block_on(&self, command: impl Future<Output = Result<Ended, CommandError>>) -> Result<Ended, CommandError> {
-        let filter = tracing_subscriber::EnvFilter::try_from_default_env();
-        let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
-        let ansi = std::io::stderr().is_terminal();
-        tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).init();
+        start_log();
         let runtime = tokio::runtime::Runtime::new().map_err(CommandError::Process)?;
         runtime.block_on(command)
     }
+
+    /// The same in one thread: for a command that has much to say to a server that it shares the machine with, and would only
+    /// hand it from one processor to the other.
+    pub fn block_on_one_thread(
+        &self,
+        command: impl Future<Output = Result<Ended, CommandError>>,
+    ) -> Result<Ended, CommandError> {
+        start_log();
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+        runtime.map_err(CommandError::Process)?.block_on(command)
+    }
+}
+
+fn start_log() {
+    let filter = tracing_subscriber::EnvFilter::try_from_default_env();
+    let filter = filter.unwrap_or_else(|_| tracing_subscriber::EnvFilter::new("warn"));
+    let ansi = std::io::stderr().is_terminal();
+    tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).with_ansi(ansi).init();
 }

@@ -124,7 +124,7 @@ impl Address {
 }
 
 /// The server has a working directory of its own.
-fn absolute(file: &std::path::Path) -> Result<String, CommandError> {
+pub fn absolute(file: &std::path::Path) -> Result<String, CommandError> {
     let path = file.display().to_string();
     let absolute = std::path::absolute(file).map_err(|cause| CommandError::Path { path: path.clone(), cause })?;
     let not_text = || std::io::Error::new(std::io::ErrorKind::InvalidInput, "it is not UTF-8 text");

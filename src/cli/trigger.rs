@@ -4,6 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use super::output::print_done;
+use super::stop_signal::stop_signal;
 use super::{CommandError, Ended, Options, parse_duration};
 use crate::trigger::{Runner, Settings, TriggerError, TriggerFile, WORKERS_MAX};
 
@@ -50,7 +51,7 @@ impl Args {
     pub async fn run(self, options: &Options) -> Result<Ended, CommandError> {
         let Action::Run { file, until_empty, workers, retry_for } = self.action;
         let file = TriggerFile::read(&file).map_err(TriggerError::from)?;
-        let stopped = stop_signal()?;
+        let stopped = stop_signal().map_err(TriggerError::Signal)?;
         let settings = Settings { until_empty, workers };
         let start = || async { Ok(Runner::new(options.connect().await?, file.clone(), settings).await?) };
         let runner = options.patiently(retry_for, start).await?;
@@ -58,27 +59,4 @@ impl Args {
         print_done(options.output, &summary, &summary.sentence())?;
         Ok(if summary.is_sound() { Ended::Done } else { Ended::Unsound })
     }
-}
-
-/// Ends when the process is told to stop. The signals are caught from now on.
-#[cfg(unix)]
-fn stop_signal() -> Result<impl Future<Output = ()>, TriggerError> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let mut terminate = signal(SignalKind::terminate()).map_err(TriggerError::Signal)?;
-    let mut interrupt = signal(SignalKind::interrupt()).map_err(TriggerError::Signal)?;
-    Ok(async move {
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
-        }
-    })
-}
-
-#[cfg(not(unix))]
-fn stop_signal() -> Result<impl Future<Output = ()>, TriggerError> {
-    Ok(async {
-        if tokio::signal::ctrl_c().await.is_err() {
-            std::future::pending::<()>().await;
-        }
-    })
 }

@@ -25,4 +25,5 @@ mod space;
 mod unary;
 
 pub use data_directory::{DataDirectory, DirectoryError};
+pub use identity::Identity;
 pub use serve::{ServeError, ServeOptions, Server};

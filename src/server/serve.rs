@@ -108,7 +108,10 @@ impl Server {
         let mut tasks = JoinSet::new();
         spawn_effects(&mut tasks, &core, &replica, &drivers, &flusher, wanted);
         spawn_watches(&mut tasks, &core, &replica, &directory);
-        let identity = SessionIdentity { manager_id: directory.manager_id() };
+        let identity = SessionIdentity {
+            manager_id: directory.manager_id(),
+            data_directory: std::path::absolute(directory.path()).unwrap_or_else(|_| directory.path().to_owned()),
+        };
         let resources = Arc::new(Resources::new(core.clone(), drivers, identity));
         let service = Service { sessions: Sessions::new(core.clone(), resources, stop.clone()) };
         let routes = routes(core.clone(), service);

@@ -1,6 +1,8 @@
 //! Sessions: one bidirectional stream of frames each (D11). Two loops share a session, one that reads frames and one that
 //! writes whatever answers are pending as one message. No task per request.
 
+use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -39,7 +41,11 @@ impl Sessions {
     }
 
     /// Starts a session over the frames that a client sends; what it returns are the messages for the client.
-    pub fn open(&self, frames: Streaming<v1::ClientFrames>) -> mpsc::Receiver<Result<v1::ServerFrames, Status>> {
+    pub fn open(
+        &self,
+        frames: Streaming<v1::ClientFrames>,
+        peer: Peer,
+    ) -> mpsc::Receiver<Result<v1::ServerFrames, Status>> {
         let connection = ConnectionId(self.next_connection.fetch_add(1, Ordering::Relaxed));
         let (messages, to_client) = mpsc::channel(MESSAGES_UNTAKEN_MAX);
         let (answers, answered) = mpsc::unbounded_channel();
@@ -49,6 +55,7 @@ impl Sessions {
             core: self.core.clone(),
             resources: Arc::clone(&self.resources),
             connection,
+            peer,
             answers,
             shell,
             open: Arc::clone(&open),
@@ -67,6 +74,7 @@ struct Reader {
     core: Core,
     resources: Arc<Resources>,
     connection: ConnectionId,
+    peer: Peer,
     answers: mpsc::UnboundedSender<SessionAnswer>,
     shell: mpsc::UnboundedSender<ShellReply>,
     open: Arc<Semaphore>,
@@ -126,6 +134,7 @@ impl Reader {
                 let welcome = self.resources.identity.welcome();
                 self.reply(id, v1::Reply { answer: Some(v1::reply::Answer::Welcome(welcome)) }).await;
             }
+            Asked::ShowServer => self.reply(id, self.resources.identity.server(self.peer)).await,
             asked => {
                 let (resources, shell) = (Arc::clone(&self.resources), self.shell.clone());
                 let Ok(permit) = self.open.acquire().await else { return };
@@ -198,19 +207,72 @@ fn in_messages(frames: Vec<v1::ServerFrame>) -> Vec<Vec<v1::ServerFrame>> {
     messages
 }
 
-/// What a session is told first.
-#[derive(Debug, Clone, Copy)]
+/// Whether a client is on the server's machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Peer {
+    Local,
+    Remote,
+}
+
+impl Peer {
+    /// By the address that it speaks from; one that nobody knows is far away.
+    pub fn at(address: Option<SocketAddr>) -> Peer {
+        if address.is_some_and(|address| address.ip().is_loopback()) { Peer::Local } else { Peer::Remote }
+    }
+}
+
+/// Who answers.
+#[derive(Debug, Clone)]
 pub struct SessionIdentity {
     pub manager_id: uuid::Uuid,
+    pub data_directory: PathBuf,
 }
 
 impl SessionIdentity {
-    fn welcome(self) -> v1::Welcome {
+    /// What a session is told first.
+    fn welcome(&self) -> v1::Welcome {
         v1::Welcome {
             version: 1,
             manager_id: self.manager_id.into_bytes().to_vec().into(),
             staging_window: STAGING_WINDOW,
             keep_alive_ms: u32::try_from(KEEP_ALIVE.as_millis()).unwrap_or(u32::MAX),
+        }
+    }
+
+    /// A path or a process id says something to a client of this machine only.
+    pub fn server(&self, peer: Peer) -> v1::Reply {
+        let mut server = v1::Server { manager_id: self.manager_id.into_bytes().to_vec().into(), ..Default::default() };
+        if peer == Peer::Local {
+            // A path that is no text cannot be told; the client then asks its user.
+            server.data_directory = self.data_directory.to_str().unwrap_or_default().to_owned();
+            server.process_id = std::process::id();
+        }
+        v1::Reply { answer: Some(v1::reply::Answer::Server(server)) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_client_of_this_machine_learns_where_the_data_is() {
+        let manager_id = uuid::Uuid::from_u128(7);
+        let identity = SessionIdentity { manager_id, data_directory: "/var/lib/handfast".into() };
+        let id = bytes::Bytes::copy_from_slice(manager_id.as_bytes());
+        let far = v1::Server { manager_id: id.clone(), data_directory: String::new(), process_id: 0 };
+        let near =
+            v1::Server { manager_id: id, data_directory: "/var/lib/handfast".into(), process_id: std::process::id() };
+        let peers = [
+            (Some("127.0.0.1:7"), near.clone()),
+            (Some("[::1]:7"), near),
+            (Some("192.0.2.1:7"), far.clone()),
+            (None, far),
+        ];
+        for (address, told) in peers {
+            let peer = Peer::at(address.map(|address| address.parse().unwrap()));
+            let reply = v1::Reply { answer: Some(v1::reply::Answer::Server(told)) };
+            assert_eq!(identity.server(peer), reply, "{address:?}");
         }
     }
 }

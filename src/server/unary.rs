@@ -16,7 +16,7 @@ use tonic::{Status, Streaming};
 
 use super::convert::{self, Asked};
 use super::core_thread::Core;
-use super::session::{SessionIdentity, Sessions};
+use super::session::{Peer, SessionIdentity, Sessions};
 
 /// Registering and testing resources: the shell's part, before the coordinator's.
 #[derive(Debug)]
@@ -36,7 +36,7 @@ impl Resources {
         match asked {
             Asked::AddResource { name, kind, address } => self.add(name, kind, &address).await,
             Asked::TestResource { name } => self.test(&name).await,
-            Asked::Machine(_) | Asked::Hello(_) | Asked::KeepAlive => {
+            Asked::Machine(_) | Asked::Hello(_) | Asked::KeepAlive | Asked::ShowServer => {
                 convert::refused(Code::NotHere, "this request needs a session")
             }
         }
@@ -120,13 +120,16 @@ impl v1::handfast_server::Handfast for Service {
         &self,
         request: tonic::Request<Streaming<v1::ClientFrames>>,
     ) -> Result<tonic::Response<Self::SessionStream>, Status> {
-        let messages = self.sessions.open(request.into_inner());
+        let peer = Peer::at(request.remote_addr());
+        let messages = self.sessions.open(request.into_inner(), peer);
         Ok(tonic::Response::new(Box::pin(ReceiverStream::new(messages))))
     }
 
     async fn call(&self, request: tonic::Request<v1::Request>) -> Result<tonic::Response<v1::Reply>, Status> {
         let resources = Arc::clone(&self.sessions.resources);
+        let peer = Peer::at(request.remote_addr());
         let reply = match convert::request(request.into_inner()) {
+            Ok(Asked::ShowServer) => resources.identity.server(peer),
             Ok(Asked::Machine(request)) if needs_connection(&request) => {
                 convert::refused(Code::NotHere, "this request needs the lifetime of a session")
             }

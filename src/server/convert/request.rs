@@ -20,6 +20,7 @@ pub enum Asked {
     Machine(Request),
     Hello(v1::Hello),
     KeepAlive,
+    ShowServer,
     /// Needs a driver before the coordinator: the shell installs, then registers.
     AddResource {
         name: ResourceName,
@@ -44,6 +45,7 @@ pub fn request(wire: v1::Request) -> Result<Asked, Malformed> {
     let asked = match ask {
         Ask::Hello(hello) => return Ok(Asked::Hello(hello)),
         Ask::KeepAlive(_) => return Ok(Asked::KeepAlive),
+        Ask::ShowServer(_) => return Ok(Asked::ShowServer),
         Ask::AddResource(add) => {
             let kind = ResourceKind::ALL.into_iter().find(|kind| kind.as_str() == add.kind);
             let kind = kind.ok_or(Malformed::ResourceKind(add.kind))?;

@@ -1,0 +1,201 @@
+//! What a run needs on the server, laid before it and cleared behind it: queues of its own, the messages in them, a database's
+//! tables.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use bytes::Bytes;
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
+use handfast_client::{Fate, Handfast, Message, QueueSettings, RefusalCode, SendError};
+
+use super::display::Display;
+use super::error::BenchError;
+use super::ledger::{Database, Ledger, Order, Registered};
+use super::limits::{
+    BATCH_BYTES_MAX, BATCH_MESSAGES, BATCHES_UNDER_WAY, LAID_IN_BYTES_MAX, LAID_IN_MAX, PAIRED_A_SECOND,
+    RECEIVED_A_SECOND, WARM_UP,
+};
+use super::load::Load;
+use super::work::{Kind, Work};
+
+/// What has been begun on a server, so that it can be undone from any point on.
+#[derive(Debug)]
+pub struct Ground {
+    handfast: Handfast,
+    kind: Kind,
+    queues: Vec<String>,
+    ledger: Option<Begun>,
+}
+
+/// How far a database is.
+#[derive(Debug)]
+struct Begun {
+    ledger: Ledger,
+    registered: Registered,
+    /// A database file that was not there.
+    file: Option<PathBuf>,
+    /// Whether tables may be there.
+    has_tables: bool,
+}
+
+impl Ground {
+    pub fn new(handfast: Handfast, kind: Kind) -> Ground {
+        Ground { handfast, kind, queues: Vec::new(), ledger: None }
+    }
+
+    /// Makes everything that the run needs. Dropped meanwhile, what is there already is known.
+    pub async fn lay(&mut self, load: &Load, display: &Display) -> Result<Work, BenchError> {
+        match self.kind.clone() {
+            Kind::Send => {
+                let to = self.queue("to").await?;
+                Ok(Work::Send { to, body: vec![b'x'; load.size].into() })
+            }
+            Kind::Receive => {
+                let from = self.queue("from").await?;
+                self.fill(&from, load, RECEIVED_A_SECOND, display).await?;
+                Ok(Work::Receive { from })
+            }
+            Kind::Transfer => {
+                let (from, to) = (self.queue("from").await?, self.queue("to").await?);
+                self.fill(&from, load, RECEIVED_A_SECOND, display).await?;
+                Ok(Work::Transfer { from, to })
+            }
+            Kind::Pair(database) => {
+                let (from, to) = (self.queue("from").await?, self.queue("to").await?);
+                let ledger = self.ledger(&database).await?;
+                self.fill(&from, load, PAIRED_A_SECOND, display).await?;
+                Ok(Work::Pair { from, to, ledger })
+            }
+        }
+    }
+
+    /// Removes all of it. It goes on where a part cannot be removed, and says what the first one was.
+    pub async fn clear(self) -> Result<(), BenchError> {
+        let mut result = Ok(());
+        if let Some(begun) = &self.ledger {
+            result = result.and(begun.clear(&self.handfast).await);
+        }
+        for queue in &self.queues {
+            match self.handfast.delete_queue(queue, Fate::Discard).await {
+                Err(error) if error.code() == Some(RefusalCode::QueueNotFound) => {}
+                deleted => result = result.and(deleted.map_err(BenchError::from)),
+            }
+        }
+        result
+    }
+
+    /// A queue of this run alone: several runs do not meet.
+    async fn queue(&mut self, role: &str) -> Result<String, BenchError> {
+        let name = format!("bench-{}-{role}-{}", self.kind.name(), std::process::id());
+        self.queues.push(name.clone());
+        self.handfast.create_queue(&name, QueueSettings::default()).await?;
+        Ok(name)
+    }
+
+    async fn ledger(&mut self, database: &Database) -> Result<Ledger, BenchError> {
+        let (ledger, registered) = Ledger::find(&self.handfast, database).await?;
+        let file = ledger.missing_file();
+        let begun = self.ledger.insert(Begun { ledger: ledger.clone(), registered, file, has_tables: false });
+        if registered == Registered::Now {
+            ledger.add(&self.handfast).await?;
+        }
+        ledger.attached(&self.handfast).await?;
+        begun.has_tables = true;
+        ledger.make_tables(&self.handfast).await?;
+        Ok(ledger)
+    }
+
+    /// Sends what the run will receive.
+    async fn fill(&self, queue: &str, load: &Load, a_second: u64, display: &Display) -> Result<(), BenchError> {
+        let wanted = messages(load, a_second);
+        let batch = (BATCH_BYTES_MAX / load.size.max(1)).clamp(1, BATCH_MESSAGES) as u64;
+        let mut first = 0;
+        let mut sent = 0;
+        let mut under_way = FuturesUnordered::new();
+        while sent < wanted {
+            while first < wanted && under_way.len() < BATCHES_UNDER_WAY {
+                let numbers = first..wanted.min(first + batch);
+                first = numbers.end;
+                under_way.push(self.send(queue, numbers, load.size));
+            }
+            let Some(count) = under_way.next().await else { break };
+            sent += count?;
+            display.say(|| format!("{sent} of {wanted} messages laid in"));
+        }
+        Ok(())
+    }
+
+    async fn send(&self, queue: &str, numbers: std::ops::Range<u64>, size: usize) -> Result<u64, SendError> {
+        let count = numbers.end - numbers.start;
+        let messages = numbers.map(|number| Message::bytes(self.body(number, size)));
+        self.handfast.send_batch(queue, messages.collect()).await?;
+        Ok(count)
+    }
+
+    fn body(&self, number: u64, size: usize) -> Bytes {
+        match self.kind {
+            Kind::Pair(_) => Order::body(number, size).into(),
+            Kind::Send | Kind::Receive | Kind::Transfer => vec![b'x'; size].into(),
+        }
+    }
+}
+
+impl Begun {
+    async fn clear(&self, handfast: &Handfast) -> Result<(), BenchError> {
+        if self.has_tables {
+            self.ledger.drop_tables(handfast).await?;
+        }
+        if self.registered == Registered::Now {
+            self.ledger.remove(handfast).await?;
+        }
+        if let Some(file) = &self.file {
+            remove_database(file).map_err(|cause| BenchError::File { path: file.clone(), cause })?;
+        }
+        Ok(())
+    }
+}
+
+/// A SQLite file and what SQLite keeps beside it.
+fn remove_database(file: &Path) -> io::Result<()> {
+    for suffix in ["-wal", "-shm", ""] {
+        let mut name = file.as_os_str().to_owned();
+        name.push(suffix);
+        match fs::remove_file(name) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+            Ok(()) | Err(_) => {}
+        }
+    }
+    Ok(())
+}
+
+/// How many messages a run may receive.
+fn messages(load: &Load, a_second: u64) -> u64 {
+    let span: Duration = load.span + WARM_UP;
+    let wanted = span.as_secs().saturating_mul(a_second);
+    let room = LAID_IN_BYTES_MAX / u64::try_from(load.size.max(1)).unwrap_or(u64::MAX);
+    let clients = u64::try_from(load.concurrency).unwrap_or(u64::MAX);
+    wanted.min(LAID_IN_MAX).min(room).max(clients)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_laid_in_is_bounded() {
+        let table = [
+            // Clients, size, seconds: messages.
+            (64, 1024, 10, 440_000),
+            (1, 1, 3600, LAID_IN_MAX),
+            (16, 1 << 20, 10, 4096),
+            (4096, 64 << 20, 10, 4096),
+        ];
+        for (concurrency, size, seconds, expected) in table {
+            let load = Load { concurrency, size, span: Duration::from_secs(seconds) };
+            assert_eq!(messages(&load, RECEIVED_A_SECOND), expected, "{load:?}");
+        }
+    }
+}

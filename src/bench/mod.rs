@@ -1,0 +1,30 @@
+//! Benchmarks of a running server, as one of its clients sees it, beside what its disk could do at most.
+//!
+//! One run: the disk's limit ([`measure_disk`]), the ground ([`Ground`]: queues, tables, messages to begin with), the load
+//! ([`run_load`]), and the ground is cleared again, whatever happened. What it is not: a test of the server, and no part of
+//! what it measures.
+
+mod compared;
+mod disk_limit;
+mod display;
+mod error;
+mod figures;
+mod ground;
+mod ledger;
+mod limits;
+mod load;
+mod recorder;
+mod server_place;
+mod work;
+
+pub use compared::Compared;
+pub use disk_limit::{DiskLimit, measure_disk};
+pub use display::Display;
+pub use error::{BenchError, DiskLimitError};
+pub use figures::Figures;
+pub use ground::Ground;
+pub use ledger::{Database, Ledger};
+pub use limits::{CONCURRENCY_MAX, SECONDS_MAX, SESSIONS_MAX};
+pub use load::{Load, Measured, run_load};
+pub use server_place::ServerPlace;
+pub use work::Kind;

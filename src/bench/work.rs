@@ -1,0 +1,78 @@
+//! What one logical client does, time after time.
+
+use std::time::Duration;
+
+use bytes::Bytes;
+use handfast_client::{Blame, Handfast, Message};
+
+use super::error::BenchError;
+use super::ledger::{Database, Ledger, Order};
+
+/// What is measured.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Kind {
+    /// Each client sends a message and waits until it is durable.
+    Send,
+    /// Each receives a message in a transaction and commits.
+    Receive,
+    /// Receives from one queue, sends to another, commits.
+    Transfer,
+    /// The same with a row inserted and a balance updated in a database, in one transaction with the queues.
+    Pair(Database),
+}
+
+impl Kind {
+    pub fn name(&self) -> &'static str {
+        match self {
+            Kind::Send => "send",
+            Kind::Receive => "receive",
+            Kind::Transfer => "transfer",
+            Kind::Pair(_) => "pair",
+        }
+    }
+}
+
+/// The same, with everything that it needs.
+#[derive(Debug)]
+pub enum Work {
+    Send { to: String, body: Bytes },
+    Receive { from: String },
+    Transfer { from: String, to: String },
+    Pair { from: String, to: String, ledger: Ledger },
+}
+
+/// What came of one turn.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Turn {
+    Done,
+    /// There is no message left to receive.
+    Dry,
+}
+
+impl Work {
+    pub async fn turn(&self, handfast: &Handfast) -> Result<Turn, BenchError> {
+        let (from, to, ledger) = match self {
+            Work::Send { to, body } => {
+                handfast.send(to, Message::bytes(body.clone())).await?;
+                return Ok(Turn::Done);
+            }
+            Work::Receive { from } => (from, None, None),
+            Work::Transfer { from, to } => (from, Some(to), None),
+            Work::Pair { from, to, ledger } => (from, Some(to), Some(ledger)),
+        };
+        let mut transaction = handfast.begin().await?;
+        let Some(received) = transaction.receive_within(from, Duration::ZERO).await? else {
+            transaction.rollback(Blame::None).await?;
+            return Ok(Turn::Dry);
+        };
+        if let Some(ledger) = ledger {
+            let order: Order = received.json().map_err(BenchError::Order)?;
+            ledger.enter(&mut transaction, &order).await?;
+        }
+        if let Some(to) = to {
+            transaction.send(to, Message::bytes(received.message.body)).await?;
+        }
+        transaction.commit().await.into_result()?;
+        Ok(Turn::Done)
+    }
+}

@@ -1,0 +1,245 @@
+//! `handfast bench`: how fast a running server is, beside what its disk allows.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use handfast_client::Handfast;
+use handfast_protocol::ResourceKind;
+use handfast_protocol::limits::BODY_BYTES_MAX;
+use serde::Serialize;
+
+use super::output::print_done;
+use super::resource::absolute;
+use super::stop_signal::stop_signal;
+use super::{CommandError, Ended, Options};
+use crate::bench::{
+    BenchError, CONCURRENCY_MAX, Compared, Database, DiskLimit, Display, Figures, Ground, Kind, Load, Measured,
+    SECONDS_MAX, SESSIONS_MAX, ServerPlace, measure_disk, run_load,
+};
+
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+A benchmark measures the server that --server names, from this process; each client waits for its answer before it asks again. \
+One second of warm-up does not count. In the same run it measures the limit of the disk: as many logical writers of records as \
+large, one thread that appends whatever is pending to a file that was written before, and calls fdatasync. It prints both, \
+the ratio, and the cost of a message beyond the limit: 1 / rate - limit cycle / clients.
+
+A server on this machine tells where its data is: the disk's limit is measured there, and its memory is read (the peak since \
+it was started). Otherwise name a directory with --limit-dir; without one it is the current directory.
+
+It works in queues of its own, named bench-*, and removes them, after Ctrl-C as well, which prints what was measured until then. \
+Killed with SIGKILL it leaves them; remove them with: handfast queue delete NAME --discard
+
+Examples:
+  handfast bench send
+  handfast bench send --concurrency 1 --seconds 5
+  handfast bench pair --sqlite bench.db
+  handfast bench pair --postgres postgres://app@127.0.0.1/shop --concurrency 16 --output json")]
+pub struct Args {
+    #[command(subcommand)]
+    action: Action,
+}
+
+#[derive(Debug, clap::Subcommand)]
+enum Action {
+    /// Send messages, each in a transaction of its own
+    Send {
+        #[command(flatten)]
+        run: Run,
+    },
+    /// Receive messages, each in a transaction of its own
+    Receive {
+        #[command(flatten)]
+        run: Run,
+    },
+    /// Receive from one queue and send to another, in one transaction
+    Transfer {
+        #[command(flatten)]
+        run: Run,
+    },
+    /// Receive, insert a row, update one of 10,000 balances, send on, in one transaction
+    ///
+    /// The tables handfast_bench_orders and handfast_bench_balances are made in the database and dropped at the end. A database
+    /// that is not registered is so as resource bench meanwhile; the tables that registering makes stay.
+    Pair {
+        #[command(flatten)]
+        database: DatabaseArgs,
+        /// Commit with PREPARE TRANSACTION, in place of a marker row
+        #[arg(long, requires = "postgres", conflicts_with = "sqlite")]
+        two_phase: bool,
+        #[command(flatten)]
+        run: Run,
+    },
+}
+
+#[derive(Debug, clap::Args)]
+#[group(required = true, multiple = false)]
+struct DatabaseArgs {
+    /// A PostgreSQL database, such as postgres://app@127.0.0.1/shop
+    #[arg(long, value_name = "URL")]
+    postgres: Option<String>,
+    /// A SQLite database on the server's host; a file that is not there is made, and removed
+    #[arg(long, value_name = "FILE")]
+    sqlite: Option<PathBuf>,
+}
+
+#[derive(Debug, clap::Args)]
+struct Run {
+    /// Clients at a time
+    #[arg(long, value_name = "K", default_value_t = 64)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=i64::from(CONCURRENCY_MAX)))]
+    concurrency: u16,
+    /// Bytes of a message's body
+    #[arg(long, value_name = "BYTES", default_value_t = 1024)]
+    #[arg(value_parser = clap::value_parser!(u64).range(1..=BODY_BYTES_MAX as u64))]
+    size: u64,
+    /// How long to measure
+    #[arg(long, value_name = "N", default_value_t = 10)]
+    #[arg(value_parser = clap::value_parser!(u16).range(1..=i64::from(SECONDS_MAX)))]
+    seconds: u16,
+    /// Where to measure the disk's limit [default: the log's directory of a server on this machine, else the current one]
+    #[arg(long, value_name = "DIR")]
+    limit_dir: Option<PathBuf>,
+}
+
+#[derive(Debug, Serialize)]
+struct Report<'a> {
+    benchmark: &'static str,
+    concurrency: usize,
+    size: usize,
+    /// How long it counted.
+    seconds: f64,
+    count: u64,
+    #[serde(flatten)]
+    figures: Figures,
+    limit: Figures,
+    limit_dir: &'a Path,
+    #[serde(flatten)]
+    compared: Option<Compared>,
+    memory_peak: Option<u64>,
+}
+
+impl Args {
+    pub fn run(self, options: &Options) -> Result<Ended, CommandError> {
+        let (kind, run) = match self.action {
+            Action::Send { run } => (Kind::Send, run),
+            Action::Receive { run } => (Kind::Receive, run),
+            Action::Transfer { run } => (Kind::Transfer, run),
+            Action::Pair { database, two_phase, run } => (Kind::Pair(database.named(two_phase)?), run),
+        };
+        options.block_on_one_thread(run.run(options, kind))
+    }
+}
+
+impl DatabaseArgs {
+    fn named(self, two_phase: bool) -> Result<Database, CommandError> {
+        let postgres = if two_phase { ResourceKind::PostgresTwoPhase } else { ResourceKind::PostgresMarker };
+        Ok(match self.sqlite {
+            Some(file) => Database { kind: ResourceKind::SqliteMarker, address: absolute(&file)? },
+            None => Database { kind: postgres, address: self.postgres.unwrap_or_default() },
+        })
+    }
+}
+
+impl Run {
+    async fn run(self, options: &Options, kind: Kind) -> Result<Ended, CommandError> {
+        let load = Load {
+            concurrency: usize::from(self.concurrency),
+            size: usize::try_from(self.size).unwrap_or(usize::MAX),
+            span: Duration::from_secs(u64::from(self.seconds)),
+        };
+        load.check(&kind)?;
+        let stopped = stop_signal().map_err(CommandError::Process)?;
+        tokio::pin!(stopped);
+        let mut sessions = Vec::new();
+        for _ in 0..load.concurrency.min(SESSIONS_MAX) {
+            sessions.push(options.connect().await?);
+        }
+        let place = ServerPlace::of(&sessions[0].server().await?);
+        let limit_dir = self.limit_dir(&place);
+        let display = Display::start();
+        display.say(|| format!("measuring the disk at {}", limit_dir.display()));
+        let limit = DiskLimit {
+            directory: limit_dir.clone(),
+            writers: u64::from(self.concurrency),
+            record_bytes: load.size,
+            span: load.limit_span(),
+        };
+        let limit = tokio::select! {
+            limit = measure_disk(limit) => limit.map_err(BenchError::from)?,
+            () = &mut stopped => return Err(BenchError::Interrupted.into()),
+        };
+        let name = kind.name();
+        let measured = measure(&sessions, kind, &load, &display, stopped).await?;
+        drop(display);
+        let report = Report {
+            benchmark: name,
+            concurrency: load.concurrency,
+            size: load.size,
+            seconds: measured.span.as_secs_f64(),
+            count: measured.count,
+            figures: measured.figures,
+            limit,
+            limit_dir: &limit_dir,
+            compared: Compared::of(&measured.figures, &limit),
+            memory_peak: place.memory_peak(),
+        };
+        print_done(options.output, &report, &report.table())?;
+        Ok(Ended::Done)
+    }
+
+    /// The log is what waits for the disk.
+    fn limit_dir(&self, place: &ServerPlace) -> PathBuf {
+        match (&self.limit_dir, &place.data_directory) {
+            (Some(named), _) => named.clone(),
+            (None, Some(data)) => data.join("log"),
+            (None, None) => PathBuf::from("."),
+        }
+    }
+}
+
+/// Lays the ground, runs, and clears it whatever happened.
+async fn measure(
+    sessions: &[Handfast],
+    kind: Kind,
+    load: &Load,
+    display: &Display,
+    mut stopped: impl Future<Output = ()> + Unpin,
+) -> Result<Measured, BenchError> {
+    let mut ground = Ground::new(sessions[0].clone(), kind);
+    let laid = tokio::select! {
+        laid = ground.lay(load, display) => laid,
+        () = &mut stopped => Err(BenchError::Interrupted),
+    };
+    let measured = match laid {
+        Ok(work) => run_load(&work, sessions, load, display, stopped).await,
+        Err(error) => Err(error),
+    };
+    display.say(|| "clearing up".to_owned());
+    let cleared = ground.clear().await;
+    let measured = measured?;
+    cleared.map(|()| measured)
+}
+
+impl Report<'_> {
+    fn table(&self) -> String {
+        let line = |name: &str, figures: &Figures| {
+            let Figures { rate, p50_us, p99_us } = figures;
+            format!("{name:10}  {rate:>12.0}  {p50_us:>9.0}  {p99_us:>9.0}\n")
+        };
+        let Report { benchmark, concurrency, size, seconds, .. } = self;
+        let mut text = format!("{benchmark}, {concurrency} at a time, {size} bytes, {seconds:.1} s\n\n");
+        text.push_str("                a second     p50 us     p99 us\n");
+        text.push_str(&line("handfast", &self.figures));
+        text.push_str(&line("disk limit", &self.limit));
+        text.push('\n');
+        if let Some(Compared { ratio, cost_us }) = self.compared {
+            text.push_str(&format!("{ratio:.3} of the limit, {cost_us:.1} us a message beyond it\n"));
+        }
+        text.push_str(&format!("the limit is that of {}", self.limit_dir.display()));
+        if let Some(bytes) = self.memory_peak {
+            text.push_str(&format!("\nthe server's memory at its peak: {} MiB", bytes >> 20));
+        }
+        text
+    }
+}
