@@ -1,0 +1,135 @@
+//! The loop: what happens next, and how a run ends.
+
+use super::happening::Happening;
+use super::{Ran, Stuck, World};
+use crate::limits::{LIVENESS, STEPS_MAX};
+use crate::plan::Plan;
+use crate::server::{Failure, ServerId};
+
+impl World {
+    /// Runs the plan to its end. With `traced` every step is told in a line.
+    pub fn run(plan: &Plan, traced: bool) -> Result<Ran, (Stuck, String)> {
+        let mut world = World::set_scene(plan);
+        world.trace = traced.then(String::new);
+        let at_first = world.changes();
+        match world.live() {
+            Ok(()) => Ok(world.end(at_first)),
+            Err(stuck) => Err((stuck, world.trace.take().unwrap_or_default())),
+        }
+    }
+
+    fn live(&mut self) -> Result<(), Stuck> {
+        self.arm();
+        loop {
+            self.strike_due();
+            if !self.take_step()? {
+                if self.is_over() {
+                    return Ok(());
+                }
+                self.pass_time()?;
+            }
+        }
+    }
+
+    /// One thing happens; false when nothing can before time passes.
+    fn take_step(&mut self) -> Result<bool, Stuck> {
+        let Some(number) = self.choose() else { return Ok(false) };
+        let happening = self.pending.remove(&number).expect("it was chosen among the pending ones");
+        self.steps += 1;
+        if self.steps > STEPS_MAX {
+            return Err(Stuck::TooManySteps(STEPS_MAX));
+        }
+        let (step, now) = (self.steps, self.now.0);
+        self.note(|| format!("{step:5} {now:7} {happening:?}"));
+        self.happen(happening)?;
+        Ok(true)
+    }
+
+    /// The oldest thing that can happen: who is paused does nothing.
+    fn choose(&mut self) -> Option<u64> {
+        self.pending.iter().find(|(_, happening)| !self.is_held_up(happening)).map(|(number, _)| *number)
+    }
+
+    fn is_held_up(&self, happening: &Happening) -> bool {
+        let client = match happening {
+            Happening::Answer { session, .. } | Happening::SessionLost { session, .. } => {
+                self.sessions.get(session).map(|session| session.client.0)
+            }
+            Happening::Reply { connection, .. } => {
+                self.desks.iter().position(|desk| desk.connection == Some(*connection))
+            }
+            Happening::Wake { client, .. } | Happening::KeepAliveDue { client, .. } => Some(client.0),
+            // SQLite runs inside its client.
+            Happening::Statement { connection, .. } if self.is_sqlite() => {
+                self.desks.iter().position(|desk| desk.connection == Some(*connection))
+            }
+            Happening::FlushDatabase if self.is_sqlite() => {
+                let writer = self.database.as_ref().and_then(|database| database.flushing_client());
+                writer.and_then(|writer| self.desks.iter().position(|desk| desk.connection == Some(writer)))
+            }
+            _ => None,
+        };
+        client.is_some_and(|client| self.desks[client].is_paused)
+    }
+
+    /// Nothing can happen now: on to the next moment at which something does.
+    fn pass_time(&mut self) -> Result<(), Stuck> {
+        let ticks = self.servers.values().filter_map(|server| server.process.as_ref()?.next_tick());
+        let timers = self.due.first_key_value().map(|((at, _), _)| *at);
+        let Some(next) = ticks.chain(timers).min() else {
+            return Err(Stuck::NotDone(self.now.since(self.last_trouble)));
+        };
+        self.now = self.now.max(next);
+        if self.now.since(self.last_trouble) > LIVENESS {
+            return Err(Stuck::NotDone(self.now.since(self.last_trouble)));
+        }
+        while let Some(entry) = self.due.first_entry().filter(|entry| entry.key().0 <= self.now) {
+            let happening = entry.remove();
+            self.push(happening);
+        }
+        let is_due = |id: &ServerId| {
+            let tick = self.servers[id].process.as_ref().and_then(|process| process.next_tick());
+            tick.is_some_and(|tick| tick <= self.now)
+        };
+        let ticking: Vec<ServerId> = self.servers.keys().copied().filter(is_due).collect();
+        ticking.into_iter().for_each(|server| self.push(Happening::Tick { server }));
+        Ok(())
+    }
+
+    /// All orders are done and nothing is in doubt any more; what is left after the deadline the checker will find.
+    fn is_over(&self) -> bool {
+        let trouble_is_over = self.next_strike >= self.plan.strikes.len() || self.has_missed();
+        let is_done = self.desks.iter().all(|desk| desk.is_up && desk.client.is_finished());
+        trouble_is_over && is_done && (self.is_clean() || self.now.since(self.last_trouble) > LIVENESS / 2)
+    }
+
+    /// The next strike never comes down: the run ends before its moment.
+    fn has_missed(&self) -> bool {
+        self.desks.iter().all(|desk| desk.is_up && desk.client.is_finished()) && self.is_clean()
+    }
+
+    fn is_clean(&self) -> bool {
+        let prepared = self.database.as_ref().is_some_and(|database| !database.image().prepared.is_empty());
+        let in_doubt = |process: &crate::server::Process| {
+            let state = process.node().state();
+            state.coordinator.transactions().len() > 0 || state.queue.branches().next().is_some()
+        };
+        let doubtful = self.servers.values().any(|server| server.process.as_ref().is_none_or(in_doubt));
+        !prepared && !doubtful && self.database.as_ref().is_none_or(|database| database.is_up)
+    }
+
+    pub(super) fn is_sqlite(&self) -> bool {
+        self.plan.scene.way == crate::plan::Way::MarkerSqlite
+    }
+
+    /// What a server's failure means: the plan's strike on its disk, or the end of the run.
+    pub(super) fn failed(&mut self, id: ServerId, failure: Failure) -> Result<(), Stuck> {
+        match failure {
+            Failure::Halted => {
+                self.strike_halted(id);
+                Ok(())
+            }
+            Failure::Broken(why) => Err(Stuck::Broken(id, why)),
+        }
+    }
+}
