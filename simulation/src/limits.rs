@@ -16,6 +16,9 @@ pub const AWAY: Duration = Duration::from_secs(40);
 /// Between one attempt of a client's job and the next, and between two questions for an outcome.
 pub const CLIENT_PAUSE: Duration = Duration::from_millis(200);
 
+/// How often that pause doubles while nothing gets better: up to 6.4 s.
+pub const CLIENT_PAUSE_DOUBLINGS: u32 = 5;
+
 /// How long a receive, an opening or a question for an outcome waits, as the trigger and the client have it.
 pub const CLIENT_WAIT: Duration = Duration::from_secs(5);
 

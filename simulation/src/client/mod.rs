@@ -12,7 +12,7 @@ use handfast_queue::manager;
 
 use crate::database::Reply;
 use crate::history::{Event, Told};
-use crate::limits::{CLIENT_PAUSE, CLIENT_WAIT};
+use crate::limits::{CLIENT_PAUSE, CLIENT_PAUSE_DOUBLINGS, CLIENT_WAIT};
 use crate::names;
 use crate::plan::{Mutant, Way};
 use crate::server::ServerId;
@@ -31,6 +31,8 @@ pub struct Client {
     attempt: Option<Attempt>,
     /// It has work at the database that is not ended.
     has_rows: bool,
+    /// Pauses in a row: they grow while nothing gets better.
+    setbacks: u32,
     orders: Vec<Order>,
 }
 
@@ -44,6 +46,7 @@ impl Client {
             step: Step::Pausing,
             attempt: None,
             has_rows: false,
+            setbacks: 0,
             orders: Vec::new(),
         }
     }
@@ -152,7 +155,9 @@ impl Client {
 
     fn pause(&mut self, step: Step) {
         self.step = step;
-        self.orders.push(Order::Sleep(CLIENT_PAUSE));
+        let pause = CLIENT_PAUSE * 2_u32.pow(self.setbacks.min(CLIENT_PAUSE_DOUBLINGS));
+        self.setbacks += 1;
+        self.orders.push(Order::Sleep(pause));
     }
 
     fn attempt(&self) -> &Attempt {
@@ -163,6 +168,9 @@ impl Client {
     fn told(&mut self, outcome: Told) {
         let attempt = self.attempt.take().expect("a transaction ends once");
         self.orders.push(Order::Record(Event::Told { id: attempt.id, outcome }));
+        if outcome == Told::Committed || attempt.found_nothing {
+            self.setbacks = 0;
+        }
         if attempt.found_nothing {
             self.step = Step::Looking;
             return self.ask_queues(manager::Request::ShowQueue { name: names::orders() });

@@ -2,9 +2,9 @@
 
 use bytes::Bytes;
 use handfast_coordinator_core as coordinator;
-use handfast_machine::{Answer, local_branch};
+use handfast_machine::{Answer, Refusal, Request, local_branch};
 use handfast_protocol::{Properties, ResourceKind};
-use handfast_queue::manager::{self, NewBody, NewMessage};
+use handfast_queue::manager::{self, NewBody, NewMessage, RequestRefused};
 
 use super::step::{Attempt, Heard, Order, Step};
 use super::Client;
@@ -12,11 +12,16 @@ use crate::database::{OrderRow, Statement};
 use crate::history::Event;
 use crate::limits::{CLIENT_WAIT, TRANSACTION_TIMEOUT};
 use crate::names;
+use crate::server::ServerId;
 
 impl Client {
     pub(super) fn heard_working(&mut self, heard: Heard) {
         let answer = match heard {
             Heard::Answer(Ok(answer)) => answer,
+            Heard::Answer(Err(Refusal::Queue(RequestRefused::SharingViolation { .. }))) => {
+                self.lost_its_right();
+                return self.refused();
+            }
             Heard::Answer(Err(_)) | Heard::Lost | Heard::Unreachable => return self.refused(),
         };
         match (self.step, answer) {
@@ -67,6 +72,15 @@ impl Client {
                 }
             }
             (step, answer) => panic!("{answer:?} answers nothing that was asked in {step:?}"),
+        }
+    }
+
+    /// It stood still for longer than its lease: it opens the queue again (P23).
+    fn lost_its_right(&mut self) {
+        if self.holds {
+            self.holds = false;
+            let close = Request::Queue(manager::Request::CloseExclusive { queue: names::orders() });
+            self.orders.push(Order::Tell { server: ServerId::Queues, ask: close });
         }
     }
 

@@ -135,11 +135,6 @@ impl Process {
         self.node.next_tick()
     }
 
-    /// Whether requests are served.
-    pub fn is_leading(&self) -> bool {
-        self.node.identity().is_some()
-    }
-
     pub fn node(&self) -> &Node<FlushedStore> {
         &self.node
     }

@@ -68,6 +68,7 @@ pub enum Stuck {
     Panicked(String),
 }
 
+#[allow(missing_debug_implementations, reason = "a node has no useful debug form")]
 pub struct World {
     plan: Plan,
     now: Timestamp,
@@ -103,7 +104,7 @@ pub struct Ran {
     pub changes: BTreeMap<ServerId, u64>,
     /// All of the plan's strikes came down.
     pub is_struck: bool,
-    /// When each step of the run before the first strike was taken, and how far the disks were when the scene was set.
+    /// The same when the scene was set.
     pub changes_at_first: BTreeMap<ServerId, u64>,
     pub trace: String,
 }
@@ -137,9 +138,5 @@ impl World {
 
     fn coordinator(&self) -> ServerId {
         if self.plan.scene.way.is_standalone() { ServerId::Coordinator } else { ServerId::Queues }
-    }
-
-    fn desk_of(&mut self, connection: Connection) -> Option<&mut Desk> {
-        self.desks.iter_mut().find(|desk| desk.connection == Some(connection))
     }
 }
