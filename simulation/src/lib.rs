@@ -17,5 +17,6 @@ mod names;
 pub mod plan;
 pub mod probes;
 mod server;
+pub mod swarm;
 pub mod trial;
 pub mod world;

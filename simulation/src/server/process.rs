@@ -184,9 +184,16 @@ impl Process {
     /// Does one thing; the next one that this makes possible, if it belongs to the same thread.
     pub fn carry_out(&mut self, now: Timestamp, chore: Chore) -> Result<Option<Chore>, Failure> {
         match chore {
-            Chore::Append => self.append().map(|()| Some(Chore::Sync)),
+            Chore::Append => {
+                self.append()?;
+                // The mistake's log is synced when there is nothing better to do.
+                Ok((self.mutant != Mutant::AnswersBeforeSync).then_some(Chore::Sync))
+            }
             Chore::Sync => self.sync().map(|()| None),
-            Chore::Apply => self.apply(now).map(|()| None),
+            Chore::Apply => {
+                self.apply(now)?;
+                Ok((self.mutant == Mutant::AnswersBeforeSync).then_some(Chore::Sync))
+            }
             Chore::FlushStore => self.flush_store().map(|()| None),
         }
     }

@@ -28,7 +28,7 @@ impl World {
             Happening::Disconnected { session } => {
                 let connection = ConnectionId(session.0);
                 self.step_server_of(session, Event::Disconnected { connection })?;
-                self.sessions.remove(&session);
+                self.close(session);
             }
             Happening::Answer { session, frame, answer } => self.answer_arrived(session, frame, answer),
             Happening::SessionLost { session, was_there } => self.session_lost(session, was_there),
@@ -217,7 +217,7 @@ impl World {
     }
 
     fn session_lost(&mut self, id: SessionId, was_there: bool) {
-        let Some(session) = self.sessions.remove(&id) else { return };
+        let Some(session) = self.sessions.get(&id).copied() else { return };
         let desk = &mut self.desks[session.client.0];
         if desk.links.get(&session.server) != Some(&id) {
             return;

@@ -7,6 +7,7 @@ mod happening;
 mod run;
 mod scenery;
 mod strikes;
+mod turmoil;
 
 use std::collections::BTreeMap;
 
@@ -20,6 +21,7 @@ use crate::plan::Plan;
 use crate::probes::Probes;
 use crate::server::{Server, ServerId};
 use happening::Happening;
+use turmoil::Turmoil;
 
 pub use audit::Audit;
 
@@ -37,7 +39,7 @@ pub struct ClientId(pub usize);
 struct Session {
     client: ClientId,
     server: ServerId,
-    /// Neither end is known to be gone.
+    /// The server lives, and has not heard that the client is gone.
     is_open: bool,
 }
 
@@ -91,6 +93,7 @@ pub struct World {
     pub history: History,
     pub probes: Probes,
     trace: Option<String>,
+    turmoil: Option<Turmoil>,
 }
 
 /// What a run came to.

@@ -1,5 +1,7 @@
 //! The loop: what happens next, and how a run ends.
 
+use std::collections::BTreeSet;
+
 use super::happening::Happening;
 use super::{Ran, Stuck, World};
 use crate::limits::{LIVENESS, STEPS_MAX};
@@ -22,6 +24,7 @@ impl World {
         self.arm();
         loop {
             self.strike_due();
+            self.stir();
             if !self.take_step()? {
                 if self.is_over() {
                     return Ok(());
@@ -45,12 +48,20 @@ impl World {
         Ok(true)
     }
 
-    /// The oldest thing that can happen: who is paused does nothing.
+    /// The oldest thing that can happen, or in turmoil any that its stream lets go first. Who is paused does nothing.
     fn choose(&mut self) -> Option<u64> {
-        self.pending.iter().find(|(_, happening)| !self.is_held_up(happening)).map(|(number, _)| *number)
+        if !self.turmoil.as_ref().is_some_and(|turmoil| turmoil.lasts(self.steps)) {
+            return self.pending.iter().find(|(_, happening)| !self.is_held_up(happening)).map(|(number, _)| *number);
+        }
+        let mut begun = BTreeSet::new();
+        let mut leads = |happening: &Happening| happening.lane().is_none_or(|lane| begun.insert(lane));
+        let heads = self.pending.iter().filter(|(_, happening)| leads(happening));
+        let free: Vec<u64> =
+            heads.filter(|(_, happening)| !self.is_held_up(happening)).map(|(number, _)| *number).collect();
+        self.turmoil.as_mut().and_then(|turmoil| turmoil.pick(&free))
     }
 
-    fn is_held_up(&self, happening: &Happening) -> bool {
+    pub(super) fn is_held_up(&self, happening: &Happening) -> bool {
         let client = match happening {
             Happening::Answer { session, .. } | Happening::SessionLost { session, .. } => {
                 self.sessions.get(session).map(|session| session.client.0)
@@ -72,17 +83,19 @@ impl World {
         client.is_some_and(|client| self.desks[client].is_paused)
     }
 
-    /// Nothing can happen now: on to the next moment at which something does.
+    /// Nothing can happen now: on to the next moment at which something does, if that is not too late.
     fn pass_time(&mut self) -> Result<(), Stuck> {
+        let stays = !self.advance();
+        let passed = self.now.since(self.last_trouble);
+        if stays || passed > LIVENESS { Err(Stuck::NotDone(passed)) } else { Ok(()) }
+    }
+
+    /// Time goes on to its next event; false when there is none.
+    pub(super) fn advance(&mut self) -> bool {
         let ticks = self.servers.values().filter_map(|server| server.process.as_ref()?.next_tick());
         let timers = self.due.first_key_value().map(|((at, _), _)| *at);
-        let Some(next) = ticks.chain(timers).min() else {
-            return Err(Stuck::NotDone(self.now.since(self.last_trouble)));
-        };
+        let Some(next) = ticks.chain(timers).min() else { return false };
         self.now = self.now.max(next);
-        if self.now.since(self.last_trouble) > LIVENESS {
-            return Err(Stuck::NotDone(self.now.since(self.last_trouble)));
-        }
         while let Some(entry) = self.due.first_entry().filter(|entry| entry.key().0 <= self.now) {
             let happening = entry.remove();
             self.push(happening);
@@ -93,7 +106,7 @@ impl World {
         };
         let ticking: Vec<ServerId> = self.servers.keys().copied().filter(is_due).collect();
         ticking.into_iter().for_each(|server| self.push(Happening::Tick { server }));
-        Ok(())
+        true
     }
 
     /// All orders are done and nothing is in doubt any more; what is left after the deadline the checker will find.
@@ -126,7 +139,7 @@ impl World {
     pub(super) fn failed(&mut self, id: ServerId, failure: Failure) -> Result<(), Stuck> {
         match failure {
             Failure::Halted => {
-                self.strike_halted(id);
+                self.strike_halted();
                 Ok(())
             }
             Failure::Broken(why) => Err(Stuck::Broken(id, why)),

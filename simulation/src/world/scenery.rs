@@ -11,6 +11,7 @@ use handfast_queue::manager::{self, NewBody, NewMessage};
 use uuid::Uuid;
 
 use super::happening::Happening;
+use super::turmoil::Turmoil;
 use super::{ClientId, Desk, World};
 use crate::client::Client;
 use crate::database::Database;
@@ -51,6 +52,7 @@ impl World {
             history: History::default(),
             probes: Probes { runs: 1, ..Probes::default() },
             trace: None,
+            turmoil: scene.trouble.map(|trouble| Turmoil::new(trouble.seed)),
         };
         let ids: Vec<ServerId> = world.servers.keys().copied().collect();
         for id in ids {

@@ -29,28 +29,33 @@ impl World {
     pub(super) fn strike_due(&mut self) {
         while let Some(strike) = self.plan.strikes.get(self.next_strike).copied() {
             match strike.moment {
-                Moment::Step(step) if step <= self.steps => self.come_down(strike),
+                Moment::Step(step) if step <= self.steps => self.strike_planned(strike),
                 Moment::Step(_) | Moment::Change(_) => return,
             }
         }
     }
 
     /// The disk of this server stands still: its strike comes down.
-    pub(super) fn strike_halted(&mut self, _id: ServerId) {
+    pub(super) fn strike_halted(&mut self) {
         let strike = self.plan.strikes.get(self.next_strike).copied();
-        self.come_down(strike.expect("only a strike makes a disk stand still"));
+        self.strike_planned(strike.expect("only a strike makes a disk stand still"));
     }
 
-    fn come_down(&mut self, strike: Strike) {
+    fn strike_planned(&mut self, strike: Strike) {
         self.next_strike += 1;
+        self.come_down(strike, ClientId(0));
+        self.arm();
+    }
+
+    pub(super) fn come_down(&mut self, strike: Strike, client: ClientId) {
         self.probes.strikes += 1;
-        self.last_trouble = self.now;
+        self.last_trouble = self.last_trouble.max(self.now);
         self.note(|| format!("      strike {strike}"));
         match strike.victim {
             Victim::Server => self.strike_server(ServerId::Queues, strike),
             Victim::Coordinator => self.strike_server(ServerId::Coordinator, strike),
             Victim::Database => self.strike_database(strike),
-            Victim::Client => self.strike_client(ClientId(0), strike),
+            Victim::Client => self.strike_client(client, strike),
             Victim::Host => {
                 for client in 0..self.desks.len() {
                     self.strike_client(ClientId(client), strike);
@@ -59,7 +64,6 @@ impl World {
                 self.strike_database(strike);
             }
         }
-        self.arm();
     }
 
     fn strike_server(&mut self, id: ServerId, strike: Strike) {
@@ -137,7 +141,7 @@ impl World {
         if strike.ending == Ending::Pause {
             if !desk.is_paused {
                 desk.is_paused = true;
-                self.last_trouble = self.now.after(AWAY);
+                self.last_trouble = self.last_trouble.max(self.now.after(AWAY));
                 self.push_at(self.now.after(AWAY), Happening::Resume { client: id });
             }
             return;
