@@ -23,7 +23,7 @@ use crate::server::{Server, ServerId};
 use happening::Happening;
 use turmoil::Turmoil;
 
-pub use audit::Audit;
+pub use audit::{Audit, Found};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SessionId(pub u64);
