@@ -115,8 +115,9 @@ fn kinds(scene: &Scene) -> impl Iterator<Item = Strike> {
             let all = [Messages::Arrive, Messages::Lost]
                 .into_iter()
                 .flat_map(|messages| [Back::AtOnce, Back::Late].map(|back| (messages, back)));
-            // Who stands still loses nothing and comes back late.
-            let only = (*ending == Ending::Pause).then_some((Messages::Arrive, Back::Late));
+            // Who stands still loses nothing and comes back late; who ends by itself is started again.
+            let is_single = matches!(ending, Ending::Pause | Ending::SyncError | Ending::ShortWrite);
+            let only = is_single.then_some((Messages::Arrive, Back::Late));
             let manners: Vec<_> = if only.is_some() { only.into_iter().collect() } else { all.collect() };
             manners.into_iter().map(move |(messages, back)| Strike {
                 moment: Moment::Step(0),
@@ -144,9 +145,16 @@ fn victims(scene: &Scene) -> Vec<Victim> {
 
 fn endings(victim: Victim) -> &'static [Ending] {
     match victim {
-        Victim::Server | Victim::Coordinator => {
-            &[Ending::Kill, Ending::Nothing, Ending::Everything, Ending::Half, Ending::Torn]
-        }
+        Victim::Server | Victim::Coordinator => &[
+            Ending::Kill,
+            Ending::Nothing,
+            Ending::Everything,
+            Ending::Half,
+            Ending::Torn,
+            Ending::Pause,
+            Ending::SyncError,
+            Ending::ShortWrite,
+        ],
         Victim::Host => &[Ending::Nothing, Ending::Everything, Ending::Half, Ending::Torn],
         Victim::Database => &[Ending::Nothing, Ending::Everything, Ending::Half],
         Victim::Client => &[Ending::Kill, Ending::Pause],

@@ -4,10 +4,18 @@ use handfast_protocol::{GlobalId, Heuristic};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Event {
-    Began { id: GlobalId },
+    Began {
+        id: GlobalId,
+    },
     /// The transaction has received this order.
-    Took { id: GlobalId, order: String },
-    Told { id: GlobalId, outcome: Told },
+    Took {
+        id: GlobalId,
+        order: String,
+    },
+    Told {
+        id: GlobalId,
+        outcome: Told,
+    },
 }
 
 /// How a client's transaction ended, as the client knows it.

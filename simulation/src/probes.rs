@@ -24,10 +24,17 @@ pub struct Probes {
     pub told_unknown: u64,
     /// Commits whose clients were not told by the answer to their request.
     pub outcomes_asked: u64,
+    /// Processes that ended by themselves, because their disk failed.
+    pub poisoned: u64,
+    /// Servers that stood still.
+    pub stalls: u64,
+    pub markers_cleared: u64,
+    /// PREPAREs that found no slot (P9).
+    pub no_slot: u64,
 }
 
 impl Probes {
-    pub fn counts(&self) -> [(&'static str, u64); 18] {
+    pub fn counts(&self) -> [(&'static str, u64); 22] {
         [
             ("runs", self.runs),
             ("steps", self.steps),
@@ -47,6 +54,10 @@ impl Probes {
             ("told: rolled back", self.told_rolled_back),
             ("told: unknown", self.told_unknown),
             ("outcomes asked for", self.outcomes_asked),
+            ("disks failed", self.poisoned),
+            ("servers stood still", self.stalls),
+            ("marker rows cleared", self.markers_cleared),
+            ("no slot to prepare", self.no_slot),
         ]
     }
 
@@ -69,6 +80,10 @@ impl Probes {
         self.told_rolled_back += other.told_rolled_back;
         self.told_unknown += other.told_unknown;
         self.outcomes_asked += other.outcomes_asked;
+        self.poisoned += other.poisoned;
+        self.stalls += other.stalls;
+        self.markers_cleared += other.markers_cleared;
+        self.no_slot += other.no_slot;
     }
 }
 

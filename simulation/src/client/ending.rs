@@ -4,8 +4,8 @@ use handfast_coordinator_core::{self as coordinator, KnownOutcome, Report, Reque
 use handfast_machine::{Answer, Refusal, Request};
 use handfast_protocol::{Heuristic, ResourceKind};
 
-use super::step::{Heard, Known, Order, Step};
 use super::Client;
+use super::step::{Heard, Known, Order, Step};
 use crate::database::{Reply, Statement};
 use crate::history::Told;
 use crate::limits::CLIENT_WAIT;

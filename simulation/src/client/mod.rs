@@ -16,8 +16,8 @@ use crate::limits::{CLIENT_PAUSE, CLIENT_PAUSE_DOUBLINGS, CLIENT_WAIT};
 use crate::names;
 use crate::plan::{Mutant, Way};
 use crate::server::ServerId;
-pub use step::{Attempt, Heard, Order};
 use step::Step;
+pub use step::{Attempt, Heard, Order};
 
 #[derive(Debug)]
 pub struct Client {

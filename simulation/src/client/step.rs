@@ -25,14 +25,20 @@ pub enum Step {
     Preparing,
     Committing,
     Deciding,
-    Reporting { committed: bool },
+    Reporting {
+        committed: bool,
+    },
     /// The end of a pause; then it reports again.
-    ReportingAgain { committed: bool },
+    ReportingAgain {
+        committed: bool,
+    },
     Asking,
     /// The end of a pause; then it asks again.
     AskingAgain,
     /// The database rolls back; then the coordinator is asked for the outcome.
-    LettingGo { known: Known },
+    LettingGo {
+        known: Known,
+    },
     /// The database rolls back; then the coordinator is told to.
     RollingBackRows,
     RollingBack,
@@ -63,9 +69,15 @@ pub struct Attempt {
 #[derive(Debug, Clone)]
 pub enum Order {
     /// Its answer is waited for.
-    Ask { server: ServerId, ask: Request },
+    Ask {
+        server: ServerId,
+        ask: Request,
+    },
     /// Nobody waits.
-    Tell { server: ServerId, ask: Request },
+    Tell {
+        server: ServerId,
+        ask: Request,
+    },
     Execute(Statement),
     /// The connection to the database is given up.
     HangUp,

@@ -6,8 +6,8 @@ use handfast_machine::{Answer, Refusal, Request, local_branch};
 use handfast_protocol::{Properties, ResourceKind};
 use handfast_queue::manager::{self, NewBody, NewMessage, RequestRefused};
 
-use super::step::{Attempt, Heard, Order, Step};
 use super::Client;
+use super::step::{Attempt, Heard, Order, Step};
 use crate::database::{OrderRow, Statement};
 use crate::history::Event;
 use crate::limits::{CLIENT_WAIT, TRANSACTION_TIMEOUT};

@@ -9,8 +9,8 @@ use super::{Answered, Blocked, Change, Database};
 use crate::plan::Mutant;
 use crate::server::Caller;
 
-/// `max_prepared_transactions` (P9).
-const SLOTS: u32 = 16;
+/// `max_prepared_transactions` (P9): few, so that clients wait for them.
+pub(super) const SLOTS: u32 = 3;
 
 impl Database {
     pub fn ask(&mut self, caller: Caller, ask: &Ask) {
@@ -30,7 +30,10 @@ impl Database {
             Ask::Rollback { xid } => self.finish(caller, ask, xid, Outcome::RolledBack),
             Ask::Fence { id } => self.fence(caller, *id),
             Ask::ClearMarkers { from, through } => {
-                let ids: BTreeSet<GlobalId> = self.live.markers.range(*from..=*through).map(|(id, _)| *id).collect();
+                let within = self.live.markers.range(*from..=*through);
+                let committed = within.filter(|(_, outcome)| **outcome == Outcome::Committed);
+                let ids: BTreeSet<GlobalId> = committed.map(|(id, _)| *id).collect();
+                self.seen.markers_cleared += ids.len() as u64;
                 self.write(Change::Clear { ids }, Some(Answered::Caller { caller, result: Ok(Told::Done) }));
             }
             Ask::Prepare { .. } | Ask::Forget { .. } => {

@@ -2,6 +2,7 @@
 
 use handfast_protocol::{GlobalId, Xid};
 
+use super::ask::SLOTS;
 use super::{Answered, Blocked, Change, Connection, Database, OrderRow};
 use crate::plan::Mutant;
 use crate::server::ServerId;
@@ -13,9 +14,13 @@ pub enum Statement {
     /// Asks whether the transaction is sound, and sets what makes its commit durable (P6, P13).
     Check,
     /// The marker row, then PREPARE TRANSACTION, in one message.
-    Prepare { xid: Xid },
+    Prepare {
+        xid: Xid,
+    },
     /// The marker row, then COMMIT, in one message: the decision.
-    Decide { id: GlobalId },
+    Decide {
+        id: GlobalId,
+    },
     Rollback,
 }
 
@@ -24,7 +29,7 @@ pub enum Reply {
     Done,
     /// SQLite: somebody else writes.
     Busy,
-    /// There is no such transaction any more: the connection is a new one.
+    /// There is no such transaction any more: the connection is a new one, or there was no slot to prepare it (P9).
     NoTransaction,
     /// The opposite row stands there (P12, P21).
     Fenced,
@@ -49,6 +54,11 @@ impl Database {
                 let reply = if self.blocks.contains_key(&connection) { Reply::Done } else { Reply::NoTransaction };
                 self.reply(connection, reply);
             }
+            Statement::Prepare { .. } if !self.has_slot() => {
+                self.seen.no_slot += 1;
+                self.blocks.remove(&connection);
+                self.reply(connection, Reply::NoTransaction);
+            }
             Statement::Prepare { xid } => match self.blocks.remove(&connection) {
                 Some(rows) => {
                     let waiting = Answered::Client { connection, reply: Reply::Done };
@@ -62,6 +72,11 @@ impl Database {
                 self.reply(connection, Reply::Done);
             }
         }
+    }
+
+    fn has_slot(&self) -> bool {
+        let preparing = self.written.iter().filter(|written| matches!(written.change, Change::Prepare { .. }));
+        self.live.prepared.len() + preparing.count() < SLOTS as usize
     }
 
     fn decide(&mut self, connection: Connection, id: GlobalId) {
@@ -104,9 +119,9 @@ impl Database {
     /// client of SQLite leaves in the page cache what it wrote: everybody sees it there, and nobody has synced it (P12).
     pub fn hang_up(&mut self, connection: Connection) {
         self.blocks.remove(&connection);
-        self.leave_written(|answered| {
-            matches!(answered, Answered::Client { connection: waiting, .. } if *waiting == connection)
-        });
+        self.leave_written(
+            |answered| matches!(answered, Answered::Client { connection: waiting, .. } if *waiting == connection),
+        );
     }
 
     /// The client in whose process SQLite's commit waits for its flush.

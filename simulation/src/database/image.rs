@@ -73,9 +73,9 @@ impl Image {
             Change::Fence { id } => {
                 self.markers.entry(*id).or_insert(Outcome::RolledBack);
             }
-            Change::Clear { ids } => self.markers.retain(|id, outcome| {
-                !(ids.contains(id) && *outcome == Outcome::Committed)
-            }),
+            Change::Clear { ids } => {
+                self.markers.retain(|id, outcome| !(ids.contains(id) && *outcome == Outcome::Committed))
+            }
         }
     }
 }

@@ -18,8 +18,8 @@ use crate::plan::Mutant;
 use crate::server::Caller;
 
 pub use client_side::{Reply, Statement};
-pub use image::{Image, OrderRow};
 use image::Change;
+pub use image::{Image, OrderRow};
 
 /// A client's connection; numbers are not given twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,6 +81,9 @@ pub struct Seen {
     pub blocked: u64,
     /// Rows that were visible before they were durable.
     pub visible_early: u64,
+    pub markers_cleared: u64,
+    /// PREPAREs beyond `max_prepared_transactions` (P9).
+    pub no_slot: u64,
 }
 
 impl Database {

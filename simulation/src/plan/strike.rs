@@ -31,8 +31,12 @@ pub enum Ending {
     Torn,
     /// Power is lost: each sector by its own coin.
     Sectors,
-    /// Nobody dies: it stands still, and its connections with it.
+    /// Nobody dies: it stands still, and its connections with it. A database or a host that is told so is killed.
     Pause,
+    /// The next sync of its log fails, and the disk forgets what it should have made durable; it ends by itself (D12).
+    SyncError,
+    /// The next write of its log puts down a few bytes and fails; it ends by itself (D12).
+    ShortWrite,
 }
 
 /// What becomes of that which is on its way from and to the victim.
@@ -89,6 +93,8 @@ impl Worded for Ending {
         ("torn", Ending::Torn),
         ("sectors", Ending::Sectors),
         ("pause", Ending::Pause),
+        ("sync-error", Ending::SyncError),
+        ("short-write", Ending::ShortWrite),
     ];
 }
 

@@ -33,8 +33,9 @@ pub fn told_by_queues(resource: &ResourceName, ask: &Ask, answer: Result<Answer,
             return Err(refused(&"it does not serve its queues now"));
         }
     };
-    let is_gone =
-        |refusal: &RequestRefused| matches!(refusal, RequestRefused::TransactionNotActive { .. } | RequestRefused::RolledBack { .. });
+    let is_gone = |refusal: &RequestRefused| {
+        matches!(refusal, RequestRefused::TransactionNotActive { .. } | RequestRefused::RolledBack { .. })
+    };
     match (ask, answer) {
         (Ask::Prepare { .. }, Ok(manager::Answer::Voted(vote))) => Ok(Told::Voted(vote)),
         (Ask::Prepare { .. }, Err(refusal)) if is_gone(&refusal) => Ok(Told::Voted(PrepareVote::Rollback)),

@@ -73,6 +73,9 @@ pub enum Failure {
     /// Its disk stands still: the plan struck it.
     #[error("the disk stands still")]
     Halted,
+    /// A write or a sync failed: the log takes nothing more, and the process ends (D12).
+    #[error("the disk failed")]
+    Poisoned,
     /// By itself; no plan asks for that.
     #[error("{0}")]
     Broken(String),
@@ -138,6 +141,11 @@ impl Server {
     /// Changes asked of its disk so far.
     pub fn changes(&self) -> u64 {
         self.disk.changes()
+    }
+
+    /// Its disk fails the next time, as the plan says.
+    pub fn fail_next(&self, fault: Fault) {
+        self.disk.plan(fault);
     }
 
     /// The disk stands still before its change with this number.

@@ -186,8 +186,9 @@ impl Process {
         match chore {
             Chore::Append => {
                 self.append()?;
-                // The mistake's log is synced when there is nothing better to do.
-                Ok((self.mutant != Mutant::AnswersBeforeSync).then_some(Chore::Sync))
+                // The mistake's log is synced after what it holds was answered.
+                let answers_first = self.mutant == Mutant::AnswersBeforeSync && !self.committed.is_empty();
+                Ok((!answers_first).then_some(Chore::Sync))
             }
             Chore::Sync => self.sync().map(|()| None),
             Chore::Apply => {
@@ -278,14 +279,18 @@ fn index_of(position: &Bytes) -> Result<u64, Failure> {
 
 fn open_failure(error: OpenError) -> Failure {
     match error {
-        OpenError::Disk(error) if error.cause == Cause::Crashed => Failure::Halted,
+        OpenError::Disk(error) => disk_failure(error.cause),
         error => Failure::Broken(format!("the log does not open: {error}")),
     }
 }
 
 fn log_failure(error: LogError) -> Failure {
     match error {
-        LogError::Disk(error) | LogError::Read(error) if error.cause == Cause::Crashed => Failure::Halted,
+        LogError::Disk(error) | LogError::Read(error) => disk_failure(error.cause),
         error => Failure::Broken(error.to_string()),
     }
+}
+
+fn disk_failure(cause: Cause) -> Failure {
+    if cause == Cause::Crashed { Failure::Halted } else { Failure::Poisoned }
 }

@@ -61,6 +61,8 @@ impl World {
             self.probes.prepared_rolled_back += seen.prepared_rolled_back;
             self.probes.blocked += seen.blocked;
             self.probes.visible_early += seen.visible_early;
+            self.probes.markers_cleared += seen.markers_cleared;
+            self.probes.no_slot += seen.no_slot;
         }
         Ran {
             changes: self.changes(),

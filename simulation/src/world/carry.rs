@@ -1,6 +1,6 @@
 //! What each happening does, and what follows from it.
 
-use handfast_coordinator_core::{Ask, CallFailed, Resource, Told};
+use handfast_coordinator_core::{self as coordinator, Ask, CallFailed, Resource, Told};
 use handfast_machine::{Answer, ConnectionId, Event, Refusal, Request};
 use handfast_protocol::PrepareVote;
 
@@ -36,7 +36,7 @@ impl World {
             Happening::Tick { server } => self.step_server(server, Event::Tick)?,
             Happening::Barrier { server, barrier } => self.barrier(server, barrier)?,
             Happening::Call { caller, resource, ask } => self.call_arrived(caller, &resource, ask)?,
-            Happening::Called { caller, result } => {
+            Happening::Called { caller, result, .. } => {
                 if self.server(caller.server).life == caller.life {
                     self.step_server(caller.server, Event::Called { call: caller.call, result })?;
                 }
@@ -60,6 +60,9 @@ impl World {
             Happening::RestartDatabase => self.database_mut().is_up = true,
             Happening::RestartClient { client } => self.restart_client(client),
             Happening::Resume { client } => self.desks[client.0].is_paused = false,
+            Happening::ResumeServer { server } => {
+                self.stalled.remove(&server);
+            }
         }
         Ok(())
     }
@@ -150,7 +153,7 @@ impl World {
             }
             Waiter::Caller { caller, ask } => {
                 let result = told_by_queues(&names::queues(), &ask, answer);
-                self.push(Happening::Called { caller, result });
+                self.push(Happening::Called { from: names::queues(), caller, result });
             }
             Waiter::Auditor => self.heard_by_auditor = Some(answer),
         }
@@ -166,7 +169,7 @@ impl World {
         let mutant = self.plan.scene.mutant;
         let Some(process) = self.server(ServerId::Queues).process.as_mut() else {
             let result = Err(queues_unreachable());
-            self.push(Happening::Called { caller, result });
+            self.push(Happening::Called { from: names::queues(), caller, result });
             return Ok(());
         };
         let early = match (&ask, mutant) {
@@ -181,7 +184,7 @@ impl World {
             Some(_) | None => Ok(()),
         };
         if let Some(told) = early {
-            self.push(Happening::Called { caller, result: Ok(told) });
+            self.push(Happening::Called { from: names::queues(), caller, result: Ok(told) });
         }
         self.settle(ServerId::Queues, result)
     }
@@ -193,7 +196,9 @@ impl World {
         for answered in answered {
             match answered {
                 Answered::Client { connection, reply } => self.push(Happening::Reply { connection, reply }),
-                Answered::Caller { caller, result } => self.push(Happening::Called { caller, result }),
+                Answered::Caller { caller, result } => {
+                    self.push(Happening::Called { from: names::ledger(), caller, result });
+                }
             }
         }
         let is_coming = self.pending.values().any(|happening| *happening == Happening::FlushDatabase);
@@ -251,7 +256,9 @@ impl World {
     fn keep_alive(&mut self, id: ClientId, life: u64) {
         let desk = &self.desks[id.0];
         let link = desk.links.get(&ServerId::Queues).copied();
-        if desk.is_up && desk.life == life && desk.client.holds
+        if desk.is_up
+            && desk.life == life
+            && desk.client.holds
             && let Some(session) = link
         {
             self.push(Happening::KeepAlive { session });
@@ -267,6 +274,9 @@ impl World {
     }
 
     fn obey(&mut self, id: ClientId, order: Order) {
+        if matches!(&order, Order::Ask { ask: Request::Coordinator(coordinator::Request::Outcome { .. }), .. }) {
+            self.probes.outcomes_asked += 1;
+        }
         let life = self.desks[id.0].life;
         match order {
             Order::Ask { server, ask } => {

@@ -2,6 +2,7 @@
 
 use handfast_coordinator_core::{Ask, CallFailed, Resource, Told};
 use handfast_machine::{Answer, Refusal, Request};
+use handfast_protocol::ResourceName;
 
 use super::{ClientId, FrameId, SessionId};
 use crate::database::{Connection, Reply, Statement};
@@ -10,36 +11,90 @@ use crate::server::{Caller, Chore, ServerId};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Happening {
     /// A request reaches its server.
-    Frame { session: SessionId, frame: FrameId, ask: Request },
+    Frame {
+        session: SessionId,
+        frame: FrameId,
+        ask: Request,
+    },
     /// A sign of life reaches the server.
-    KeepAlive { session: SessionId },
+    KeepAlive {
+        session: SessionId,
+    },
     /// The server learns that its client is gone.
-    Disconnected { session: SessionId },
+    Disconnected {
+        session: SessionId,
+    },
     /// An answer reaches its client.
-    Answer { session: SessionId, frame: FrameId, answer: Result<Answer, Refusal> },
+    Answer {
+        session: SessionId,
+        frame: FrameId,
+        answer: Result<Answer, Refusal>,
+    },
     /// The client learns that its server is gone; or that it was not there at all.
-    SessionLost { session: SessionId, was_there: bool },
-    Chore { server: ServerId, chore: Chore },
-    Tick { server: ServerId },
-    Barrier { server: ServerId, barrier: u64 },
+    SessionLost {
+        session: SessionId,
+        was_there: bool,
+    },
+    Chore {
+        server: ServerId,
+        chore: Chore,
+    },
+    Tick {
+        server: ServerId,
+    },
+    Barrier {
+        server: ServerId,
+        barrier: u64,
+    },
     /// A question reaches its resource.
-    Call { caller: Caller, resource: Resource, ask: Ask },
+    Call {
+        caller: Caller,
+        resource: Resource,
+        ask: Ask,
+    },
     /// Its answer reaches who asked.
-    Called { caller: Caller, result: Result<Told, CallFailed> },
+    Called {
+        from: ResourceName,
+        caller: Caller,
+        result: Result<Told, CallFailed>,
+    },
     /// A statement reaches the database.
-    Statement { connection: Connection, statement: Statement },
+    Statement {
+        connection: Connection,
+        statement: Statement,
+    },
     /// Its answer reaches the client.
-    Reply { connection: Connection, reply: Reply },
+    Reply {
+        connection: Connection,
+        reply: Reply,
+    },
     /// The database learns that a client is gone.
-    HungUp { connection: Connection },
+    HungUp {
+        connection: Connection,
+    },
     FlushDatabase,
     /// The end of a client's pause.
-    Wake { client: ClientId, life: u64 },
-    KeepAliveDue { client: ClientId, life: u64 },
-    RestartServer { server: ServerId },
+    Wake {
+        client: ClientId,
+        life: u64,
+    },
+    KeepAliveDue {
+        client: ClientId,
+        life: u64,
+    },
+    RestartServer {
+        server: ServerId,
+    },
     RestartDatabase,
-    RestartClient { client: ClientId },
-    Resume { client: ClientId },
+    RestartClient {
+        client: ClientId,
+    },
+    Resume {
+        client: ClientId,
+    },
+    ResumeServer {
+        server: ServerId,
+    },
 }
 
 /// What keeps its order: a stream, or a thread.
@@ -60,9 +115,7 @@ impl Happening {
             | Happening::KeepAlive { session }
             | Happening::Disconnected { session } => Lane::ToServer(*session),
             Happening::Answer { session, .. } | Happening::SessionLost { session, .. } => Lane::ToClient(*session),
-            Happening::Statement { connection, .. } | Happening::HungUp { connection } => {
-                Lane::ToDatabase(*connection)
-            }
+            Happening::Statement { connection, .. } | Happening::HungUp { connection } => Lane::ToDatabase(*connection),
             Happening::Reply { connection, .. } => Lane::FromDatabase(*connection),
             Happening::Chore { server, chore: Chore::Append | Chore::Sync } => Lane::Log(*server),
             Happening::Chore { .. }
@@ -76,7 +129,8 @@ impl Happening {
             | Happening::RestartServer { .. }
             | Happening::RestartDatabase
             | Happening::RestartClient { .. }
-            | Happening::Resume { .. } => return None,
+            | Happening::Resume { .. }
+            | Happening::ResumeServer { .. } => return None,
         })
     }
 

@@ -9,7 +9,7 @@ mod scenery;
 mod strikes;
 mod turmoil;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use handfast_machine::{Answer, Refusal};
 use handfast_protocol::Timestamp;
@@ -76,6 +76,8 @@ pub struct World {
     now: Timestamp,
     servers: BTreeMap<ServerId, Server>,
     database: Option<Database>,
+    /// Servers that stand still.
+    stalled: BTreeSet<ServerId>,
     desks: Vec<Desk>,
     sessions: BTreeMap<SessionId, Session>,
     /// May happen now, oldest first.

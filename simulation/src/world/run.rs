@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use super::happening::Happening;
 use super::{Ran, Stuck, World};
 use crate::limits::{LIVENESS, STEPS_MAX};
+use crate::names;
 use crate::plan::Plan;
 use crate::server::{Failure, ServerId};
 
@@ -61,7 +62,22 @@ impl World {
         self.turmoil.as_mut().and_then(|turmoil| turmoil.pick(&free))
     }
 
-    pub(super) fn is_held_up(&self, happening: &Happening) -> bool {
+    fn is_held_up(&self, happening: &Happening) -> bool {
+        let server = match happening {
+            Happening::Frame { session, .. }
+            | Happening::KeepAlive { session }
+            | Happening::Disconnected { session } => self.sessions.get(session).map(|session| session.server),
+            Happening::Chore { server, .. } | Happening::Tick { server } | Happening::Barrier { server, .. } => {
+                Some(*server)
+            }
+            Happening::Called { caller, .. } => Some(caller.server),
+            Happening::Call { resource, .. } if resource.name == names::queues() => Some(ServerId::Queues),
+            _ => None,
+        };
+        server.is_some_and(|server| self.stalled.contains(&server)) || self.waits_for_client(happening)
+    }
+
+    fn waits_for_client(&self, happening: &Happening) -> bool {
         let client = match happening {
             Happening::Answer { session, .. } | Happening::SessionLost { session, .. } => {
                 self.sessions.get(session).map(|session| session.client.0)
@@ -92,7 +108,8 @@ impl World {
 
     /// Time goes on to its next event; false when there is none.
     pub(super) fn advance(&mut self) -> bool {
-        let ticks = self.servers.values().filter_map(|server| server.process.as_ref()?.next_tick());
+        let moving = self.servers.iter().filter(|(id, _)| !self.stalled.contains(id));
+        let ticks = moving.filter_map(|(_, server)| server.process.as_ref()?.next_tick());
         let timers = self.due.first_key_value().map(|((at, _), _)| *at);
         let Some(next) = ticks.chain(timers).min() else { return false };
         self.now = self.now.max(next);
@@ -102,7 +119,7 @@ impl World {
         }
         let is_due = |id: &ServerId| {
             let tick = self.servers[id].process.as_ref().and_then(|process| process.next_tick());
-            tick.is_some_and(|tick| tick <= self.now)
+            tick.is_some_and(|tick| tick <= self.now) && !self.stalled.contains(id)
         };
         let ticking: Vec<ServerId> = self.servers.keys().copied().filter(is_due).collect();
         ticking.into_iter().for_each(|server| self.push(Happening::Tick { server }));
@@ -140,6 +157,11 @@ impl World {
         match failure {
             Failure::Halted => {
                 self.strike_halted();
+                Ok(())
+            }
+            Failure::Poisoned => {
+                self.probes.poisoned += 1;
+                self.die(id);
                 Ok(())
             }
             Failure::Broken(why) => Err(Stuck::Broken(id, why)),

@@ -1,6 +1,6 @@
 //! Setting the scene, before anything may go wrong: servers lead, queues and resources are there, orders wait.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
 use handfast_coordinator_core::{self as coordinator, Identity, Resource, ResourceId};
@@ -40,6 +40,7 @@ impl World {
             now: MORNING,
             servers,
             database: None,
+            stalled: BTreeSet::new(),
             desks: Vec::new(),
             sessions: BTreeMap::new(),
             pending: BTreeMap::new(),

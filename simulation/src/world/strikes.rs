@@ -1,6 +1,6 @@
 //! Strikes: how members end, and what becomes of what is on its way.
 
-use handfast_log::disk::{Crash, Survival};
+use handfast_log::disk::{Crash, Fault, Survival};
 
 use super::carry::queues_unreachable;
 use super::happening::Happening;
@@ -9,7 +9,7 @@ use crate::history::{Event, Told};
 use crate::limits::AWAY;
 use crate::names;
 use crate::plan::{Back, Ending, Messages, Moment, Strike, Victim};
-use crate::server::{ServerId, Waiter};
+use crate::server::{Caller, ServerId, Waiter};
 
 /// How much of a torn write is there.
 const TORN_BYTES: usize = 100;
@@ -68,31 +68,31 @@ impl World {
 
     fn strike_server(&mut self, id: ServerId, strike: Strike) {
         let Some(server) = self.servers.get_mut(&id) else { return };
-        let Some(process) = &server.process else { return };
+        let Some(process) = &server.process else {
+            // It is down, or its start was cut short.
+            return self.strike_down_server(id, strike);
+        };
+        match strike.ending {
+            Ending::SyncError => return server.fail_next(Fault::SyncError { nth: 0 }),
+            Ending::ShortWrite => return server.fail_next(Fault::ShortWrite { nth: 0, bytes: TORN_BYTES }),
+            Ending::Pause => return self.stall(id),
+            _ => {}
+        }
         let waiting: Vec<Waiter> = process.waiters().cloned().collect();
         let pending = server.pending_changes();
-        let crash = match strike.ending {
-            Ending::Kill | Ending::Pause => Crash::ProcessKill,
-            Ending::Nothing => Crash::PowerLoss(Survival::Nothing),
-            Ending::Everything => Crash::PowerLoss(Survival::Everything),
-            Ending::Half => Crash::PowerLoss(Survival::Prefix { changes: pending / 2 }),
-            Ending::Torn => {
-                Crash::PowerLoss(Survival::Torn { changes: pending.saturating_sub(1), bytes: TORN_BYTES })
-            }
-            Ending::Sectors => Crash::PowerLoss(Survival::Sectors { seed: self.steps }),
-        };
+        let crash = crash_of(strike.ending, pending, self.steps);
+        let server = self.server(id);
         // A store flushes by itself when its memory is full: what a crash finds may be newer than the last flush asked for.
         let kept = if strike.ending == Ending::Everything { server.unflushed_writes() } else { 0 };
         server.crash(crash, kept);
+        self.stalled.remove(&id);
         self.pending.retain(|_, happening| !happening.is_inside(id));
         let sessions: Vec<SessionId> =
             self.sessions.iter().filter(|(_, session)| session.server == id).map(|(id, _)| *id).collect();
         for session in sessions {
             self.close(session);
             if strike.messages == Messages::Lost {
-                let is_answer = |happening: &Happening| {
-                    matches!(happening, Happening::Answer { session: of, .. } if *of == session)
-                };
+                let is_answer = |happening: &Happening| matches!(happening, Happening::Answer { session: of, .. } if *of == session);
                 self.pending.retain(|_, happening| !is_answer(happening));
             }
             self.push(Happening::SessionLost { session, was_there: true });
@@ -105,10 +105,43 @@ impl World {
         self.schedule(strike, Happening::RestartServer { server: id });
     }
 
+    /// A machine without a process can lose power as well; a start that was cut short is made again.
+    fn strike_down_server(&mut self, id: ServerId, strike: Strike) {
+        let server = self.server(id);
+        let crash = crash_of(strike.ending, server.pending_changes(), id as u64);
+        server.crash(crash, 0);
+        let back = Happening::RestartServer { server: id };
+        let is_coming = self.pending.values().any(|happening| *happening == back)
+            || self.due.values().any(|happening| *happening == back);
+        if !is_coming {
+            self.schedule(strike, back);
+        }
+    }
+
+    /// It stands still, and whoever waits for it waits.
+    fn stall(&mut self, id: ServerId) {
+        if self.stalled.insert(id) {
+            let until = self.now.after(AWAY);
+            self.probes.stalls += 1;
+            self.last_trouble = self.last_trouble.max(until);
+            self.push_at(until, Happening::ResumeServer { server: id });
+        }
+    }
+
+    /// It ends by itself, and is started again.
+    pub(super) fn die(&mut self, id: ServerId) {
+        let moment = Moment::Step(self.steps);
+        let (ending, messages, back) = (Ending::Kill, Messages::Arrive, Back::AtOnce);
+        let victim = Victim::Server;
+        self.last_trouble = self.last_trouble.max(self.now);
+        self.strike_server(id, Strike { moment, victim, ending, messages, back });
+    }
+
     /// Questions that the server had asked may still be answered to nobody; questions that it was asked were lost.
     fn cut_calls(&mut self, id: ServerId, messages: Messages, waiting: Vec<Waiter>) {
         if messages == Messages::Lost {
-            let is_of = |happening: &Happening| matches!(happening, Happening::Call { caller, .. } if caller.server == id);
+            let is_of =
+                |happening: &Happening| matches!(happening, Happening::Call { caller, .. } if caller.server == id);
             self.pending.retain(|_, happening| !is_of(happening));
         }
         if id != ServerId::Queues {
@@ -116,7 +149,7 @@ impl World {
         }
         for waiter in waiting {
             if let Waiter::Caller { caller, .. } = waiter {
-                self.push(Happening::Called { caller, result: Err(queues_unreachable()) });
+                self.push(queues_lost(caller));
             }
         }
         let on_the_way = |happening: &Happening| match happening {
@@ -129,7 +162,7 @@ impl World {
             .filter_map(|(number, happening)| on_the_way(happening).map(|caller| (*number, caller)))
             .collect();
         for (number, caller) in cut {
-            self.pending.insert(number, Happening::Called { caller, result: Err(queues_unreachable()) });
+            self.pending.insert(number, queues_lost(caller));
         }
     }
 
@@ -179,7 +212,7 @@ impl World {
         let Some(database) = self.database.as_mut().filter(|database| database.is_up) else { return };
         let written = database.unflushed();
         let kept = match strike.ending {
-            Ending::Nothing | Ending::Kill | Ending::Pause => 0,
+            Ending::Nothing | Ending::Kill | Ending::Pause | Ending::SyncError | Ending::ShortWrite => 0,
             Ending::Everything => written,
             Ending::Half | Ending::Torn | Ending::Sectors => written.div_ceil(2),
         };
@@ -194,6 +227,7 @@ impl World {
                 Happening::Statement { .. } => true,
                 Happening::Call { resource, .. } => resource.name == names::ledger(),
                 Happening::Reply { .. } => lost,
+                Happening::Called { from, .. } => lost && *from == names::ledger(),
                 _ => false,
             })
             .map(|(number, _)| *number)
@@ -203,8 +237,9 @@ impl World {
                 Some(Happening::Statement { connection, .. } | Happening::Reply { connection, .. }) => {
                     Happening::Reply { connection, reply: crate::database::Reply::Lost }
                 }
-                Some(Happening::Call { caller, .. }) => {
-                    Happening::Called { caller, result: Err(self.database_mut().unreachable()) }
+                Some(Happening::Call { caller, .. } | Happening::Called { caller, .. }) => {
+                    let result = Err(self.database_mut().unreachable());
+                    Happening::Called { from: names::ledger(), caller, result }
                 }
                 other => unreachable!("it was one of these above: {other:?}"),
             };
@@ -224,6 +259,22 @@ impl World {
             }
         }
     }
+}
+
+/// What is left on a disk of `pending` changes that were not synced.
+fn crash_of(ending: Ending, pending: usize, seed: u64) -> Crash {
+    Crash::PowerLoss(match ending {
+        Ending::Kill | Ending::Pause | Ending::SyncError | Ending::ShortWrite => return Crash::ProcessKill,
+        Ending::Nothing => Survival::Nothing,
+        Ending::Everything => Survival::Everything,
+        Ending::Half => Survival::Prefix { changes: pending / 2 },
+        Ending::Torn => Survival::Torn { changes: pending.saturating_sub(1), bytes: TORN_BYTES },
+        Ending::Sectors => Survival::Sectors { seed },
+    })
+}
+
+fn queues_lost(caller: Caller) -> Happening {
+    Happening::Called { from: names::queues(), caller, result: Err(queues_unreachable()) }
 }
 
 fn server_of(victim: Victim) -> Option<ServerId> {

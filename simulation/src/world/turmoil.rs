@@ -7,7 +7,7 @@ use handfast_log::disk::SplitMix64;
 
 use super::happening::Happening;
 use super::{ClientId, SessionId, World};
-use crate::plan::{Back, Ending, Messages, Moment, Strike, Victim, Worded};
+use crate::plan::{Back, Messages, Moment, Strike, Victim, Worded};
 use crate::server::Caller;
 
 /// Strikes and broken sessions of one run together: fewer than a message may be abandoned before it is a dead letter (P22).
@@ -134,7 +134,6 @@ impl World {
             Victim::Host => has_host,
         };
         if is_there {
-            let ending = if victim == Victim::Host && ending == Ending::Pause { Ending::Nothing } else { ending };
             self.come_down(Strike { moment, victim, ending, messages, back }, ClientId(client));
         }
     }
@@ -172,14 +171,15 @@ impl World {
         let Some(number) = calls.get(at) else { return };
         let Some(Happening::Call { caller, resource, ask }) = self.pending.get(number).cloned() else { return };
         self.note(|| format!("      {how:?}: {ask:?} of {caller:?}"));
+        let from = resource.name.clone();
         let of_nobody = Caller { call: NOBODYS_CALL, ..caller };
         let unheard = Err(CallFailed::TimedOut { resource: resource.name.clone() });
         match how {
             Spoiling::Lost => {
-                self.pending.insert(*number, Happening::Called { caller, result: unheard });
+                self.pending.insert(*number, Happening::Called { from, caller, result: unheard });
             }
             Spoiling::Late => {
-                self.pending.insert(*number, Happening::Called { caller, result: unheard });
+                self.pending.insert(*number, Happening::Called { from, caller, result: unheard });
                 self.push(Happening::Call { caller: of_nobody, resource, ask });
             }
             Spoiling::Twice => self.push(Happening::Call { caller: of_nobody, resource, ask }),
