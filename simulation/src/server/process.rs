@@ -200,13 +200,11 @@ impl Process {
     }
 
     fn append(&mut self) -> Result<(), Failure> {
-        let mut next = self.log.last_index() + 1;
         let mut records = Vec::new();
-        for payload in std::mem::take(&mut self.proposed) {
+        for (index, payload) in (self.log.last_index() + 1..).zip(std::mem::take(&mut self.proposed)) {
             let stored = stored(&payload);
-            self.written.push(Entry { index: next, position: position(next), payload });
-            records.push(Record::Entry { index: next, payload: stored });
-            next += 1;
+            self.written.push(Entry { index, position: position(index), payload });
+            records.push(Record::Entry { index, payload: stored });
         }
         if let Some(index) = self.purge.take() {
             records.push(Record::Purge { index, payload: position(index) });
