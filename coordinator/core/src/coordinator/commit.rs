@@ -11,7 +11,7 @@ use super::proposals::Pending;
 use super::timer::Timer;
 use super::transaction::{Phase, Stage};
 use super::{Context, Coordinator};
-use crate::{Branch, CallFailed, Command, Done, Refused, RequestId, RequestRefused, Told};
+use crate::{Branch, CallFailed, Command, ConnectionId, Done, Refused, RequestId, RequestRefused, Told};
 
 impl Coordinator {
     /// A commit never makes a transaction live (P5).
@@ -19,6 +19,7 @@ impl Coordinator {
         &mut self,
         cx: &mut Context<'_>,
         request: RequestId,
+        connection: ConnectionId,
         id: GlobalId,
         prepared: &[ResourceName],
     ) -> Result<(), StoreError> {
@@ -34,6 +35,7 @@ impl Coordinator {
         for waiting in self.leave_queues(id) {
             self.answer(cx, waiting, Err(RequestRefused::CommitUnderWay { id }));
         }
+        self.follow(id, connection);
         let transaction = self.transactions.get_mut(&id).expect("it is active");
         transaction.phase = Phase::Preparing;
         transaction.committers.push(request);
@@ -51,6 +53,17 @@ impl Coordinator {
         }
         self.decide_if_prepared(cx, id);
         Ok(())
+    }
+
+    /// Who asks for commit leads from here on. Its client may have a newer connection than the one that it began with; the
+    /// loss of that one, heard late, must not keep the `go` from a client that waits for it with its database locked (P21).
+    fn follow(&mut self, id: GlobalId, connection: ConnectionId) {
+        let transaction = self.transactions.get_mut(&id).expect("it is active");
+        let before = transaction.connection.replace(connection);
+        if let Some(before) = before.filter(|before| *before != connection) {
+            self.unlead(before, id);
+        }
+        self.led.entry(connection).or_default().insert(id);
     }
 
     /// The client has prepared the databases of two-phase kind, each of them, and nothing else.

@@ -167,7 +167,7 @@ impl Coordinator {
         match ask {
             Request::Begin { timeout } => self.begin(cx, request, connection, timeout),
             Request::Enlist { id, resource } => self.enlist(cx, request, id, &resource)?,
-            Request::Commit { id, prepared } => self.commit(cx, request, id, &prepared)?,
+            Request::Commit { id, prepared } => self.commit(cx, request, connection, id, &prepared)?,
             Request::Report { id, report } => self.report(cx, request, id, report)?,
             Request::Rollback { id } => self.rollback_asked(cx, request, id)?,
             Request::Outcome { id, wait } => self.outcome_asked(cx, request, id, wait)?,

@@ -103,15 +103,20 @@ impl Coordinator {
                 attachment.markers.unended.remove(&id);
             }
         }
-        if let Some(connection) = transaction.connection
-            && let Some(led) = self.led.get_mut(&connection)
-        {
+        if let Some(connection) = transaction.connection {
+            self.unlead(connection, id);
+        }
+        transaction
+    }
+
+    /// The connection does not lead this transaction any more.
+    pub(super) fn unlead(&mut self, connection: ConnectionId, id: GlobalId) {
+        if let Some(led) = self.led.get_mut(&connection) {
             led.remove(&id);
             if led.is_empty() {
                 self.led.remove(&connection);
             }
         }
-        transaction
     }
 
     /// The call that undoes a branch came back. If it failed, the sweep will find what is left (P8).

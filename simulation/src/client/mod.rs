@@ -1,0 +1,191 @@
+//! A client that does the main job until no order is left: receive an order, put it into the database, send its shipment, commit.
+//! It rides over every crash of others: it asks for an outcome again and never guesses it. The order of things is that of the
+//! real client's commit and of the trigger.
+
+mod ending;
+mod step;
+mod working;
+
+use handfast_coordinator_core as coordinator;
+use handfast_machine::Request;
+use handfast_queue::manager;
+
+use crate::database::Reply;
+use crate::history::{Event, Told};
+use crate::limits::{CLIENT_PAUSE, CLIENT_PAUSE_DOUBLINGS, CLIENT_WAIT};
+use crate::names;
+use crate::plan::{Mutant, Way};
+use crate::server::ServerId;
+use step::Step;
+pub use step::{Attempt, Heard, Order};
+
+#[derive(Debug)]
+pub struct Client {
+    way: Way,
+    mutant: Mutant,
+    /// It wants strict order, and reads the queue alone (P23).
+    reads_alone: bool,
+    /// It is the queue's exclusive reader, over the session that it has.
+    pub holds: bool,
+    step: Step,
+    attempt: Option<Attempt>,
+    /// It has work at the database that is not ended.
+    has_rows: bool,
+    /// Pauses in a row: they grow while nothing gets better.
+    setbacks: u32,
+    orders: Vec<Order>,
+}
+
+impl Client {
+    pub fn new(way: Way, mutant: Mutant, reads_alone: bool) -> Client {
+        Client {
+            way,
+            mutant,
+            reads_alone,
+            holds: false,
+            step: Step::Pausing,
+            attempt: None,
+            has_rows: false,
+            setbacks: 0,
+            orders: Vec::new(),
+        }
+    }
+
+    pub fn is_finished(&self) -> bool {
+        self.step == Step::Finished
+    }
+
+    /// The transaction whose end it does not know.
+    pub fn open_attempt(&self) -> Option<&Attempt> {
+        self.attempt.as_ref()
+    }
+
+    pub fn take_orders(&mut self) -> Vec<Order> {
+        std::mem::take(&mut self.orders)
+    }
+
+    /// A pause is over.
+    pub fn wake(&mut self) {
+        match self.step {
+            Step::Pausing => self.begin_anew(),
+            Step::ReportingAgain { committed } => self.report(committed),
+            Step::AskingAgain => self.ask_outcome(),
+            // It sleeps in these steps alone; a crash began a new life.
+            _ => {}
+        }
+    }
+
+    /// The answer to its request, or what came in its place.
+    pub fn heard(&mut self, heard: Heard) {
+        match self.step {
+            Step::Opening
+            | Step::Beginning
+            | Step::EnlistingQueues
+            | Step::StartingBranch
+            | Step::Receiving
+            | Step::EnlistingDatabase
+            | Step::Sending
+            | Step::Looking => self.heard_working(heard),
+            Step::Committing | Step::Reporting { .. } | Step::Asking | Step::RollingBack => self.heard_ending(heard),
+            Step::Pausing
+            | Step::Inserting
+            | Step::Checking
+            | Step::Preparing
+            | Step::Deciding
+            | Step::ReportingAgain { .. }
+            | Step::AskingAgain
+            | Step::LettingGo { .. }
+            | Step::RollingBackRows
+            | Step::Finished => {}
+        }
+    }
+
+    /// The database's answer to its statement.
+    pub fn replied(&mut self, reply: Reply) {
+        match (self.step, reply) {
+            (Step::Inserting, Reply::Done) => {
+                self.has_rows = true;
+                self.send();
+            }
+            (Step::Checking, Reply::Done) => self.commit(),
+            (Step::Preparing, Reply::Done) => {
+                self.has_rows = false;
+                self.commit();
+            }
+            (Step::Inserting | Step::Checking | Step::Preparing, _) => {
+                // A lost connection takes its transaction along; what may be prepared the coordinator finds by its name (P8).
+                self.orders.push(Order::HangUp);
+                self.has_rows = false;
+                self.roll_back();
+            }
+            (Step::Deciding, reply) => self.decided(reply),
+            (Step::LettingGo { known }, _) => {
+                self.has_rows = false;
+                self.conclude(known);
+            }
+            (Step::RollingBackRows, _) => {
+                self.has_rows = false;
+                self.roll_back();
+            }
+            (_, _) => {}
+        }
+    }
+
+    /// The session to this server is gone, and with it what hung on it.
+    pub fn session_lost(&mut self, server: ServerId) {
+        if server == ServerId::Queues {
+            self.holds = false;
+        }
+    }
+
+    fn coordinator(&self) -> ServerId {
+        if self.way.is_standalone() { ServerId::Coordinator } else { ServerId::Queues }
+    }
+
+    fn begin_anew(&mut self) {
+        if self.reads_alone && !self.holds {
+            self.step = Step::Opening;
+            let ask = manager::Request::OpenExclusive { queue: names::orders(), wait: CLIENT_WAIT };
+            return self.ask_queues(ask);
+        }
+        self.step = Step::Beginning;
+        let timeout = crate::limits::TRANSACTION_TIMEOUT;
+        self.ask_coordinator(coordinator::Request::Begin { timeout });
+    }
+
+    fn pause(&mut self, step: Step) {
+        self.step = step;
+        let pause = CLIENT_PAUSE * 2_u32.pow(self.setbacks.min(CLIENT_PAUSE_DOUBLINGS));
+        self.setbacks += 1;
+        self.orders.push(Order::Sleep(pause));
+    }
+
+    fn attempt(&self) -> &Attempt {
+        self.attempt.as_ref().expect("between its begin and its end a transaction is known")
+    }
+
+    /// The end of its transaction, as it knows it.
+    fn told(&mut self, outcome: Told) {
+        let attempt = self.attempt.take().expect("a transaction ends once");
+        self.orders.push(Order::Record(Event::Told { id: attempt.id, outcome }));
+        if outcome == Told::Committed || attempt.found_nothing {
+            self.setbacks = 0;
+        }
+        if attempt.found_nothing {
+            self.step = Step::Looking;
+            return self.ask_queues(manager::Request::ShowQueue { name: names::orders() });
+        }
+        match outcome {
+            Told::Committed => self.begin_anew(),
+            Told::RolledBack | Told::Unknown | Told::Heuristic(_) => self.pause(Step::Pausing),
+        }
+    }
+
+    fn ask_queues(&mut self, ask: manager::Request) {
+        self.orders.push(Order::Ask { server: ServerId::Queues, ask: Request::Queue(ask) });
+    }
+
+    fn ask_coordinator(&mut self, ask: coordinator::Request) {
+        self.orders.push(Order::Ask { server: self.coordinator(), ask: Request::Coordinator(ask) });
+    }
+}

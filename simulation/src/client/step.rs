@@ -1,0 +1,100 @@
+//! Where a client is in its job.
+
+use handfast_machine::Request;
+use handfast_protocol::{GlobalId, Xid};
+use std::time::Duration;
+
+use crate::database::Statement;
+use crate::history::Event;
+use crate::server::ServerId;
+
+/// What the client waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Step {
+    /// The end of a pause; then it begins anew.
+    Pausing,
+    Opening,
+    Beginning,
+    EnlistingQueues,
+    StartingBranch,
+    Receiving,
+    EnlistingDatabase,
+    Inserting,
+    Sending,
+    Checking,
+    Preparing,
+    Committing,
+    Deciding,
+    Reporting {
+        committed: bool,
+    },
+    /// The end of a pause; then it reports again.
+    ReportingAgain {
+        committed: bool,
+    },
+    Asking,
+    /// The end of a pause; then it asks again.
+    AskingAgain,
+    /// The database rolls back; then the coordinator is asked for the outcome.
+    LettingGo {
+        known: Known,
+    },
+    /// The database rolls back; then the coordinator is told to.
+    RollingBackRows,
+    RollingBack,
+    Looking,
+    Finished,
+}
+
+/// What the coordinator has said of the outcome.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Known {
+    Committed,
+    RolledBack,
+    NotYet,
+}
+
+/// One transaction of the client.
+#[derive(Debug, Clone)]
+pub struct Attempt {
+    pub id: GlobalId,
+    /// Its branch at the queues.
+    pub xid: Xid,
+    pub order: Option<String>,
+    /// The queue was empty: nothing is to be done but to look whether it stays so.
+    pub found_nothing: bool,
+}
+
+/// What the client wants done.
+#[derive(Debug, Clone)]
+pub enum Order {
+    /// Its answer is waited for.
+    Ask {
+        server: ServerId,
+        ask: Request,
+    },
+    /// Nobody waits.
+    Tell {
+        server: ServerId,
+        ask: Request,
+    },
+    Execute(Statement),
+    /// The connection to the database is given up.
+    HangUp,
+    Sleep(Duration),
+    /// From now on signs of life are due.
+    KeepAlive,
+    Record(Event),
+    /// The client has nothing more to do.
+    Leave,
+}
+
+/// What a request came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Heard {
+    Answer(Result<handfast_machine::Answer, handfast_machine::Refusal>),
+    /// The session broke: it may have been done.
+    Lost,
+    /// The server was not there: it was not done.
+    Unreachable,
+}

@@ -1,0 +1,142 @@
+//! From the beginning of a transaction to the request to commit it.
+
+use bytes::Bytes;
+use handfast_coordinator_core as coordinator;
+use handfast_machine::{Answer, Refusal, Request, local_branch};
+use handfast_protocol::{Properties, ResourceKind};
+use handfast_queue::manager::{self, NewBody, NewMessage, RequestRefused};
+
+use super::Client;
+use super::step::{Attempt, Heard, Order, Step};
+use crate::database::{OrderRow, Statement};
+use crate::history::Event;
+use crate::limits::{CLIENT_WAIT, TRANSACTION_TIMEOUT};
+use crate::names;
+use crate::server::ServerId;
+
+impl Client {
+    pub(super) fn heard_working(&mut self, heard: Heard) {
+        let answer = match heard {
+            Heard::Answer(Ok(answer)) => answer,
+            Heard::Answer(Err(Refusal::Queue(RequestRefused::SharingViolation { .. }))) => {
+                self.lost_its_right();
+                return self.refused();
+            }
+            Heard::Answer(Err(_)) | Heard::Lost | Heard::Unreachable => return self.refused(),
+        };
+        match (self.step, answer) {
+            (Step::Opening, Answer::Queue(manager::Answer::Done)) => {
+                self.holds = true;
+                self.orders.push(Order::KeepAlive);
+                self.begin_anew();
+            }
+            (Step::Beginning, Answer::Coordinator(coordinator::Answer::Begun { id, .. })) => {
+                let xid = local_branch(id);
+                self.attempt = Some(Attempt { id, xid, order: None, found_nothing: false });
+                self.orders.push(Order::Record(Event::Began { id }));
+                if self.way.is_standalone() {
+                    self.step = Step::EnlistingQueues;
+                    self.ask_coordinator(coordinator::Request::Enlist { id, resource: names::queues() });
+                } else {
+                    self.receive();
+                }
+            }
+            (Step::EnlistingQueues, Answer::Coordinator(coordinator::Answer::Enlisted(enlisted))) => {
+                self.step = Step::StartingBranch;
+                let xid = enlisted.xid;
+                self.attempt.as_mut().expect("it has begun").xid = xid.clone();
+                self.ask_queues(manager::Request::Start { xid, timeout: TRANSACTION_TIMEOUT });
+            }
+            (Step::StartingBranch, Answer::Queue(manager::Answer::Done)) => self.receive(),
+            (Step::Receiving, Answer::Queue(manager::Answer::Received(received))) => {
+                let order = String::from_utf8_lossy(&received.message.body).into_owned();
+                self.received(order);
+            }
+            (Step::Receiving, Answer::Queue(manager::Answer::NoMessage)) => {
+                self.attempt.as_mut().expect("it has begun").found_nothing = true;
+                self.roll_back();
+            }
+            (Step::EnlistingDatabase, Answer::Coordinator(coordinator::Answer::Enlisted(_))) => {
+                self.step = Step::Inserting;
+                let Attempt { id, order, .. } = self.attempt();
+                let row = OrderRow { order: order.clone().unwrap_or_default(), id: *id };
+                self.orders.push(Order::Execute(Statement::Insert(row)));
+            }
+            (Step::Sending, Answer::Queue(manager::Answer::Sent { .. })) => self.make_ready(),
+            (Step::Looking, Answer::Queue(manager::Answer::Queue(view))) => {
+                if view.messages == 0 {
+                    self.step = Step::Finished;
+                    self.orders.push(Order::Leave);
+                } else {
+                    self.pause(Step::Pausing);
+                }
+            }
+            (step, answer) => panic!("{answer:?} answers nothing that was asked in {step:?}"),
+        }
+    }
+
+    /// It stood still for longer than its lease: it opens the queue again (P23).
+    fn lost_its_right(&mut self) {
+        if self.holds {
+            self.holds = false;
+            let close = Request::Queue(manager::Request::CloseExclusive { queue: names::orders() });
+            self.orders.push(Order::Tell { server: ServerId::Queues, ask: close });
+        }
+    }
+
+    /// What was asked was not done, or nobody knows: the transaction, if there is one, must not commit.
+    fn refused(&mut self) {
+        if self.attempt.is_some() { self.roll_back() } else { self.pause(Step::Pausing) }
+    }
+
+    fn receive(&mut self) {
+        self.step = Step::Receiving;
+        let xid = Some(self.attempt().xid.clone());
+        self.ask_queues(manager::Request::Receive { xid, queue: names::orders(), wait: CLIENT_WAIT });
+    }
+
+    fn received(&mut self, order: String) {
+        let attempt = self.attempt.as_mut().expect("it has begun");
+        let id = attempt.id;
+        attempt.order = Some(order.clone());
+        self.orders.push(Order::Record(Event::Took { id, order }));
+        // The right to read alone may have been lost between the two; then the order goes back to its place.
+        if self.reads_alone && !self.holds {
+            return self.roll_back();
+        }
+        if self.way.database().is_some() {
+            self.step = Step::EnlistingDatabase;
+            self.ask_coordinator(coordinator::Request::Enlist { id, resource: names::ledger() });
+        } else {
+            self.send();
+        }
+    }
+
+    pub(super) fn send(&mut self) {
+        self.step = Step::Sending;
+        let Attempt { id, xid, order, .. } = self.attempt();
+        let message = NewMessage {
+            queue: names::shipments(),
+            // By the label the checker knows which transaction sent it.
+            properties: Properties { label: id.to_string(), ..Properties::default() },
+            body: NewBody::Inline(Bytes::from(order.clone().unwrap_or_default())),
+        };
+        let xid = Some(xid.clone());
+        self.ask_queues(manager::Request::Send { xid, producer: None, messages: vec![message] });
+    }
+
+    fn make_ready(&mut self) {
+        match self.way.database() {
+            None => self.commit(),
+            Some(ResourceKind::PostgresTwoPhase) => {
+                self.step = Step::Preparing;
+                let xid = self.attempt().id.branch(names::ledger().bqual());
+                self.orders.push(Order::Execute(Statement::Prepare { xid }));
+            }
+            Some(_) => {
+                self.step = Step::Checking;
+                self.orders.push(Order::Execute(Statement::Check));
+            }
+        }
+    }
+}

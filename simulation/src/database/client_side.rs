@@ -1,0 +1,152 @@
+//! What clients do on their own connections.
+
+use handfast_protocol::{GlobalId, Xid};
+
+use super::ask::SLOTS;
+use super::{Answered, Blocked, Change, Connection, Database, OrderRow};
+use crate::plan::Mutant;
+use crate::server::ServerId;
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Statement {
+    /// Begins a transaction and puts the order in.
+    Insert(OrderRow),
+    /// Asks whether the transaction is sound, and sets what makes its commit durable (P6, P13).
+    Check,
+    /// The marker row, then PREPARE TRANSACTION, in one message.
+    Prepare {
+        xid: Xid,
+    },
+    /// The marker row, then COMMIT, in one message: the decision.
+    Decide {
+        id: GlobalId,
+    },
+    Rollback,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Reply {
+    Done,
+    /// SQLite: somebody else writes.
+    Busy,
+    /// There is no such transaction any more: the connection is a new one, or there was no slot to prepare it (P9).
+    NoTransaction,
+    /// The opposite row stands there (P12, P21).
+    Fenced,
+    /// The connection broke before it answered.
+    Lost,
+}
+
+impl Database {
+    pub fn execute(&mut self, connection: Connection, statement: Statement) {
+        if !self.is_up {
+            return self.reply(connection, Reply::Lost);
+        }
+        match statement {
+            Statement::Insert(row) => {
+                if self.is_sqlite() && self.is_locked_for(connection) {
+                    return self.reply(connection, Reply::Busy);
+                }
+                self.blocks.entry(connection).or_default().push(row);
+                self.reply(connection, Reply::Done);
+            }
+            Statement::Check => {
+                let reply = if self.blocks.contains_key(&connection) { Reply::Done } else { Reply::NoTransaction };
+                self.reply(connection, reply);
+            }
+            Statement::Prepare { .. } if !self.has_slot() => {
+                self.seen.no_slot += 1;
+                self.blocks.remove(&connection);
+                self.reply(connection, Reply::NoTransaction);
+            }
+            Statement::Prepare { xid } => match self.blocks.remove(&connection) {
+                Some(rows) => {
+                    let waiting = Answered::Client { connection, reply: Reply::Done };
+                    self.write(Change::Prepare { xid, rows }, Some(waiting));
+                }
+                None => self.reply(connection, Reply::NoTransaction),
+            },
+            Statement::Decide { id } => self.decide(connection, id),
+            Statement::Rollback => {
+                self.blocks.remove(&connection);
+                self.reply(connection, Reply::Done);
+            }
+        }
+    }
+
+    fn has_slot(&self) -> bool {
+        let preparing = self.written.iter().filter(|written| matches!(written.change, Change::Prepare { .. }));
+        self.live.prepared.len() + preparing.count() < SLOTS as usize
+    }
+
+    fn decide(&mut self, connection: Connection, id: GlobalId) {
+        if self.is_held(id) {
+            self.seen.blocked += 1;
+            return self.blocked.push(Blocked::Statement { connection, statement: Statement::Decide { id } });
+        }
+        let Some(rows) = self.blocks.remove(&connection) else {
+            return self.reply(connection, Reply::NoTransaction);
+        };
+        if self.live.markers.contains_key(&id) {
+            self.seen.late_decisions += 1;
+            return self.reply(connection, Reply::Fenced);
+        }
+        let waiting = Answered::Client { connection, reply: Reply::Done };
+        let change = Change::Decide { id, rows };
+        if self.mutant == Mutant::DecidesWithoutFlush {
+            self.live.apply(&change);
+            self.write(change, None);
+            self.written.last_mut().expect("it was written above").is_visible = true;
+            return self.answered.push(waiting);
+        }
+        self.write(change, Some(waiting));
+    }
+
+    /// Another connection writes, or its commit is not over.
+    fn is_locked_for(&self, connection: Connection) -> bool {
+        self.blocks.keys().any(|other| *other != connection) || self.is_committing()
+    }
+
+    pub(super) fn is_committing(&self) -> bool {
+        self.written.iter().any(|written| !written.is_visible)
+    }
+
+    fn reply(&mut self, connection: Connection, reply: Reply) {
+        self.answered.push(Answered::Client { connection, reply });
+    }
+
+    /// The client is gone, and what it had open is rolled back. A backend of PostgreSQL does first what it was told to do. A
+    /// client of SQLite leaves in the page cache what it wrote: everybody sees it there, and nobody has synced it (P12).
+    pub fn hang_up(&mut self, connection: Connection) {
+        self.blocks.remove(&connection);
+        self.leave_written(
+            |answered| matches!(answered, Answered::Client { connection: waiting, .. } if *waiting == connection),
+        );
+    }
+
+    /// The client in whose process SQLite's commit waits for its flush.
+    pub fn flushing_client(&self) -> Option<Connection> {
+        self.written.iter().find_map(|written| match &written.waiting {
+            Some(Answered::Client { connection, .. }) => Some(*connection),
+            Some(Answered::Caller { .. }) | None => None,
+        })
+    }
+
+    /// A server that had SQLite's file open is gone.
+    pub fn server_gone(&mut self, server: ServerId) {
+        self.leave_written(|answered| matches!(answered, Answered::Caller { caller, .. } if caller.server == server));
+    }
+
+    fn leave_written(&mut self, is_of: impl Fn(&Answered) -> bool) {
+        if !self.is_sqlite() {
+            return;
+        }
+        for written in self.written.iter_mut().filter(|written| written.waiting.as_ref().is_some_and(&is_of)) {
+            written.waiting = None;
+            written.is_visible = true;
+            self.live.apply(&written.change);
+            self.seen.visible_early += 1;
+        }
+        self.flush_is_due = self.written.iter().any(|written| written.waiting.is_some());
+    }
+}

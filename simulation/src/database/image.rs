@@ -1,0 +1,92 @@
+//! What a database holds, as one moment shows it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use handfast_coordinator_core::Identity;
+use handfast_protocol::{GlobalId, Outcome, Xid};
+
+/// A row of the table of orders: which order, and the transaction that put it in. The table has no key, so that an order which
+/// is put in twice is there twice.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OrderRow {
+    pub order: String,
+    pub id: GlobalId,
+}
+
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Image {
+    pub visitor: Option<Identity>,
+    pub markers: BTreeMap<GlobalId, Outcome>,
+    pub orders: Vec<OrderRow>,
+    pub prepared: BTreeMap<Xid, Vec<OrderRow>>,
+}
+
+/// One record of the write-ahead log: a transaction of the database that has committed or prepared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Change {
+    Visit(Identity),
+    /// A client's commit with its marker row as last statement.
+    Decide {
+        id: GlobalId,
+        rows: Vec<OrderRow>,
+    },
+    Prepare {
+        xid: Xid,
+        rows: Vec<OrderRow>,
+    },
+    CommitPrepared {
+        xid: Xid,
+        id: GlobalId,
+    },
+    RollbackPrepared {
+        xid: Xid,
+    },
+    /// P12: the opposite row, or a count on the one that stands there.
+    Fence {
+        id: GlobalId,
+    },
+    Clear {
+        ids: BTreeSet<GlobalId>,
+    },
+}
+
+impl Image {
+    pub fn apply(&mut self, change: &Change) {
+        match change {
+            Change::Visit(identity) => self.visitor = Some(*identity),
+            Change::Decide { id, rows } => {
+                self.orders.extend(rows.iter().cloned());
+                self.markers.insert(*id, Outcome::Committed);
+            }
+            Change::Prepare { xid, rows } => {
+                self.prepared.insert(xid.clone(), rows.clone());
+            }
+            Change::CommitPrepared { xid, id } => {
+                if let Some(rows) = self.prepared.remove(xid) {
+                    self.orders.extend(rows);
+                    self.markers.insert(*id, Outcome::Committed);
+                }
+            }
+            Change::RollbackPrepared { xid } => {
+                self.prepared.remove(xid);
+            }
+            Change::Fence { id } => {
+                self.markers.entry(*id).or_insert(Outcome::RolledBack);
+            }
+            Change::Clear { ids } => {
+                self.markers.retain(|id, outcome| !(ids.contains(id) && *outcome == Outcome::Committed))
+            }
+        }
+    }
+}
+
+impl Change {
+    /// The marker row or branch that nobody else may touch before this is over.
+    pub fn key(&self) -> Option<GlobalId> {
+        match self {
+            Change::Decide { id, .. } | Change::CommitPrepared { id, .. } | Change::Fence { id } => Some(*id),
+            Change::Prepare { xid, .. } | Change::RollbackPrepared { xid } => GlobalId::try_from(xid).ok(),
+            Change::Visit(_) | Change::Clear { .. } => None,
+        }
+    }
+}

@@ -1,0 +1,184 @@
+//! A database of the simulated world, with what PostgreSQL and SQLite do that matters here: a commit is written, then flushed,
+//! then visible and answered; a row may be visible and not durable; prepared branches outlive everything; the marker row has a
+//! primary key; a backend may go on after its client is gone; SQLite has one writer, lives in its client's process, and says
+//! BUSY to everybody else.
+//!
+//! It is not a model of SQL: it knows one table of orders, and no isolation between them.
+
+mod ask;
+mod client_side;
+mod image;
+
+use std::collections::BTreeMap;
+
+use handfast_coordinator_core::{Ask, CallFailed, Identity, Resource, Told};
+use handfast_protocol::{GlobalId, ResourceKind};
+
+use crate::plan::Mutant;
+use crate::server::Caller;
+
+pub use client_side::{Reply, Statement};
+use image::Change;
+pub use image::{Image, OrderRow};
+
+/// A client's connection; numbers are not given twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Connection(pub u64);
+
+/// Whom a statement answers.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answered {
+    Client { connection: Connection, reply: Reply },
+    Caller { caller: Caller, result: Result<Told, CallFailed> },
+}
+
+/// A record of the write-ahead log that is not flushed.
+#[derive(Debug, Clone)]
+struct Written {
+    change: Change,
+    /// Others can see it before it is durable (P12).
+    is_visible: bool,
+    /// Told when it is flushed.
+    waiting: Option<Answered>,
+}
+
+/// What waits for somebody else's commit on the same key.
+#[derive(Debug, Clone)]
+enum Blocked {
+    Ask { caller: Caller, ask: Ask },
+    Statement { connection: Connection, statement: Statement },
+}
+
+#[derive(Debug)]
+pub struct Database {
+    pub resource: Resource,
+    mutant: Mutant,
+    pub is_up: bool,
+    live: Image,
+    durable: Image,
+    written: Vec<Written>,
+    blocked: Vec<Blocked>,
+    /// The rows of clients' open transactions.
+    blocks: BTreeMap<Connection, Vec<OrderRow>>,
+    /// A flush is to come.
+    pub flush_is_due: bool,
+    answered: Vec<Answered>,
+    pub seen: Seen,
+}
+
+/// What happened here that is worth counting.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Seen {
+    pub fenced_committed: u64,
+    pub fenced_rolled_back: u64,
+    /// Deciding commits that met the opposite row.
+    pub late_decisions: u64,
+    /// COMMIT PREPARED of a branch that was committed before (P7).
+    pub committed_before: u64,
+    /// Prepared branches that were rolled back.
+    pub prepared_rolled_back: u64,
+    /// Questions that waited for a commit on the same key.
+    pub blocked: u64,
+    /// Rows that were visible before they were durable.
+    pub visible_early: u64,
+    pub markers_cleared: u64,
+    /// PREPAREs beyond `max_prepared_transactions` (P9).
+    pub no_slot: u64,
+}
+
+impl Database {
+    /// After `resource add`: its tables are there, and the coordinator is known (P3).
+    pub fn new(resource: Resource, installed_by: Identity, mutant: Mutant) -> Database {
+        let image = Image { visitor: Some(installed_by), ..Image::default() };
+        Database {
+            resource,
+            mutant,
+            is_up: true,
+            live: image.clone(),
+            durable: image,
+            written: Vec::new(),
+            blocked: Vec::new(),
+            blocks: BTreeMap::new(),
+            flush_is_due: false,
+            answered: Vec::new(),
+            seen: Seen::default(),
+        }
+    }
+
+    pub fn image(&self) -> &Image {
+        &self.live
+    }
+
+    /// The answers that have come about since the last look.
+    pub fn take_answered(&mut self) -> Vec<Answered> {
+        std::mem::take(&mut self.answered)
+    }
+
+    fn is_sqlite(&self) -> bool {
+        self.resource.kind == ResourceKind::SqliteMarker
+    }
+
+    /// Records a change; whoever waits is told when it is flushed.
+    fn write(&mut self, change: Change, waiting: Option<Answered>) {
+        self.written.push(Written { change, is_visible: false, waiting });
+        self.flush_is_due = true;
+    }
+
+    fn is_held(&self, id: GlobalId) -> bool {
+        self.written.iter().any(|written| !written.is_visible && written.change.key() == Some(id))
+    }
+
+    /// The write-ahead log is flushed: what was written is durable, visible and answered, and who waited for it goes on.
+    pub fn flush(&mut self) {
+        self.flush_is_due = false;
+        for Written { change, is_visible, waiting } in std::mem::take(&mut self.written) {
+            self.durable.apply(&change);
+            if !is_visible {
+                self.live.apply(&change);
+            }
+            self.answered.extend(waiting);
+        }
+        for blocked in std::mem::take(&mut self.blocked) {
+            match blocked {
+                Blocked::Ask { caller, ask } => self.ask(caller, &ask),
+                Blocked::Statement { connection, statement } => self.execute(connection, statement),
+            }
+        }
+    }
+
+    /// How many records a power loss could lose now.
+    pub fn unflushed(&self) -> usize {
+        self.written.len()
+    }
+
+    /// It ends with all its connections: of what was not flushed the first `kept` records are found again. Recovery makes them
+    /// durable before anybody is let in.
+    pub fn crash(&mut self, kept: usize) {
+        let written = std::mem::take(&mut self.written);
+        written.iter().take(kept).for_each(|written| self.durable.apply(&written.change));
+        self.live = self.durable.clone();
+        self.flush_is_due = false;
+        self.blocks.clear();
+        let unreachable = self.unreachable();
+        let told = |answered: Option<Answered>| match answered {
+            Some(Answered::Client { connection, .. }) => Some(Answered::Client { connection, reply: Reply::Lost }),
+            Some(Answered::Caller { caller, .. }) => {
+                Some(Answered::Caller { caller, result: Err(unreachable.clone()) })
+            }
+            None => None,
+        };
+        let lost: Vec<Answered> = written.into_iter().filter_map(|written| told(written.waiting)).collect();
+        self.answered.extend(lost);
+        for blocked in std::mem::take(&mut self.blocked) {
+            self.answered.push(match blocked {
+                Blocked::Ask { caller, .. } => Answered::Caller { caller, result: Err(self.unreachable()) },
+                Blocked::Statement { connection, .. } => Answered::Client { connection, reply: Reply::Lost },
+            });
+        }
+        self.is_up = false;
+    }
+
+    pub fn unreachable(&self) -> CallFailed {
+        CallFailed::Unreachable { resource: self.resource.name.clone(), cause: "it is down".to_owned() }
+    }
+}

@@ -1,0 +1,38 @@
+//! The bounds of a run, each with its reason. All times are simulated ones.
+
+use std::time::Duration;
+
+/// When everything is well again, all jobs must be done within this time: a transaction that nobody ends is rolled back after
+/// 60 s, its database is asked after 30 s of silence, and a lost branch is swept within 10 s.
+pub const LIVENESS: Duration = Duration::from_secs(200);
+
+/// A run that takes more steps than this goes round in circles. The longest honest ones take a few thousand.
+pub const STEPS_MAX: u64 = 200_000;
+
+/// How long a member that does not come back at once stays away: longer than a server waits for a silent client (P12), longer
+/// than a lease (P23) and than the sweep's patience (P8).
+pub const AWAY: Duration = Duration::from_secs(40);
+
+/// Between one attempt of a client's job and the next, and between two questions for an outcome.
+pub const CLIENT_PAUSE: Duration = Duration::from_millis(200);
+
+/// How often that pause doubles while nothing gets better: up to 6.4 s.
+pub const CLIENT_PAUSE_DOUBLINGS: u32 = 5;
+
+/// How long a receive, an opening or a question for an outcome waits, as the trigger and the client have it.
+pub const CLIENT_WAIT: Duration = Duration::from_secs(5);
+
+/// How often a client with an exclusive reader says that it lives: three times within the lease (P23).
+pub const KEEP_ALIVE: Duration = Duration::from_secs(3);
+
+/// The timeout of a client's transactions (D6).
+pub const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(60);
+
+/// Bytes of a log's segments: the smallest that there are, so that a short run changes them.
+pub const SEGMENT_BYTES: u64 = 4096;
+
+/// Payload bytes of recent entries that a log keeps in memory: less than a segment, so that some are read back.
+pub const LOG_CACHE_BYTES: usize = 1024;
+
+/// Entries that a replay takes at a time: few, so that there are several batches.
+pub const REPLAY_BYTES: usize = 2048;

@@ -1,0 +1,23 @@
+//! The queues and resources of the main job, and the question for a transaction's branch at each.
+
+use handfast_protocol::{QueueName, ResourceName};
+
+/// Where the orders wait.
+pub fn orders() -> QueueName {
+    QueueName::new("orders").expect("it is a queue's name")
+}
+
+/// Where each order's shipment goes.
+pub fn shipments() -> QueueName {
+    QueueName::new("shipments").expect("it is a queue's name")
+}
+
+/// The database.
+pub fn ledger() -> ResourceName {
+    ResourceName::new("ledger").expect("it is a resource's name")
+}
+
+/// The queue manager, to a coordinator of its own.
+pub fn queues() -> ResourceName {
+    ResourceName::new("queues").expect("it is a resource's name")
+}

@@ -1,0 +1,50 @@
+//! Mistakes that a run can be told to make, in the simulation's own shell: each breaks one rule, and the checker must see it.
+
+use super::word::{Word, Worded};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Mutant {
+    None,
+    /// The log's entries are applied, and answered, when they are written and not when they are synced (G2).
+    AnswersBeforeSync,
+    /// The log is purged up to what is applied, not to what the store has flushed (D1).
+    PurgesBeforeFlush,
+    /// After a restart the entries above the store's position are not replayed.
+    SkipsReplay,
+    /// A delegated transaction is presumed to have rolled back (P11).
+    PresumesDelegated,
+    /// The row is looked for, and its absence taken for an outcome, without writing the opposite one (P12).
+    LooksWithoutFence,
+    /// The deciding commit is answered before it is flushed (P13).
+    DecidesWithoutFlush,
+    /// A client whose commit was not answered takes it for rolled back (P21).
+    TakesUnknownForRolledBack,
+    /// A client whose deciding commit was not answered reports that it committed.
+    ReportsWhatItHopes,
+    /// Recovery rolls back every branch that bears our identity, without asking the log (P8).
+    SweepsEverything,
+    /// Phase two is acknowledged without being done.
+    AcknowledgesUndone,
+    /// The queue manager votes before its prepare is durable.
+    VotesBeforeSync,
+    /// The queue manager takes the rollback of a branch for the end of one that it has prepared, and keeps its locks.
+    ForgetsToRollBack,
+}
+
+impl Worded for Mutant {
+    const WORDS: &'static [Word<Mutant>] = &[
+        ("none", Mutant::None),
+        ("answers-before-sync", Mutant::AnswersBeforeSync),
+        ("purges-before-flush", Mutant::PurgesBeforeFlush),
+        ("skips-replay", Mutant::SkipsReplay),
+        ("presumes-delegated", Mutant::PresumesDelegated),
+        ("looks-without-fence", Mutant::LooksWithoutFence),
+        ("decides-without-flush", Mutant::DecidesWithoutFlush),
+        ("takes-unknown-for-rolled-back", Mutant::TakesUnknownForRolledBack),
+        ("reports-what-it-hopes", Mutant::ReportsWhatItHopes),
+        ("sweeps-everything", Mutant::SweepsEverything),
+        ("acknowledges-undone", Mutant::AcknowledgesUndone),
+        ("votes-before-sync", Mutant::VotesBeforeSync),
+        ("forgets-to-roll-back", Mutant::ForgetsToRollBack),
+    ];
+}

@@ -1,0 +1,67 @@
+//! The setting of a run.
+
+use super::mutant::Mutant;
+use super::way::Way;
+use super::word::Worded;
+
+/// Everything about a run but what strikes it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Scene {
+    pub way: Way,
+    /// Orders that wait in the queue at the beginning.
+    pub orders: u32,
+    /// One of them reads exclusively and in order; several share the queue.
+    pub clients: u32,
+    /// The store is flushed, and the log purged, after so many entries.
+    pub flush_every: u64,
+    pub mutant: Mutant,
+    /// Random choices and random trouble; without it whatever is oldest happens next.
+    pub trouble: Option<Trouble>,
+}
+
+/// Every choice of the run, and everything that goes wrong in it, is drawn from this seed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Trouble {
+    pub seed: u64,
+}
+
+impl Default for Scene {
+    fn default() -> Scene {
+        Scene { way: Way::Local, orders: 2, clients: 1, flush_every: 4, mutant: Mutant::None, trouble: None }
+    }
+}
+
+impl Scene {
+    /// One word of the text; false if it is none.
+    pub(super) fn set(&mut self, word: &str) -> bool {
+        if let Some(way) = Way::of_word(word) {
+            self.way = way;
+            return true;
+        }
+        let Some((name, value)) = word.split_once('=') else { return false };
+        let set = match name {
+            "orders" => value.parse().map(|orders| self.orders = orders).is_ok(),
+            "clients" => value.parse().map(|clients| self.clients = clients).is_ok(),
+            "flush-every" => value.parse().map(|entries| self.flush_every = entries).is_ok(),
+            "mutant" => Mutant::of_word(value).map(|mutant| self.mutant = mutant).is_some(),
+            "seed" => value.parse().map(|seed| self.trouble = Some(Trouble { seed })).is_ok(),
+            _ => false,
+        };
+        set && self.clients > 0
+    }
+}
+
+/// `local orders=2 clients=1 flush-every=4`, with `mutant=` and `seed=` where there are any.
+impl std::fmt::Display for Scene {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let Scene { way, orders, clients, flush_every, mutant, trouble } = self;
+        write!(f, "{} orders={orders} clients={clients} flush-every={flush_every}", way.word())?;
+        if *mutant != Mutant::None {
+            write!(f, " mutant={}", mutant.word())?;
+        }
+        match trouble {
+            Some(Trouble { seed }) => write!(f, " seed={seed}"),
+            None => Ok(()),
+        }
+    }
+}

@@ -1,0 +1,155 @@
+//! A server of the simulated world: a real node over a real log, on a simulated disk and a store in memory. Raft is not
+//! simulated: the group has one voter, so what is synced is committed.
+
+mod branches;
+mod flushed_store;
+mod process;
+
+use handfast_coordinator_core::{Ask, CallId, Resource};
+use handfast_log::disk::{Crash, Fault, SimulatedDisk};
+use handfast_machine::{Answer, Refusal};
+use handfast_protocol::Timestamp;
+use uuid::Uuid;
+
+use crate::plan::Mutant;
+use crate::world::{FrameId, SessionId};
+
+pub use branches::{asked_of_queues, told_by_queues};
+pub use flushed_store::FlushedStore;
+pub use process::{Process, Start};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ServerId {
+    /// The queue manager, with the coordinator that it brings along (D8).
+    Queues,
+    /// The coordinator alone.
+    Coordinator,
+}
+
+/// A question on its way, and whom to tell: one life of a server.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Caller {
+    pub server: ServerId,
+    pub life: u64,
+    pub call: CallId,
+}
+
+/// Who waits for an answer.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Waiter {
+    Session {
+        session: SessionId,
+        frame: FrameId,
+    },
+    /// Another server's coordinator, for which this one is a resource.
+    Caller {
+        caller: Caller,
+        ask: Ask,
+    },
+    /// The world itself: it sets the scene and audits the end.
+    Auditor,
+}
+
+/// One thing that a thread of the server does, and between any two of which it may die.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Chore {
+    Append,
+    Sync,
+    Apply,
+    FlushStore,
+}
+
+#[derive(Debug)]
+pub enum Effect {
+    Answer { waiter: Waiter, answer: Result<Answer, Refusal> },
+    Call { call: CallId, resource: Resource, ask: Ask },
+    Barrier { barrier: u64 },
+    Chore(Chore),
+}
+
+/// Why a process ended.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Failure {
+    /// Its disk stands still: the plan struck it.
+    #[error("the disk stands still")]
+    Halted,
+    /// A write or a sync failed: the log takes nothing more, and the process ends (D12).
+    #[error("the disk failed")]
+    Poisoned,
+    /// By itself; no plan asks for that.
+    #[error("{0}")]
+    Broken(String),
+}
+
+pub struct Server {
+    disk: SimulatedDisk,
+    store: FlushedStore,
+    manager_id: Uuid,
+    mutant: Mutant,
+    flush_every: u64,
+    pub life: u64,
+    pub process: Option<Process>,
+}
+
+impl Server {
+    pub fn new(id: ServerId, mutant: Mutant, flush_every: u64) -> Server {
+        let number = match id {
+            ServerId::Queues => 0xA0,
+            ServerId::Coordinator => 0xC0,
+        };
+        Server {
+            disk: SimulatedDisk::new(),
+            store: FlushedStore::default(),
+            manager_id: Uuid::from_u128(number),
+            mutant,
+            flush_every,
+            life: 0,
+            process: None,
+        }
+    }
+
+    pub fn start(&mut self, now: Timestamp) -> Result<(), Failure> {
+        self.life += 1;
+        let start = Start {
+            now,
+            life: self.life,
+            manager_id: self.manager_id,
+            mutant: self.mutant,
+            flush_every: self.flush_every,
+        };
+        self.process = Some(Process::start(&self.disk, &self.store, start)?);
+        Ok(())
+    }
+
+    /// The end of the process, or of the machine. What it was is given back for a last look.
+    pub fn crash(&mut self, crash: Crash, store_kept: usize) -> Option<Process> {
+        let process = self.process.take();
+        self.store = self.store.crashed(store_kept);
+        self.disk.crash(crash);
+        process
+    }
+
+    /// Changes of its disk that a power loss could lose now.
+    pub fn pending_changes(&self) -> usize {
+        self.disk.pending_changes()
+    }
+
+    pub fn unflushed_writes(&self) -> usize {
+        self.store.unflushed()
+    }
+
+    /// Changes asked of its disk so far.
+    pub fn changes(&self) -> u64 {
+        self.disk.changes()
+    }
+
+    /// Its disk fails the next time, as the plan says.
+    pub fn fail_next(&self, fault: Fault) {
+        self.disk.plan(fault);
+    }
+
+    /// The disk stands still before its change with this number.
+    pub fn halt_before(&self, change: u64) {
+        self.disk.plan(Fault::Halt { after: change.saturating_sub(self.disk.changes()) });
+    }
+}

@@ -1,0 +1,35 @@
+//! One plan, run and judged.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+
+use crate::checker;
+use crate::plan::Plan;
+use crate::world::{Ran, Stuck, World};
+
+/// A run that should not have ended so. Its text is all that is needed to run it again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{}\n  plan: {plan}\n  again: cargo run -p handfast-simulation -- {plan}", .why.join("\n"))]
+pub struct Failed {
+    pub plan: Plan,
+    pub why: Vec<String>,
+}
+
+/// Runs the plan and judges it.
+pub fn try_plan(plan: &Plan) -> Result<Ran, Failed> {
+    let failed = |why: Vec<String>| Failed { plan: plan.clone(), why };
+    let ran = run(plan, false).map_err(|(stuck, _)| failed(vec![stuck.to_string()]))?;
+    let violations = checker::judge(&ran.history, &ran.audit);
+    if violations.is_empty() {
+        return Ok(ran);
+    }
+    Err(failed(violations.iter().map(ToString::to_string).collect()))
+}
+
+/// Runs it; a panic of whoever runs in it is a result like any other.
+pub fn run(plan: &Plan, traced: bool) -> Result<Ran, (Stuck, String)> {
+    catch_unwind(AssertUnwindSafe(|| World::run(plan, traced))).unwrap_or_else(|panic| {
+        let text = panic.downcast_ref::<String>().cloned();
+        let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));
+        Err((Stuck::Panicked(text.unwrap_or_else(|| "it panicked".to_owned())), String::new()))
+    })
+}

@@ -1,0 +1,147 @@
+//! One world, one run: members, what is on its way between them, and one thing that happens after the other. Nothing here
+//! reads a clock, and every choice is the plan's: the same plan gives the same run.
+
+mod audit;
+mod carry;
+mod happening;
+mod run;
+mod scenery;
+mod strikes;
+mod turmoil;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use handfast_machine::{Answer, Refusal};
+use handfast_protocol::Timestamp;
+
+use crate::client::Client;
+use crate::database::{Connection, Database};
+use crate::history::History;
+use crate::plan::Plan;
+use crate::probes::Probes;
+use crate::server::{Server, ServerId};
+use happening::Happening;
+use turmoil::Turmoil;
+
+pub use audit::{Audit, Found};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct SessionId(pub u64);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct FrameId(pub u64);
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct ClientId(pub usize);
+
+/// A stream between a client and a server.
+#[derive(Debug, Clone, Copy)]
+struct Session {
+    client: ClientId,
+    server: ServerId,
+    /// The server lives, and has not heard that the client is gone.
+    is_open: bool,
+}
+
+/// A client's process, with what connects it to the others.
+#[derive(Debug)]
+struct Desk {
+    client: Client,
+    life: u64,
+    is_up: bool,
+    is_paused: bool,
+    links: BTreeMap<ServerId, SessionId>,
+    connection: Option<Connection>,
+    awaited: Option<(SessionId, FrameId)>,
+}
+
+/// Why a run is no good, beyond what the checker judges.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Stuck {
+    #[error("{0:?} could not go on: {1}")]
+    Broken(ServerId, String),
+    #[error("after the last trouble {0:?} have passed, and not all orders are done")]
+    NotDone(std::time::Duration),
+    #[error("it took more than {0} steps")]
+    TooManySteps(u64),
+    #[error("an invariant of {0:?} is broken: {1}")]
+    Invariant(ServerId, String),
+    #[error("{0}")]
+    Panicked(String),
+}
+
+#[allow(missing_debug_implementations, reason = "a node has no useful debug form")]
+pub struct World {
+    plan: Plan,
+    now: Timestamp,
+    servers: BTreeMap<ServerId, Server>,
+    database: Option<Database>,
+    /// Servers that stand still.
+    stalled: BTreeSet<ServerId>,
+    desks: Vec<Desk>,
+    sessions: BTreeMap<SessionId, Session>,
+    /// May happen now, oldest first.
+    pending: BTreeMap<u64, Happening>,
+    /// Happens at its time.
+    due: BTreeMap<(Timestamp, u64), Happening>,
+    /// Numbers everything that needs one.
+    last_number: u64,
+    /// Taken since the scene was set.
+    steps: u64,
+    /// The next of the plan's strikes.
+    next_strike: usize,
+    last_trouble: Timestamp,
+    heard_by_auditor: Option<Result<Answer, Refusal>>,
+    pub history: History,
+    pub probes: Probes,
+    trace: Option<String>,
+    turmoil: Option<Turmoil>,
+}
+
+/// What a run came to.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Ran {
+    pub history: History,
+    pub audit: Audit,
+    pub probes: Probes,
+    pub steps: u64,
+    /// Changes of the queue manager's disk, and of the coordinator's, at the end.
+    pub changes: BTreeMap<ServerId, u64>,
+    /// All of the plan's strikes came down.
+    pub is_struck: bool,
+    /// The same when the scene was set.
+    pub changes_at_first: BTreeMap<ServerId, u64>,
+    pub trace: String,
+}
+
+impl World {
+    fn number(&mut self) -> u64 {
+        self.last_number += 1;
+        self.last_number
+    }
+
+    fn push(&mut self, happening: Happening) {
+        let number = self.number();
+        self.pending.insert(number, happening);
+    }
+
+    fn push_at(&mut self, at: Timestamp, happening: Happening) {
+        let number = self.number();
+        self.due.insert((at, number), happening);
+    }
+
+    fn note(&mut self, line: impl FnOnce() -> String) {
+        if let Some(trace) = &mut self.trace {
+            trace.push_str(&line());
+            trace.push('\n');
+        }
+    }
+
+    fn server(&mut self, id: ServerId) -> &mut Server {
+        self.servers.get_mut(&id).expect("only servers of the scene are named")
+    }
+
+    fn coordinator(&self) -> ServerId {
+        if self.plan.scene.way.is_standalone() { ServerId::Coordinator } else { ServerId::Queues }
+    }
+}

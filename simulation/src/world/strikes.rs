@@ -1,0 +1,286 @@
+//! Strikes: how members end, and what becomes of what is on its way.
+
+use handfast_log::disk::{Crash, Fault, Survival};
+
+use super::carry::queues_unreachable;
+use super::happening::Happening;
+use super::{ClientId, SessionId, World};
+use crate::history::{Event, Told};
+use crate::limits::AWAY;
+use crate::names;
+use crate::plan::{Back, Ending, Messages, Moment, Strike, Victim};
+use crate::server::{Caller, ServerId, Waiter};
+
+/// How much of a torn write is there.
+const TORN_BYTES: usize = 100;
+
+impl World {
+    /// Lets the disk of the next strike stand still at its change, if that is its moment.
+    pub(super) fn arm(&mut self) {
+        if let Some(Strike { moment: Moment::Change(change), victim, .. }) = self.plan.strikes.get(self.next_strike)
+            && let Some(id) = server_of(*victim)
+            && let Some(server) = self.servers.get(&id)
+        {
+            server.halt_before(*change);
+        }
+    }
+
+    /// The strikes whose step has come.
+    pub(super) fn strike_due(&mut self) {
+        while let Some(strike) = self.plan.strikes.get(self.next_strike).copied() {
+            match strike.moment {
+                Moment::Step(step) if step <= self.steps => self.strike_planned(strike),
+                Moment::Step(_) | Moment::Change(_) => return,
+            }
+        }
+    }
+
+    /// The disk of this server stands still: its strike comes down.
+    pub(super) fn strike_halted(&mut self) {
+        let strike = self.plan.strikes.get(self.next_strike).copied();
+        self.strike_planned(strike.expect("only a strike makes a disk stand still"));
+    }
+
+    fn strike_planned(&mut self, strike: Strike) {
+        self.next_strike += 1;
+        self.come_down(strike, ClientId(0));
+        self.arm();
+    }
+
+    pub(super) fn come_down(&mut self, strike: Strike, client: ClientId) {
+        self.probes.strikes += 1;
+        self.last_trouble = self.last_trouble.max(self.now);
+        self.note(|| format!("      strike {strike}"));
+        match strike.victim {
+            Victim::Server => self.strike_server(ServerId::Queues, strike),
+            Victim::Coordinator => self.strike_server(ServerId::Coordinator, strike),
+            Victim::Database => self.strike_database(strike),
+            Victim::Client => self.strike_client(client, strike),
+            Victim::Host => {
+                for client in 0..self.desks.len() {
+                    self.strike_client(ClientId(client), strike);
+                }
+                self.strike_server(ServerId::Queues, strike);
+                self.strike_database(strike);
+            }
+        }
+    }
+
+    fn strike_server(&mut self, id: ServerId, strike: Strike) {
+        let Some(server) = self.servers.get_mut(&id) else { return };
+        let Some(process) = &server.process else {
+            // It is down, or its start was cut short.
+            return self.strike_down_server(id, strike);
+        };
+        match strike.ending {
+            Ending::SyncError => return server.fail_next(Fault::SyncError { nth: 0 }),
+            Ending::ShortWrite => return server.fail_next(Fault::ShortWrite { nth: 0, bytes: TORN_BYTES }),
+            Ending::Pause => return self.stall(id),
+            _ => {}
+        }
+        let waiting: Vec<Waiter> = process.waiters().cloned().collect();
+        let pending = server.pending_changes();
+        let crash = crash_of(strike.ending, pending, self.steps);
+        let server = self.server(id);
+        // A store flushes by itself when its memory is full: what a crash finds may be newer than the last flush asked for.
+        let kept = if strike.ending == Ending::Everything { server.unflushed_writes() } else { 0 };
+        server.crash(crash, kept);
+        self.stalled.remove(&id);
+        self.pending.retain(|_, happening| !happening.is_inside(id));
+        let sessions: Vec<SessionId> =
+            self.sessions.iter().filter(|(_, session)| session.server == id).map(|(id, _)| *id).collect();
+        for session in sessions {
+            self.close(session);
+            if strike.messages == Messages::Lost {
+                let is_answer = |happening: &Happening| matches!(happening, Happening::Answer { session: of, .. } if *of == session);
+                self.pending.retain(|_, happening| !is_answer(happening));
+            }
+            self.push(Happening::SessionLost { session, was_there: true });
+        }
+        self.cut_calls(id, strike.messages, waiting);
+        if self.is_sqlite() {
+            self.database_mut().server_gone(id);
+            self.collect_database();
+        }
+        self.schedule(strike, Happening::RestartServer { server: id });
+    }
+
+    /// A machine without a process can lose power as well; a start that was cut short is made again.
+    fn strike_down_server(&mut self, id: ServerId, strike: Strike) {
+        let server = self.server(id);
+        let crash = crash_of(strike.ending, server.pending_changes(), id as u64);
+        server.crash(crash, 0);
+        let back = Happening::RestartServer { server: id };
+        let is_coming = self.pending.values().any(|happening| *happening == back)
+            || self.due.values().any(|happening| *happening == back);
+        if !is_coming {
+            self.schedule(strike, back);
+        }
+    }
+
+    /// It stands still, and whoever waits for it waits.
+    fn stall(&mut self, id: ServerId) {
+        if self.stalled.insert(id) {
+            let until = self.now.after(AWAY);
+            self.probes.stalls += 1;
+            self.last_trouble = self.last_trouble.max(until);
+            self.push_at(until, Happening::ResumeServer { server: id });
+        }
+    }
+
+    /// It ends by itself, and is started again.
+    pub(super) fn die(&mut self, id: ServerId) {
+        let moment = Moment::Step(self.steps);
+        let (ending, messages, back) = (Ending::Kill, Messages::Arrive, Back::AtOnce);
+        let victim = Victim::Server;
+        self.last_trouble = self.last_trouble.max(self.now);
+        self.strike_server(id, Strike { moment, victim, ending, messages, back });
+    }
+
+    /// Questions that the server had asked may still be answered to nobody; questions that it was asked were lost.
+    fn cut_calls(&mut self, id: ServerId, messages: Messages, waiting: Vec<Waiter>) {
+        if messages == Messages::Lost {
+            let is_of =
+                |happening: &Happening| matches!(happening, Happening::Call { caller, .. } if caller.server == id);
+            self.pending.retain(|_, happening| !is_of(happening));
+        }
+        if id != ServerId::Queues {
+            return;
+        }
+        for waiter in waiting {
+            if let Waiter::Caller { caller, .. } = waiter {
+                self.push(queues_lost(caller));
+            }
+        }
+        let on_the_way = |happening: &Happening| match happening {
+            Happening::Call { caller, resource, .. } if resource.name == names::queues() => Some(*caller),
+            _ => None,
+        };
+        let cut: Vec<(u64, _)> = self
+            .pending
+            .iter()
+            .filter_map(|(number, happening)| on_the_way(happening).map(|caller| (*number, caller)))
+            .collect();
+        for (number, caller) in cut {
+            self.pending.insert(number, queues_lost(caller));
+        }
+    }
+
+    fn strike_client(&mut self, id: ClientId, strike: Strike) {
+        let desk = &mut self.desks[id.0];
+        if !desk.is_up || desk.client.is_finished() {
+            return;
+        }
+        if strike.ending == Ending::Pause {
+            if !desk.is_paused {
+                desk.is_paused = true;
+                self.last_trouble = self.last_trouble.max(self.now.after(AWAY));
+                self.push_at(self.now.after(AWAY), Happening::Resume { client: id });
+            }
+            return;
+        }
+        desk.is_up = false;
+        desk.is_paused = false;
+        let unknown = desk.client.open_attempt().map(|attempt| attempt.id);
+        let links: Vec<SessionId> = desk.links.values().copied().collect();
+        let connection = desk.connection;
+        if let Some(id) = unknown {
+            self.record(Event::Told { id, outcome: Told::Unknown });
+        }
+        let is_lost = strike.messages == Messages::Lost;
+        let sqlite = self.is_sqlite();
+        self.pending.retain(|_, happening| match happening {
+            Happening::Answer { session, .. } => !links.contains(session),
+            Happening::Frame { session, .. } | Happening::KeepAlive { session } => {
+                !(is_lost && links.contains(session))
+            }
+            // SQLite runs in its client: with that its statements end.
+            Happening::Statement { connection: of, .. } => !((is_lost || sqlite) && Some(*of) == connection),
+            Happening::Reply { connection: of, .. } => Some(*of) != connection,
+            Happening::Wake { client, .. } => *client != id,
+            _ => true,
+        });
+        self.leave(id);
+        if sqlite && let Some(connection) = connection {
+            self.database_mut().hang_up(connection);
+            self.collect_database();
+        }
+        self.schedule(strike, Happening::RestartClient { client: id });
+    }
+
+    fn strike_database(&mut self, strike: Strike) {
+        let Some(database) = self.database.as_mut().filter(|database| database.is_up) else { return };
+        let written = database.unflushed();
+        let kept = match strike.ending {
+            Ending::Nothing | Ending::Kill | Ending::Pause | Ending::SyncError | Ending::ShortWrite => 0,
+            Ending::Everything => written,
+            Ending::Half | Ending::Torn | Ending::Sectors => written.div_ceil(2),
+        };
+        database.crash(kept);
+        let lost = strike.messages == Messages::Lost;
+        self.pending.retain(|_, happening| *happening != Happening::FlushDatabase);
+        // Answers that had left may arrive; whatever had not is told that the connection broke.
+        let broken: Vec<u64> = self
+            .pending
+            .iter()
+            .filter(|(_, happening)| match happening {
+                Happening::Statement { .. } => true,
+                Happening::Call { resource, .. } => resource.name == names::ledger(),
+                Happening::Reply { .. } => lost,
+                Happening::Called { from, .. } => lost && *from == names::ledger(),
+                _ => false,
+            })
+            .map(|(number, _)| *number)
+            .collect();
+        for number in broken {
+            let happening = match self.pending.remove(&number) {
+                Some(Happening::Statement { connection, .. } | Happening::Reply { connection, .. }) => {
+                    Happening::Reply { connection, reply: crate::database::Reply::Lost }
+                }
+                Some(Happening::Call { caller, .. } | Happening::Called { caller, .. }) => {
+                    let result = Err(self.database_mut().unreachable());
+                    Happening::Called { from: names::ledger(), caller, result }
+                }
+                other => unreachable!("it was one of these above: {other:?}"),
+            };
+            self.pending.insert(number, happening);
+        }
+        self.collect_database();
+        self.schedule(strike, Happening::RestartDatabase);
+    }
+
+    fn schedule(&mut self, strike: Strike, back: Happening) {
+        match strike.back {
+            Back::AtOnce => self.push(back),
+            Back::Late => {
+                let at = self.now.after(AWAY);
+                self.last_trouble = self.last_trouble.max(at);
+                self.push_at(at, back);
+            }
+        }
+    }
+}
+
+/// What is left on a disk of `pending` changes that were not synced.
+fn crash_of(ending: Ending, pending: usize, seed: u64) -> Crash {
+    Crash::PowerLoss(match ending {
+        Ending::Kill | Ending::Pause | Ending::SyncError | Ending::ShortWrite => return Crash::ProcessKill,
+        Ending::Nothing => Survival::Nothing,
+        Ending::Everything => Survival::Everything,
+        Ending::Half => Survival::Prefix { changes: pending / 2 },
+        Ending::Torn => Survival::Torn { changes: pending.saturating_sub(1), bytes: TORN_BYTES },
+        Ending::Sectors => Survival::Sectors { seed },
+    })
+}
+
+fn queues_lost(caller: Caller) -> Happening {
+    Happening::Called { from: names::queues(), caller, result: Err(queues_unreachable()) }
+}
+
+fn server_of(victim: Victim) -> Option<ServerId> {
+    match victim {
+        Victim::Server => Some(ServerId::Queues),
+        Victim::Coordinator => Some(ServerId::Coordinator),
+        Victim::Database | Victim::Client | Victim::Host => None,
+    }
+}

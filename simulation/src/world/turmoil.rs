@@ -1,0 +1,188 @@
+//! Trouble drawn from a seed: things happen in any order that their streams allow, members are struck, sessions break, calls to
+//! resources are lost, late or made twice, time jumps. Each kind is absent in a third of the seeds. After a drawn number of
+//! steps all is well: from then on everything must be done within its time.
+
+use handfast_coordinator_core::{CallFailed, CallId};
+use handfast_log::disk::SplitMix64;
+
+use super::happening::Happening;
+use super::{ClientId, SessionId, World};
+use crate::plan::{Back, Messages, Moment, Strike, Victim, Worded};
+use crate::server::Caller;
+
+/// Strikes and broken sessions of one run together: fewer than a message may be abandoned before it is a dead letter (P22).
+const BLOWS_MAX: u32 = 15;
+
+/// Whoever asked does not listen any more: the number of no call.
+const NOBODYS_CALL: CallId = CallId(u64::MAX);
+
+#[derive(Debug)]
+pub(super) struct Turmoil {
+    generator: SplitMix64,
+    /// The step with which all is well again.
+    ends: u64,
+    blows_left: u32,
+    strike_one_in: u64,
+    break_one_in: u64,
+    spoil_call_one_in: u64,
+    jump_one_in: u64,
+    shuffles: bool,
+    has_ended: bool,
+}
+
+/// What becomes of a call that goes wrong; who asked is told that no answer came.
+#[derive(Debug, Clone, Copy)]
+enum Spoiling {
+    /// It never arrives.
+    Lost,
+    /// It arrives when nobody expects it any more.
+    Late,
+    /// It arrives, and once more later; the first answer counts.
+    Twice,
+}
+
+impl Turmoil {
+    pub fn new(seed: u64) -> Turmoil {
+        let mut generator = SplitMix64::new(seed);
+        let mut rate = |usual: u64| if generator.below(3) == 0 { 0 } else { usual / 2 + generator.below(usual) };
+        let (strike_one_in, break_one_in, spoil_call_one_in, jump_one_in) = (rate(60), rate(100), rate(15), rate(40));
+        let shuffles = generator.below(3) > 0;
+        let ends = 40 + generator.below(600);
+        Turmoil {
+            generator,
+            ends,
+            blows_left: BLOWS_MAX,
+            strike_one_in,
+            break_one_in,
+            spoil_call_one_in,
+            jump_one_in,
+            shuffles,
+            has_ended: false,
+        }
+    }
+
+    pub fn lasts(&self, step: u64) -> bool {
+        step < self.ends
+    }
+
+    pub fn pick(&mut self, free: &[u64]) -> Option<u64> {
+        let at = if self.shuffles { self.below(free.len()) } else { 0 };
+        free.get(at).copied()
+    }
+
+    /// An index below the bound; 0 where there is none.
+    fn below(&mut self, bound: usize) -> usize {
+        self.generator.below(bound.max(1) as u64) as usize
+    }
+
+    fn chance(&mut self, one_in: u64) -> bool {
+        one_in > 0 && self.generator.below(one_in) == 0
+    }
+
+    fn word<T: Worded>(&mut self) -> T {
+        let all: Vec<T> = T::all().collect();
+        all[self.below(all.len())]
+    }
+}
+
+impl World {
+    /// What goes wrong before the next step.
+    pub(super) fn stir(&mut self) {
+        let steps = self.steps;
+        let Some(turmoil) = &mut self.turmoil else { return };
+        if !turmoil.lasts(steps) {
+            if !turmoil.has_ended {
+                turmoil.has_ended = true;
+                self.last_trouble = self.last_trouble.max(self.now);
+                self.note(|| "      all is well".to_owned());
+            }
+            return;
+        }
+        let may_strike = turmoil.blows_left > 0;
+        let strikes = may_strike && turmoil.chance(turmoil.strike_one_in);
+        let breaks = may_strike && turmoil.chance(turmoil.break_one_in);
+        turmoil.blows_left -= u32::from(strikes) + u32::from(breaks && turmoil.blows_left > 1);
+        let (spoils, jumps) = (turmoil.chance(turmoil.spoil_call_one_in), turmoil.chance(turmoil.jump_one_in));
+        self.last_trouble = self.last_trouble.max(self.now);
+        if strikes {
+            self.strike_somebody();
+        }
+        if breaks {
+            self.break_session();
+        }
+        if spoils {
+            self.spoil_call();
+        }
+        if jumps {
+            self.advance();
+        }
+    }
+
+    fn strike_somebody(&mut self) {
+        let moment = Moment::Step(self.steps);
+        let turmoil = self.turmoil.as_mut().expect("only turmoil strikes so");
+        let (victim, ending, messages) = (turmoil.word(), turmoil.word(), turmoil.word());
+        let back = if turmoil.chance(4) { Back::Late } else { Back::AtOnce };
+        let client = turmoil.below(self.desks.len());
+        let has_host = self.is_sqlite();
+        let standalone = self.plan.scene.way.is_standalone();
+        let has_database = self.database.is_some() && !has_host;
+        let is_there = match victim {
+            Victim::Server | Victim::Client => true,
+            Victim::Coordinator => standalone,
+            Victim::Database => has_database,
+            Victim::Host => has_host,
+        };
+        if is_there {
+            self.come_down(Strike { moment, victim, ending, messages, back }, ClientId(client));
+        }
+    }
+
+    /// A stream ends between two members that live on; each hears of it in its time.
+    fn break_session(&mut self) {
+        let open: Vec<SessionId> = self.desks.iter().flat_map(|desk| desk.links.values().copied()).collect();
+        let turmoil = self.turmoil.as_mut().expect("only turmoil breaks sessions");
+        let messages: Messages = turmoil.word();
+        let at = turmoil.below(open.len());
+        let Some(broken) = open.get(at).copied() else { return };
+        self.note(|| format!("      {broken:?} breaks"));
+        if messages == Messages::Lost {
+            self.pending.retain(|_, happening| match happening {
+                Happening::Frame { session, .. }
+                | Happening::KeepAlive { session }
+                | Happening::Answer { session, .. } => *session != broken,
+                _ => true,
+            });
+        }
+        self.push(Happening::Disconnected { session: broken });
+        self.push(Happening::SessionLost { session: broken, was_there: true });
+    }
+
+    fn spoil_call(&mut self) {
+        let calls: Vec<u64> = self
+            .pending
+            .iter()
+            .filter(|(_, happening)| matches!(happening, Happening::Call { .. }))
+            .map(|(number, _)| *number)
+            .collect();
+        let turmoil = self.turmoil.as_mut().expect("only turmoil spoils calls");
+        let at = turmoil.below(calls.len());
+        let how = [Spoiling::Lost, Spoiling::Late, Spoiling::Twice][turmoil.below(3)];
+        let Some(number) = calls.get(at) else { return };
+        let Some(Happening::Call { caller, resource, ask }) = self.pending.get(number).cloned() else { return };
+        self.note(|| format!("      {how:?}: {ask:?} of {caller:?}"));
+        let from = resource.name.clone();
+        let of_nobody = Caller { call: NOBODYS_CALL, ..caller };
+        let unheard = Err(CallFailed::TimedOut { resource: resource.name.clone() });
+        match how {
+            Spoiling::Lost => {
+                self.pending.insert(*number, Happening::Called { from, caller, result: unheard });
+            }
+            Spoiling::Late => {
+                self.pending.insert(*number, Happening::Called { from, caller, result: unheard });
+                self.push(Happening::Call { caller: of_nobody, resource, ask });
+            }
+            Spoiling::Twice => self.push(Happening::Call { caller: of_nobody, resource, ask }),
+        }
+    }
+}

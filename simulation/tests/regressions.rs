@@ -1,0 +1,26 @@
+//! Plans that failed once, each with what it found.
+
+use handfast_simulation::plan::Plan;
+use handfast_simulation::trial::try_plan;
+
+const FOUND: [(&str, &str); 2] = [
+    (
+        "the loss of a client's old connection, heard after its new one had asked for commit, kept the go from it: the client \
+         waited with SQLite locked, the coordinator for the lock",
+        "marker-sqlite orders=6 clients=1 flush-every=2 seed=14404869313560930639",
+    ),
+    (
+        "a trigger that stood still for longer than its lease never opened its queue again",
+        "local 1:client:pause:arrive:late",
+    ),
+];
+
+#[test]
+fn what_was_found_stays_found() {
+    for (what, text) in FOUND {
+        let plan = Plan::of_text(text).expect("it is a plan");
+        if let Err(failed) = try_plan(&plan) {
+            panic!("once: {what}\n{failed}");
+        }
+    }
+}
