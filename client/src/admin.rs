@@ -207,7 +207,8 @@ impl Handfast {
     async fn transaction_views(&self, ask: Ask) -> Result<Vec<TransactionView>, RequestError> {
         let answer = self.session.ask(ask).await?;
         let found = expect_answer!(self.session, answer, Transactions, "show transactions")?;
-        Ok(found.transactions.into_iter().map(TransactionView::from).collect())
+        let views = found.transactions.into_iter().map(TransactionView::try_from).collect::<Result<Vec<_>, _>>();
+        views.map_err(|malformed| self.session.unreadable(malformed))
     }
 
     /// The one thing that was asked for.
