@@ -1,7 +1,7 @@
 //! What an operator asks of a server: queues, dead letters, resources, transactions.
 
 use bytes::Bytes;
-use handfast_protocol::{GlobalId, MessageId, Outcome, ResourceKind};
+use handfast_protocol::{GlobalId, MessageId, Outcome, ResourceKind, Xid};
 use handfast_wire::v1;
 
 use crate::body;
@@ -156,6 +156,16 @@ impl Handfast {
         let after = filter.after.map(|id| id.to_string()).unwrap_or_default();
         let ask = v1::ListTransactions { in_doubt: filter.in_doubt, after, limit: filter.limit };
         self.transaction_views(Ask::ListTransactions(ask)).await
+    }
+
+    /// A page of the branches of other coordinators' transactions that are prepared here, after the one of the last page.
+    pub async fn foreign_transactions(
+        &self,
+        after: Option<&Xid>,
+        limit: u32,
+    ) -> Result<Vec<TransactionView>, RequestError> {
+        let ask = v1::ListForeignBranches { after: after.map(v1::Xid::from), limit };
+        self.transaction_views(Ask::ListForeignBranches(ask)).await
     }
 
     pub async fn transaction(&self, id: GlobalId) -> Result<TransactionView, RequestError> {

@@ -154,6 +154,18 @@ mod tests {
     }
 
     #[test]
+    fn a_visit_reads_back_and_a_damaged_one_is_refused() {
+        let visit = Visit { incarnation: Incarnation(u64::MAX), epoch: 300 };
+        let bytes = encode_visit(&visit);
+        assert_eq!(decode_visit(&bytes), Ok(visit));
+        for kept in 0..bytes.len() {
+            assert!(decode_visit(&bytes.slice(..kept)).is_err(), "{kept} bytes of it");
+        }
+        let newer = Bytes::from([&[9], &bytes[1..]].concat());
+        assert_eq!(decode_visit(&newer), Err(crate::codec::BatchUnreadable::Version(9)));
+    }
+
+    #[test]
     fn one_more_coordinator_than_is_remembered_is_refused() {
         let full = visitors(VISITORS_MAX);
         let stranger = visitor(u128::MAX, 1, 1);
