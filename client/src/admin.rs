@@ -1,7 +1,7 @@
 //! What an operator asks of a server: queues, dead letters, resources, transactions.
 
 use bytes::Bytes;
-use handfast_protocol::{GlobalId, MessageId, Outcome, ResourceKind};
+use handfast_protocol::{GlobalId, MessageId, Outcome, ResourceKind, Xid};
 use handfast_wire::v1;
 
 use crate::body;
@@ -165,6 +165,16 @@ impl Handfast {
         self.transaction_views(Ask::ListTransactions(ask)).await
     }
 
+    /// A page of the branches of other coordinators' transactions that are prepared here, after the one of the last page.
+    pub async fn foreign_transactions(
+        &self,
+        after: Option<&Xid>,
+        limit: u32,
+    ) -> Result<Vec<TransactionView>, RequestError> {
+        let ask = v1::ListForeignBranches { after: after.map(v1::Xid::from), limit };
+        self.transaction_views(Ask::ListForeignBranches(ask)).await
+    }
+
     pub async fn transaction(&self, id: GlobalId) -> Result<TransactionView, RequestError> {
         let ask = Ask::ShowTransaction(v1::ShowTransaction { gtrid: id.to_string() });
         let views = self.transaction_views(ask).await?;
@@ -214,7 +224,8 @@ impl Handfast {
     async fn transaction_views(&self, ask: Ask) -> Result<Vec<TransactionView>, RequestError> {
         let answer = self.session.ask(ask).await?;
         let found = expect_answer!(self.session, answer, Transactions, "show transactions")?;
-        Ok(found.transactions.into_iter().map(TransactionView::from).collect())
+        let views = found.transactions.into_iter().map(TransactionView::try_from).collect::<Result<Vec<_>, _>>();
+        views.map_err(|malformed| self.session.unreadable(malformed))
     }
 
     /// The one thing that was asked for.

@@ -1,7 +1,8 @@
 //! The end of a transaction. It runs in a task of its own, which owns the connections: nobody's cancellation can cut it in
 //! the middle (P21).
 //!
-//! 1. Every database is asked whether its branch is sound; the two-phase ones prepare. A failure rolls everything back.
+//! 1. Every database is asked whether its branch is sound; the two-phase ones prepare. Branches at other queue managers are
+//!    ended: the coordinator prepares those. A failure rolls everything back.
 //! 2. The coordinator is asked to commit, naming what is prepared. Without a last resource its answer is the outcome.
 //! 3. With one it answers `go`, once it is durable that the last resource decides (P11). The marker row is written and
 //!    committed: that is the decision.
@@ -26,6 +27,7 @@ use crate::pool::Pool;
 use crate::postgres::PostgresBranch;
 use crate::postgres_connection::{PostgresConnection, TransactionNumber};
 use crate::postgres_marker;
+use crate::queues::QueuesBranch;
 use crate::rollback::{Failure, RollbackCause};
 use crate::session::{Answer, Ask, Session};
 use crate::sqlite::{SqliteBranch, SqliteConnection};
@@ -35,13 +37,25 @@ use crate::sqlite::{SqliteBranch, SqliteConnection};
 pub(crate) enum Branch {
     Postgres(Box<PostgresBranch>),
     Sqlite(SqliteBranch),
+    /// Another queue manager.
+    Queues(QueuesBranch),
 }
 
 impl Branch {
+    /// The kind of the resource, as far as the branch tells.
+    pub fn kind(&self) -> ResourceKind {
+        match self {
+            Branch::Postgres(_) => ResourceKind::PostgresMarker,
+            Branch::Sqlite(_) => ResourceKind::SqliteMarker,
+            Branch::Queues(_) => ResourceKind::Service,
+        }
+    }
+
     pub fn failure(&self) -> Option<Failure> {
         match self {
             Branch::Postgres(branch) => branch.failure(),
             Branch::Sqlite(branch) => branch.failure(),
+            Branch::Queues(branch) => branch.failure(),
         }
     }
 }
@@ -52,6 +66,8 @@ enum Ready {
     Prepared(PostgresConnection),
     LastPostgres(PostgresConnection, TransactionNumber),
     LastSqlite(SqliteConnection, OwnedSemaphorePermit),
+    /// A queue manager's: the coordinator prepares it.
+    Ended(QueuesBranch),
 }
 
 /// All that the end of a transaction needs.
@@ -73,6 +89,18 @@ impl Ending {
             Ok(ready) => ready,
             Err(failure) => return self.fail(failure).await,
         };
+        let ended = std::mem::take(&mut self.branches);
+        let (pool, session, id) = (Arc::clone(&self.pool), self.session.clone(), self.id);
+        let outcome = self.ask_to_commit(prepared, last).await;
+        if let CommitOutcome::RolledBack { .. } = &outcome {
+            // A coordinator that restarted before it prepared them knows nothing of them.
+            let mut rest = Ending { session, pool, id, branches: ended, failure: None };
+            rest.roll_back_branches(&Blame::None).await;
+        }
+        outcome
+    }
+
+    async fn ask_to_commit(self, prepared: Vec<String>, last: Option<Ready>) -> CommitOutcome {
         let ask = v1::Commit { gtrid: self.id.to_string(), prepared };
         let asked = timeout(COMMIT_ANSWERED_WITHIN, self.session.ask(Ask::Commit(ask))).await;
         let deadline = Instant::now() + OUTCOME_ASKED_FOR;
@@ -99,7 +127,7 @@ impl Ending {
 
     /// The databases first: when a message is back in its queue, the rows that it touched are free.
     pub async fn roll_back(mut self, blame: Blame) -> Result<(), RequestError> {
-        self.roll_back_branches().await;
+        self.roll_back_branches(&blame).await;
         self.tell_rollback(blame).await
     }
 
@@ -116,7 +144,7 @@ impl Ending {
     }
 
     async fn fail(mut self, failure: Failure) -> CommitOutcome {
-        self.roll_back_branches().await;
+        self.roll_back_branches(&failure.blame).await;
         if let Err(error) = self.tell_rollback(failure.blame).await {
             // The server rolls it back when it learns that this client is gone, or when its time is up.
             tracing::debug!(id = %self.id, %error, "rollback not acknowledged");
@@ -124,10 +152,11 @@ impl Ending {
         CommitOutcome::RolledBack { why: failure.cause }
     }
 
-    async fn roll_back_branches(&mut self) {
+    async fn roll_back_branches(&mut self, blame: &Blame) {
         let pool = &self.pool;
-        let branches = std::mem::take(&mut self.branches);
-        join_all(branches.into_iter().map(async |(_, branch)| match branch {
+        let is_queues = |(_, branch): &(ResourceName, Branch)| matches!(branch, Branch::Queues(_));
+        let (queues, databases): (Vec<_>, Vec<_>) = std::mem::take(&mut self.branches).into_iter().partition(is_queues);
+        let roll_back = async |(_, branch): (ResourceName, Branch)| match branch {
             Branch::Postgres(branch) if branch.failure().is_some_and(|failure| failure.is_cancelled()) => drop(branch),
             Branch::Postgres(branch) => keep_postgres(pool, branch.into_connection().0.roll_back()).await,
             Branch::Sqlite(branch) => {
@@ -135,8 +164,10 @@ impl Ending {
                 keep_sqlite(pool, connection.roll_back()).await;
                 drop(turn);
             }
-        }))
-        .await;
+            Branch::Queues(branch) => branch.roll_back(blame.clone()).await,
+        };
+        join_all(databases.into_iter().map(&roll_back)).await;
+        join_all(queues.into_iter().map(&roll_back)).await;
     }
 
     /// All branches at the same time. The names of the prepared ones, and the last resource if there is one.
@@ -147,6 +178,8 @@ impl Ending {
         let (mut prepared, mut last, mut failed) = (Vec::new(), None, None);
         for (name, result) in results {
             match result {
+                // Kept, for it can still be rolled back.
+                Ok(Ready::Ended(branch)) => self.branches.push((name, Branch::Queues(branch))),
                 Ok(Ready::Prepared(connection)) => {
                     prepared.push(name.as_str().to_owned());
                     self.pool.put_postgres_ended(connection);
@@ -173,7 +206,7 @@ impl Ending {
                 keep_sqlite(&self.pool, connection.roll_back()).await;
                 drop(turn);
             }
-            Some(Ready::Prepared(_)) | None => {}
+            Some(Ready::Prepared(_) | Ready::Ended(_)) | None => {}
         }
     }
 
@@ -192,7 +225,7 @@ impl Ending {
                 drop(turn);
                 (resource, decision)
             }
-            Ready::Prepared(_) => return CommitOutcome::Unknown(self.in_doubt()),
+            Ready::Prepared(_) | Ready::Ended(_) => return CommitOutcome::Unknown(self.in_doubt()),
         };
         if let Decision::Fenced = decision {
             // The row decides, whether the coordinator can be asked or not; it wrote that row itself.
@@ -245,6 +278,8 @@ impl Ending {
 
 async fn ready(branch: Branch, id: GlobalId) -> Result<Ready, Failure> {
     match branch {
+        // One that cannot be ended is rolled back by the coordinator, if it is still there.
+        Branch::Queues(branch) => branch.end().await.map(Ready::Ended),
         Branch::Sqlite(branch) => {
             let (connection, turn) = branch.into_connection();
             Ok(Ready::LastSqlite(connection.check().await?, turn))

@@ -6,7 +6,7 @@ use handfast_protocol::{ResourceKind, ResourceName};
 use uuid::Uuid;
 
 use crate::blame::postgres_text;
-use crate::error::RequestError;
+use crate::error::{ConnectError, RequestError};
 use crate::limits::BRANCHES_MAX;
 use crate::password;
 use crate::rollback::RollbackCause;
@@ -47,6 +47,13 @@ pub enum EnlistError {
         "{resource} is another database than the registered one: its id is {found:?}, expected {expected}; add it anew with: handfast resource add {resource} ..."
     )]
     WrongDatabase { resource: ResourceName, expected: Uuid, found: Option<String> },
+    #[error("queue manager {resource} cannot be reached: {cause}")]
+    QueueManager { resource: ResourceName, cause: ConnectError },
+    /// P3 again.
+    #[error(
+        "{resource} is another queue manager than the registered one: its id is {found:?}, expected {expected}; add it anew with: handfast resource add {resource} --service URL"
+    )]
+    WrongQueueManager { resource: ResourceName, expected: Uuid, found: Option<Uuid> },
     #[error("{resource} is a standby or read-only; name its primary")]
     ReadOnly { resource: ResourceName },
     #[error("the connection given for {resource} is inside a transaction already; end that first")]
@@ -74,6 +81,10 @@ impl EnlistError {
             | EnlistError::ReadOnly { .. }
             | EnlistError::Thread { .. }
             | EnlistError::Broken { .. } => true,
+            EnlistError::QueueManager { cause, .. } => match cause {
+                ConnectError::Request(error) => error.is_retryable(),
+                ConnectError::Url { .. } => false,
+            },
             EnlistError::Kind { .. }
             | EnlistError::Joined { .. }
             | EnlistError::TooManyBranches
@@ -81,6 +92,7 @@ impl EnlistError {
             | EnlistError::Tls { .. }
             | EnlistError::NoFile { .. }
             | EnlistError::WrongDatabase { .. }
+            | EnlistError::WrongQueueManager { .. }
             | EnlistError::TransactionOpen { .. }
             | EnlistError::Attached { .. }
             | EnlistError::NotDurable { .. } => false,

@@ -74,6 +74,9 @@ pub const IDLE_CONNECTIONS_MAX: usize = 32;
 /// Resources whose connections one process keeps. Beyond it connections are closed after use.
 pub const POOLED_RESOURCES_MAX: usize = 64;
 
+/// Queue managers to which one process keeps a session. Beyond it each transaction makes one of its own.
+pub const POOLED_QUEUE_MANAGERS_MAX: usize = 64;
+
 /// An idle connection older than this is closed: firewalls forget silent ones.
 pub const IDLE_CONNECTION_AGE_MAX: Duration = Duration::from_secs(300);
 

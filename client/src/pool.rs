@@ -1,4 +1,4 @@
-//! Idle connections to databases, by resource: few, checked when they were made, and only those whose last transaction has
+//! Idle connections to databases, by resource, and sessions with other queue managers, by address. The connections are few, checked when they were made, and only those whose last transaction has
 //! ended for certain (P21).
 
 use std::collections::BTreeMap;
@@ -7,15 +7,18 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use handfast_protocol::ResourceName;
 use tokio::sync::Semaphore;
 
-use crate::limits::{IDLE_CONNECTIONS_MAX, POOLED_RESOURCES_MAX};
+use crate::limits::{IDLE_CONNECTIONS_MAX, POOLED_QUEUE_MANAGERS_MAX, POOLED_RESOURCES_MAX};
 use crate::postgres_connection::PostgresConnection;
 use crate::resource::Resource;
+use crate::session::Session;
 use crate::sqlite::SqliteConnection;
 
 #[derive(Debug, Default)]
 pub struct Pool {
     // Held for a look or a push, never over an await.
     places: Mutex<BTreeMap<ResourceName, Place>>,
+    // The same.
+    queue_managers: Mutex<BTreeMap<String, Session>>,
 }
 
 /// What is kept of one resource.
@@ -81,6 +84,22 @@ impl Pool {
         if let Some(place) = place(&mut places, &connection.resource().name) {
             place.sqlite = Some(connection);
         }
+    }
+
+    /// The session with the queue manager at this address, which many transactions share.
+    pub fn queue_manager(&self, address: &str) -> Option<Session> {
+        self.queue_managers().get(address).cloned()
+    }
+
+    pub fn keep_queue_manager(&self, address: &str, session: &Session) {
+        let mut sessions = self.queue_managers();
+        if sessions.len() < POOLED_QUEUE_MANAGERS_MAX {
+            sessions.entry(address.to_owned()).or_insert_with(|| session.clone());
+        }
+    }
+
+    fn queue_managers(&self) -> MutexGuard<'_, BTreeMap<String, Session>> {
+        self.queue_managers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn places(&self) -> MutexGuard<'_, BTreeMap<ResourceName, Place>> {

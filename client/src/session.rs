@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::task::{Context, Poll};
 
+use bytes::Bytes;
 use handfast_wire::v1;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, oneshot};
@@ -40,6 +41,8 @@ enum Order {
 pub struct Connection {
     /// Counts the connections of this session from 1.
     pub generation: u64,
+    /// The random id of the queue manager at the other end, or of the coordinator (P3).
+    pub manager_id: Bytes,
     /// As many permits as parts of bodies may be unanswered (D11).
     pub staging: Semaphore,
 }

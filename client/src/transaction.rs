@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use handfast_protocol::{GlobalId, MessageId, ResourceKind, ResourceName};
+use handfast_protocol::{GlobalId, MessageId, ResourceKind, ResourceName, Xid};
 use handfast_wire::{Malformed, v1};
 use tokio::time::Instant;
 
@@ -20,10 +20,12 @@ use crate::outcome::{CommitOutcome, InDoubt};
 use crate::pool::Pool;
 use crate::postgres::PostgresBranch;
 use crate::postgres_connection::PostgresConnection;
-use crate::receive::{self, ReceiveError};
+use crate::queue_work::QueueWork;
+use crate::queues::QueuesBranch;
+use crate::receive::{ReceiveError, millis};
 use crate::resource::Resource;
 use crate::rollback::{Failure, RollbackCause};
-use crate::send::{self, Envelope, SendError};
+use crate::send::{self, SendError};
 use crate::session::{Ask, Session, expect_answer};
 use crate::sqlite::{SqliteBranch, SqliteConnection};
 use crate::sqlite_thread::Source;
@@ -31,15 +33,11 @@ use crate::sqlite_thread::Source;
 #[derive(Debug)]
 #[must_use = "a transaction that is dropped rolls back"]
 pub struct Transaction {
-    session: Session,
+    /// What it does at its coordinator, and at that one's own queues.
+    own: QueueWork,
     pool: Arc<Pool>,
     id: GlobalId,
-    /// When the server rolls it back (D6), by our clock.
-    deadline: Instant,
     branches: BTreeMap<ResourceName, Branch>,
-    failure: Option<Failure>,
-    /// The call that has begun and not ended; where nobody waits for it, it was cancelled.
-    calling: Option<&'static str>,
     /// Commit or rollback has taken over.
     is_ended: bool,
 }
@@ -51,19 +49,11 @@ impl Transaction {
         timeout: Duration,
     ) -> Result<Transaction, RequestError> {
         let deadline = Instant::now() + timeout;
-        let pending = session.start_ask(Ask::Begin(v1::Begin { timeout_ms: receive::millis(timeout) }), None).await?;
+        let pending = session.start_ask(Ask::Begin(v1::Begin { timeout_ms: millis(timeout) }), None).await?;
         let begun = expect_answer!(session, pending.await?, Begun, "begin")?;
         let id = begun.gtrid.parse::<GlobalId>().map_err(|error| session.unreadable(Malformed::from(error)))?;
-        Ok(Transaction {
-            session,
-            pool,
-            id,
-            deadline,
-            branches: BTreeMap::new(),
-            failure: None,
-            calling: None,
-            is_ended: false,
-        })
+        let own = QueueWork::new(session, id.into(), deadline);
+        Ok(Transaction { own, pool, id, branches: BTreeMap::new(), is_ended: false })
     }
 
     /// Its identity, under which the server's tools show it.
@@ -73,77 +63,68 @@ impl Transaction {
 
     /// The time left until the server rolls it back, if nobody ends it before.
     pub fn time_left(&self) -> Duration {
-        self.deadline.saturating_duration_since(Instant::now())
+        self.own.time_left()
     }
 
     /// Receives the next message of `queue`; waits for one as long as the transaction may last.
     pub async fn receive(&mut self, queue: &str) -> Result<Received, ReceiveError> {
-        let waited = self.time_left();
-        let received = self.receive_within(queue, waited).await?;
-        received.ok_or_else(|| ReceiveError::NoMessage { queue: queue.to_owned(), waited })
+        self.own.receive(queue).await
     }
 
     /// Receives the next message of `queue`, if one comes within `wait`. The message is locked until the transaction ends.
     pub async fn receive_within(&mut self, queue: &str, wait: Duration) -> Result<Option<Received>, ReceiveError> {
-        self.enter("a receive").map_err(ReceiveError::RollbackOnly)?;
-        let result = receive::receive(&self.session, Some(self.id.into()), queue, wait.min(self.time_left())).await;
-        self.calling = None;
-        if let Err(error) = &result {
-            // A message may be locked that nobody has seen: a commit would remove it.
-            self.fail(RollbackCause::Server { reason: error.to_string() });
-        }
-        Ok(result?)
+        self.own.receive_within(queue, wait).await
     }
 
     /// Sends to `queue` when the transaction commits. The id is known now.
     pub async fn send(&mut self, queue: &str, message: Message) -> Result<MessageId, SendError> {
-        let sent = self.send_all(std::iter::once((queue, message))).await?;
-        send::single(&self.session, &sent)
+        let sent = self.own.send_all(std::iter::once((queue, message))).await?;
+        send::single(&self.own.session, &sent)
     }
 
     /// Sends several messages with one request, in their order.
     pub async fn send_batch(&mut self, queue: &str, messages: Vec<Message>) -> Result<Vec<MessageId>, SendError> {
-        let sent = self.send_all(messages.into_iter().map(|message| (queue, message))).await?;
+        let sent = self.own.send_all(messages.into_iter().map(|message| (queue, message))).await?;
         Ok(sent.ids)
-    }
-
-    async fn send_all<'m>(
-        &mut self,
-        messages: impl ExactSizeIterator<Item = (&'m str, Message)>,
-    ) -> Result<send::Sent, SendError> {
-        self.enter("a send").map_err(SendError::RollbackOnly)?;
-        let envelope = Envelope { transaction: Some(self.id.into()), producer: None };
-        let result = send::send(&self.session, envelope, messages).await;
-        self.calling = None;
-        if let Err(SendError::Request(error)) = &result
-            && error.may_have_happened()
-        {
-            self.fail(RollbackCause::Server { reason: error.to_string() });
-        }
-        result
     }
 
     /// The work of this transaction at a registered PostgreSQL database. The first call joins it to the transaction.
     pub async fn postgres(&mut self, name: &str) -> Result<&mut PostgresBranch, EnlistError> {
-        let name = resource_name(&self.session, name)?;
+        let name = resource_name(&self.own.session, name)?;
         if !self.branches.contains_key(&name) {
             self.join_postgres(&name, None).await?;
         }
         match self.branches.get_mut(&name) {
             Some(Branch::Postgres(branch)) => Ok(branch),
-            Some(Branch::Sqlite(_)) | None => Err(other_kind(name, ResourceKind::SqliteMarker, "postgres")),
+            Some(branch) => Err(other_kind(name, branch.kind(), "postgres")),
+            None => unreachable!("it joined just above"),
         }
     }
 
     /// The same for a registered SQLite database. Waits while another transaction of this process writes to it.
     pub async fn sqlite(&mut self, name: &str) -> Result<&mut SqliteBranch, EnlistError> {
-        let name = resource_name(&self.session, name)?;
+        let name = resource_name(&self.own.session, name)?;
         if !self.branches.contains_key(&name) {
             self.join_sqlite(&name, Source::File).await?;
         }
         match self.branches.get_mut(&name) {
             Some(Branch::Sqlite(branch)) => Ok(branch),
-            Some(Branch::Postgres(_)) | None => Err(other_kind(name, ResourceKind::PostgresMarker, "sqlite")),
+            Some(branch) => Err(other_kind(name, branch.kind(), "sqlite")),
+            None => unreachable!("it joined just above"),
+        }
+    }
+
+    /// The queues of another queue manager, which is registered at this transaction's coordinator as a service. The first call
+    /// joins it to the transaction.
+    pub async fn queues(&mut self, name: &str) -> Result<&mut QueuesBranch, EnlistError> {
+        let name = resource_name(&self.own.session, name)?;
+        if !self.branches.contains_key(&name) {
+            self.join_queues(&name).await?;
+        }
+        match self.branches.get_mut(&name) {
+            Some(Branch::Queues(branch)) => Ok(branch),
+            Some(branch) => Err(other_kind(name, branch.kind(), "queues")),
+            None => unreachable!("it joined just above"),
         }
     }
 
@@ -154,7 +135,7 @@ impl Transaction {
         name: &str,
         client: tokio_postgres::Client,
     ) -> Result<Lent<tokio_postgres::Client>, EnlistError> {
-        let name = resource_name(&self.session, name)?;
+        let name = resource_name(&self.own.session, name)?;
         if self.branches.contains_key(&name) {
             return Err(EnlistError::Joined { resource: name });
         }
@@ -169,7 +150,7 @@ impl Transaction {
         name: &str,
         connection: rusqlite::Connection,
     ) -> Result<Lent<rusqlite::Connection>, EnlistError> {
-        let name = resource_name(&self.session, name)?;
+        let name = resource_name(&self.own.session, name)?;
         if self.branches.contains_key(&name) {
             return Err(EnlistError::Joined { resource: name });
         }
@@ -209,32 +190,15 @@ impl Transaction {
         self.is_ended = true;
         let failure = self.failure();
         let branches = std::mem::take(&mut self.branches).into_iter().collect();
-        let in_doubt = InDoubt::new(self.session.clone(), self.id);
+        let in_doubt = InDoubt::new(self.own.session.clone(), self.id);
         let ending =
-            Ending { session: self.session.clone(), pool: Arc::clone(&self.pool), id: self.id, branches, failure };
+            Ending { session: self.own.session.clone(), pool: Arc::clone(&self.pool), id: self.id, branches, failure };
         (ending, in_doubt)
     }
 
     /// The first failure of this transaction or of a branch.
     fn failure(&self) -> Option<Failure> {
-        let cancelled = self.calling.map(|call| Failure::blameless(RollbackCause::Cancelled { call }));
-        let own = self.failure.clone().or(cancelled);
-        own.or_else(|| self.branches.values().find_map(Branch::failure))
-    }
-
-    fn fail(&mut self, cause: RollbackCause) {
-        self.failure.get_or_insert(Failure::blameless(cause));
-    }
-
-    /// Every call begins here; whoever began one clears `calling` when it has its answer.
-    fn enter(&mut self, call: &'static str) -> Result<(), RollbackCause> {
-        match self.failure() {
-            Some(failure) => Err(failure.cause),
-            None => {
-                self.calling = Some(call);
-                Ok(())
-            }
-        }
+        self.own.failure().or_else(|| self.branches.values().find_map(Branch::failure))
     }
 
     async fn join_postgres(
@@ -242,7 +206,7 @@ impl Transaction {
         name: &ResourceName,
         own: Option<(tokio_postgres::Client, tokio::sync::oneshot::Sender<tokio_postgres::Client>)>,
     ) -> Result<(), EnlistError> {
-        let resource = self.enlist(name).await?;
+        let Enlisted { resource, .. } = self.enlist(name).await?;
         let joined = match resource.kind {
             ResourceKind::PostgresMarker | ResourceKind::PostgresTwoPhase => self.begin_postgres(&resource, own).await,
             kind => Err(other_kind(name.clone(), kind, "postgres")),
@@ -255,7 +219,7 @@ impl Transaction {
         resource: &Arc<Resource>,
         own: Option<(tokio_postgres::Client, tokio::sync::oneshot::Sender<tokio_postgres::Client>)>,
     ) -> Result<PostgresBranch, EnlistError> {
-        let runtime = self.session.runtime().clone();
+        let runtime = self.own.session.runtime().clone();
         if let Some((client, back)) = own {
             let mut connection = PostgresConnection::lend(resource, client, back).await?;
             let number = connection.begin().await?;
@@ -273,7 +237,7 @@ impl Transaction {
     }
 
     async fn join_sqlite(&mut self, name: &ResourceName, source: Source) -> Result<(), EnlistError> {
-        let resource = self.enlist(name).await?;
+        let Enlisted { resource, .. } = self.enlist(name).await?;
         let joined = match resource.kind {
             ResourceKind::SqliteMarker => self.begin_sqlite(&resource, source).await,
             kind => Err(other_kind(name.clone(), kind, "sqlite")),
@@ -296,23 +260,34 @@ impl Transaction {
         Ok(SqliteBranch::new(connection, turn))
     }
 
-    /// Asks the coordinator to let the resource join; it answers where it is.
-    async fn enlist(&mut self, name: &ResourceName) -> Result<Arc<Resource>, EnlistError> {
+    async fn join_queues(&mut self, name: &ResourceName) -> Result<(), EnlistError> {
+        let Enlisted { resource, xid } = self.enlist(name).await?;
+        let joined = match resource.kind {
+            ResourceKind::Service => QueuesBranch::start(&self.pool, &resource, &xid, self.own.deadline()).await,
+            kind => Err(other_kind(name.clone(), kind, "queues")),
+        };
+        self.joined(name, joined.map(Branch::Queues))
+    }
+
+    /// Asks the coordinator to let the resource join; it answers where it is, and under which xid.
+    async fn enlist(&mut self, name: &ResourceName) -> Result<Enlisted, EnlistError> {
         if self.branches.len() >= BRANCHES_MAX {
             return Err(EnlistError::TooManyBranches);
         }
-        self.enter("joining a database").map_err(EnlistError::RollbackOnly)?;
+        if let Some(failure) = self.failure() {
+            return Err(EnlistError::RollbackOnly(failure.cause));
+        }
+        self.own.enter("joining a resource").map_err(EnlistError::RollbackOnly)?;
+        let session = &self.own.session;
         let ask = Ask::Enlist(v1::Enlist { gtrid: self.id.to_string(), resource: name.as_str().to_owned() });
-        let answer = self.session.ask(ask).await;
-        let enlisted = answer.and_then(|answer| expect_answer!(self.session, answer, Enlisted, "enlist"));
-        let resource = enlisted.and_then(|enlisted| {
-            let resource = enlisted.resource.ok_or(Malformed::Missing("resource")).and_then(Resource::try_from);
-            resource.map(Arc::new).map_err(|malformed| self.session.unreadable(malformed))
-        });
-        resource.map_err(|error| {
-            self.calling = None;
+        let answer = session.ask(ask).await;
+        let answer = answer.and_then(|answer| expect_answer!(session, answer, Enlisted, "enlist"));
+        let enlisted =
+            answer.and_then(|wire| Enlisted::try_from(wire).map_err(|malformed| session.unreadable(malformed)));
+        enlisted.map_err(|error| {
+            self.own.leave();
             if error.may_have_happened() {
-                self.fail(RollbackCause::Enlist { resource: name.clone(), error: error.to_string() });
+                self.own.fail(RollbackCause::Enlist { resource: name.clone(), error: error.to_string() });
             }
             error.into()
         })
@@ -320,14 +295,14 @@ impl Transaction {
 
     /// A resource that the coordinator counts on, and that cannot be used, leaves rollback only.
     fn joined(&mut self, name: &ResourceName, joined: Result<Branch, EnlistError>) -> Result<(), EnlistError> {
-        self.calling = None;
+        self.own.leave();
         match joined {
             Ok(branch) => {
                 self.branches.insert(name.clone(), branch);
                 Ok(())
             }
             Err(error) => {
-                self.fail(RollbackCause::Enlist { resource: name.clone(), error: error.to_string() });
+                self.own.fail(RollbackCause::Enlist { resource: name.clone(), error: error.to_string() });
                 Err(error)
             }
         }
@@ -337,9 +312,31 @@ impl Transaction {
 impl Drop for Transaction {
     fn drop(&mut self) {
         if !self.is_ended {
-            let blame = Some(self.blame().into());
-            self.session.tell(Ask::Rollback(v1::Rollback { gtrid: self.id.to_string(), blame }));
+            let blame = self.blame();
+            for branch in self.branches.values() {
+                if let Branch::Queues(branch) = branch {
+                    branch.abandon(blame.clone());
+                }
+            }
+            let blame = Some(blame.into());
+            self.own.session.tell(Ask::Rollback(v1::Rollback { gtrid: self.id.to_string(), blame }));
         }
+    }
+}
+
+/// What the coordinator answers to an enlist.
+struct Enlisted {
+    resource: Arc<Resource>,
+    xid: Xid,
+}
+
+impl TryFrom<v1::Enlisted> for Enlisted {
+    type Error = Malformed;
+
+    fn try_from(wire: v1::Enlisted) -> Result<Enlisted, Malformed> {
+        let resource = wire.resource.ok_or(Malformed::Missing("resource"))?;
+        let xid = wire.xid.ok_or(Malformed::Missing("xid"))?;
+        Ok(Enlisted { resource: Arc::new(resource.try_into()?), xid: xid.try_into()? })
     }
 }
 

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
-use handfast_protocol::{Heuristic, Timestamp};
+use handfast_protocol::{Heuristic, Timestamp, Xid};
 use handfast_wire::{Malformed, v1};
 use uuid::Uuid;
 
@@ -150,17 +150,21 @@ pub struct TransactionView {
     pub branches: Vec<BranchView>,
     /// What an operator may do, and what follows from it; empty where nothing need be done.
     pub suggestion: String,
+    /// Another coordinator's transaction: its branch here.
+    pub foreign: Option<Xid>,
 }
 
-impl From<v1::TransactionState> for TransactionView {
-    fn from(wire: v1::TransactionState) -> TransactionView {
+impl TryFrom<v1::TransactionState> for TransactionView {
+    type Error = Malformed;
+
+    fn try_from(wire: v1::TransactionState) -> Result<TransactionView, Malformed> {
         let branch = |branch: v1::TransactionBranch| BranchView {
             heuristic: branch.heuristic().into(),
             resource: branch.resource,
             state: branch.state,
             error: branch.error,
         };
-        TransactionView {
+        Ok(TransactionView {
             gtrid: wire.gtrid,
             state: wire.state,
             outcome: wire.outcome,
@@ -168,6 +172,7 @@ impl From<v1::TransactionState> for TransactionView {
             age: Duration::from_millis(wire.age_ms),
             branches: wire.branches.into_iter().map(branch).collect(),
             suggestion: wire.suggestion,
-        }
+            foreign: wire.foreign.map(Xid::try_from).transpose()?,
+        })
     }
 }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::command::{Batch, Command};
 use crate::state::Identity;
+use crate::visitors::{Approach, Visit};
 
 const VERSION: u8 = 1;
 
@@ -48,10 +49,32 @@ struct IdentityV1 {
     now: u64,
 }
 
+#[derive(Serialize, Deserialize)]
+struct AttachV1 {
+    coordinator: [u8; 16],
+    incarnation: u64,
+    epoch: u64,
+    approach: ApproachV1,
+}
+
+#[derive(Serialize, Deserialize)]
+enum ApproachV1 {
+    First,
+    Again,
+    Adopt,
+}
+
+#[derive(Serialize, Deserialize)]
+struct VisitV1 {
+    incarnation: u64,
+    epoch: u64,
+}
+
 const BEGIN_EPOCH: u8 = 1;
 const QUEUE: u8 = 2;
 const COORDINATOR: u8 = 3;
 const TOGETHER: u8 = 4;
+const ATTACH: u8 = 5;
 
 /// The fixed head of an entry: version, epoch, now, number, count of commands; little-endian.
 const HEAD_BYTES: usize = 1 + 8 + 8 + 8 + 4;
@@ -121,6 +144,20 @@ fn encode_command(command: &Command, bytes: &mut Vec<u8>) {
             part(bytes, |bytes| handfast_queue::encode_command(queue, bytes));
             part(bytes, |bytes| handfast_coordinator_core::encode_command(coordinator, bytes));
         }
+        Command::Attach { visitor, approach } => {
+            bytes.push(ATTACH);
+            let record = AttachV1 {
+                coordinator: *visitor.coordinator.0.as_bytes(),
+                incarnation: visitor.incarnation.0,
+                epoch: visitor.epoch,
+                approach: match approach {
+                    Approach::First => ApproachV1::First,
+                    Approach::Again => ApproachV1::Again,
+                    Approach::Adopt => ApproachV1::Adopt,
+                },
+            };
+            part(bytes, |bytes| put(bytes, &record));
+        }
     }
 }
 
@@ -187,6 +224,20 @@ fn decode_command(rest: &mut Bytes) -> Result<Command, BatchUnreadable> {
             let coordinator = handfast_coordinator_core::decode_command(&next_part(rest)?)?;
             Ok(Command::Together { queue, coordinator })
         }
+        ATTACH => {
+            let (record, _) = take::<AttachV1>(&next_part(rest)?)?;
+            let visitor = handfast_coordinator_core::Identity {
+                coordinator: CoordinatorId(Uuid::from_bytes(record.coordinator)),
+                incarnation: Incarnation(record.incarnation),
+                epoch: record.epoch,
+            };
+            let approach = match record.approach {
+                ApproachV1::First => Approach::First,
+                ApproachV1::Again => Approach::Again,
+                ApproachV1::Adopt => Approach::Adopt,
+            };
+            Ok(Command::Attach { visitor, approach })
+        }
         other => Err(BatchUnreadable::Kind(other)),
     }
 }
@@ -222,6 +273,17 @@ pub(crate) fn decode_identity(bytes: &Bytes) -> Result<Identity, BatchUnreadable
         epoch: record.epoch,
         now: Timestamp(record.now),
     })
+}
+
+pub(crate) fn encode_visit(visit: &Visit) -> Bytes {
+    let mut bytes = vec![VERSION];
+    put(&mut bytes, &VisitV1 { incarnation: visit.incarnation.0, epoch: visit.epoch });
+    bytes.into()
+}
+
+pub(crate) fn decode_visit(bytes: &Bytes) -> Result<Visit, BatchUnreadable> {
+    let (record, _) = take::<VisitV1>(&versioned(bytes)?)?;
+    Ok(Visit { incarnation: Incarnation(record.incarnation), epoch: record.epoch })
 }
 
 impl Identity {

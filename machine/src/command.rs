@@ -5,6 +5,8 @@ use handfast_protocol::{Incarnation, Timestamp};
 use handfast_queue as queue;
 use uuid::Uuid;
 
+use crate::visitors::{Approach, Attached};
+
 /// One log entry: commands judged in one epoch at one time, applied together.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Batch {
@@ -32,6 +34,11 @@ pub enum Command {
         queue: queue::Command,
         coordinator: coordinator::Command,
     },
+    /// Another coordinator takes this queue manager for its resource (P3).
+    Attach {
+        visitor: coordinator::Identity,
+        approach: Approach,
+    },
 }
 
 /// What applying one command did.
@@ -46,6 +53,7 @@ pub enum Applied {
         result: Result<coordinator::Done, coordinator::Refused>,
         freed: Vec<queue::MessageKey>,
     },
+    Attach(Attached),
     Together {
         queue: Result<queue::Done, queue::Refused>,
         coordinator: Result<coordinator::Done, coordinator::Refused>,

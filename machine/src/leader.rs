@@ -16,6 +16,7 @@ use crate::limits::{BATCH_BYTES, ENTRIES_IN_FLIGHT_MAX};
 use crate::node::Action;
 use crate::request::{Answer, ConnectionId, Refusal, Request, RequestId};
 use crate::state::{State, local_branch};
+use crate::visitors::{Approach, Attached};
 
 /// Who is told what a command did when it is applied.
 #[derive(Debug)]
@@ -31,6 +32,9 @@ enum Continuation {
     Idle {
         proposal: coordinator::Proposal,
         xid: Xid,
+    },
+    Attach {
+        request: RequestId,
     },
 }
 
@@ -106,7 +110,42 @@ impl Leader {
                 self.blame = None;
                 result
             }
+            Request::Attach { visitor, approach } => {
+                self.attach(scene, request, visitor, approach, out);
+                Ok(())
+            }
+            Request::Recover { coordinator, after, limit } => {
+                let answer = Ok(Answer::Recovered(scene.state.recover(coordinator, after, limit)));
+                out.push(Action::Answer { request, answer });
+                Ok(())
+            }
+            Request::ListForeign { after, limit } => {
+                let found = scene.state.foreign_branches(scene.now, after.as_ref(), limit);
+                out.push(Action::Answer { request, answer: Ok(Answer::Foreign(found)) });
+                Ok(())
+            }
         }
+    }
+
+    /// Durable before it is answered (P3); a visit that is recorded already is answered at once.
+    fn attach(
+        &mut self,
+        scene: Scene<'_>,
+        request: RequestId,
+        visitor: coordinator::Identity,
+        approach: Approach,
+        out: &mut Vec<Action>,
+    ) {
+        let visitors = &scene.state.visitors;
+        let answer = match visitors.judge(visitor, approach) {
+            _ if Some(visitor.coordinator.0) == scene.state.manager_id() => Err(Refusal::OwnCoordinator),
+            Attached::Recorded if !visitors.knows(visitor) => {
+                let continuation = Continuation::Attach { request };
+                return self.propose(scene, &Command::Attach { visitor, approach }, continuation, out);
+            }
+            judged => Ok(Answer::Attached(judged)),
+        };
+        out.push(Action::Answer { request, answer });
     }
 
     fn ask_coordinator(
@@ -214,6 +253,10 @@ impl Leader {
                 };
                 self.resolve_local(scene, &xid, how, out)?;
                 self.step_coordinator(scene, coordinator::Event::Applied { proposal, result }, out)
+            }
+            (Continuation::Attach { request }, Applied::Attach(attached)) => {
+                out.push(Action::Answer { request, answer: Ok(Answer::Attached(attached)) });
+                Ok(())
             }
             (continuation, applied) => unreachable!("{continuation:?} waits for another result than {applied:?}"),
         }
@@ -398,6 +441,13 @@ impl Leader {
         self.manager.settle(&mut actions);
         let mut answers = Vec::new();
         self.coordinator.settle(&mut answers);
+        let proposed = self.in_flight.into_iter().flat_map(|(_, continuations)| continuations);
+        for continuation in proposed.chain(self.filling) {
+            // Asked again it has the same answer.
+            if let Continuation::Attach { request } = continuation {
+                out.push(Action::Answer { request, answer: Err(Refusal::NotLeader) });
+            }
+        }
         for action in actions {
             if let manager::Action::Answer { request, answer } = action {
                 let answer = answer.map(Answer::Queue).map_err(Refusal::Queue);

@@ -14,14 +14,18 @@
 
 mod codec;
 mod command;
+mod foreign;
 mod leader;
 pub mod limits;
 mod node;
 mod request;
 mod state;
+mod visitors;
 
 pub use codec::{BatchUnreadable, decode_batch, encode_batch};
 pub use command::{Applied, Batch, Command};
+pub use foreign::ForeignBranch;
 pub use node::{Action, Broken, Entry, Event, Fatal, Node};
 pub use request::{Answer, ConnectionId, Refusal, Request, RequestId};
 pub use state::{State, local_branch};
+pub use visitors::{Approach, Attached, Visit};

@@ -7,3 +7,10 @@ pub const BATCH_BYTES: usize = 1 << 20;
 /// Log entries proposed and not yet applied. Beyond it commands gather in the next entry, so that a slow disk means larger
 /// entries and not more of them.
 pub const ENTRIES_IN_FLIGHT_MAX: usize = 8;
+
+/// Coordinators that have ever attached to this queue manager, mirrored in memory. An installation has a handful; beyond this
+/// somebody draws ids for sport.
+pub const VISITORS_MAX: usize = 1_000;
+
+/// Branches in one page of what a coordinator or an operator asks for.
+pub const FOREIGN_PAGE_MAX: usize = 1_000;

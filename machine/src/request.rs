@@ -1,9 +1,13 @@
-//! Requests as they reach the machine: for the queues, for the coordinator, or for both.
+//! Requests as they reach the machine: for the queues, for the coordinator, for both, or from another coordinator that has
+//! this queue manager for a resource.
 
 use handfast_coordinator_core as coordinator;
-use handfast_protocol::GlobalId;
+use handfast_protocol::{CoordinatorId, GlobalId, Xid};
 use handfast_queue as queue;
 use handfast_queue::manager as queues;
+
+use crate::foreign::ForeignBranch;
+use crate::visitors::{Approach, Attached};
 
 /// One caller's wait for one answer, drawn by the shell.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -22,12 +26,31 @@ pub enum Request {
         id: GlobalId,
         blame: Option<queue::Blame>,
     },
+    /// Another coordinator begins to use this queue manager (P3). -> [`Answer::Attached`]
+    Attach {
+        visitor: coordinator::Identity,
+        approach: Approach,
+    },
+    /// The prepared branches of one coordinator, after `after`, at most `limit` (D9). -> [`Answer::Recovered`]
+    Recover {
+        coordinator: CoordinatorId,
+        after: Option<Xid>,
+        limit: usize,
+    },
+    /// The prepared branches of all other coordinators. -> [`Answer::Foreign`]
+    ListForeign {
+        after: Option<Xid>,
+        limit: usize,
+    },
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Answer {
     Queue(queues::Answer),
     Coordinator(coordinator::Answer),
+    Attached(Attached),
+    Recovered(Vec<Xid>),
+    Foreign(Vec<ForeignBranch>),
 }
 
 /// A request without effect (or, where it says so, with an unknown one).
@@ -41,6 +64,10 @@ pub enum Refusal {
     /// This server does not lead (yet); ask again, or ask another member.
     #[error("the server is starting; try again in a moment")]
     NotLeader,
+    #[error(
+        "this queue manager takes part in its own coordinator's transactions by itself; register other queue managers, or add this one at a coordinator of its own"
+    )]
+    OwnCoordinator,
 }
 
 impl From<coordinator::RequestRefused> for Refusal {

@@ -11,6 +11,7 @@ use uuid::Uuid;
 use crate::codec::{decode_batch, decode_identity, encode_identity};
 use crate::command::{Applied, Batch, Command};
 use crate::node::{Entry, Fatal};
+use crate::visitors::Visitors;
 
 /// The machine's own keys in `Family::State`; the cores' begin with other bytes.
 const IDENTITY_KEY: &[u8] = &[0xF0];
@@ -39,6 +40,7 @@ pub struct State {
     pub queue: queue::state::State,
     pub coordinator: coordinator::state::State,
     pub(crate) identity: Option<Identity>,
+    pub(crate) visitors: Visitors,
     position: Option<Bytes>,
 }
 
@@ -61,6 +63,7 @@ impl State {
             queue: queue::state::State::open(store)?,
             coordinator: coordinator::state::State::open(store)?,
             identity,
+            visitors: Visitors::open(store)?,
             position: store.get(Family::State, POSITION_KEY)?,
         })
     }
@@ -127,6 +130,7 @@ impl State {
             Command::Queue(command) => Applied::Queue(self.queue.apply(overlay, now, command)?),
             Command::Coordinator(command) => self.apply_coordinator(overlay, now, command)?,
             Command::Together { queue, coordinator } => self.apply_together(overlay, now, queue, coordinator)?,
+            Command::Attach { visitor, approach } => Applied::Attach(self.visitors.attach(overlay, visitor, approach)),
         })
     }
 
@@ -240,6 +244,6 @@ fn transaction_of(command: &coordinator::Command) -> Option<GlobalId> {
     }
 }
 
-fn unreadable(what: &'static str, key: &[u8], cause: &dyn std::fmt::Display) -> StoreError {
+pub(crate) fn unreadable(what: &'static str, key: &[u8], cause: &dyn std::fmt::Display) -> StoreError {
     StoreError::Unreadable { what, key: format!("{key:02x?}"), cause: cause.to_string() }
 }

@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use handfast_client::{ConnectError, NotCommitted, ProducerError, ReceiveError, RequestError, SendError};
+use handfast_protocol::GlobalId;
 
 use super::send_many::ImportFailed;
 use crate::bench::BenchError;
@@ -38,6 +39,10 @@ pub enum CommandError {
     Trigger(Box<TriggerError>),
     #[error(transparent)]
     Bench(Box<BenchError>),
+    #[error(
+        "transaction {gtrid} is another coordinator's, which decides it; resolve it there: handfast --server ITS-URL transaction resolve {gtrid} ..."
+    )]
+    ForeignTransaction { gtrid: GlobalId },
     #[error("there is no place for data: neither XDG_DATA_HOME nor HOME is set; name one with --data DIR")]
     NoDataDirectory,
     #[error("{path} cannot be made absolute: {cause}")]

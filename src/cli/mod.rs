@@ -5,6 +5,7 @@
 
 mod bench;
 mod completions;
+pub mod coordinator;
 mod dead_letter;
 mod duration;
 mod error;
@@ -122,7 +123,12 @@ impl From<Ended> for ExitCode {
 /// Runs the command that the process was given. Wrong usage ends in here, with 2.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
-    match cli.command.run(&cli.options) {
+    finish(cli.command.run(&cli.options))
+}
+
+/// The exit code of a command; what failed is told on standard error.
+fn finish(result: Result<Ended, CommandError>) -> ExitCode {
+    match result {
         Ok(ended) => ended.into(),
         // Whoever read has read enough.
         Err(error) if error.is_broken_pipe() => ExitCode::SUCCESS,

@@ -1,4 +1,4 @@
-//! `handfast serve`: a queue manager in this process, until it is told to stop.
+//! `handfast serve`: a server in this process, until it is told to stop. `handfast-coordinator serve` runs one as well.
 
 use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
@@ -9,7 +9,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 use super::{CommandError, Ended, Options};
-use crate::server::{ServeOptions, Server};
+use crate::server::{Role, ServeOptions, Server};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -33,26 +33,27 @@ pub struct Args {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum LogFormat {
+pub enum LogFormat {
     Text,
     Json,
 }
 
 impl Args {
     pub fn run(self, _options: &Options) -> Result<Ended, CommandError> {
-        start_log(self.log_format);
-        raise_open_files();
-        let data = match self.data {
-            Some(data) => data,
-            None => data_directory().ok_or(CommandError::NoDataDirectory)?,
-        };
-        let options = ServeOptions { data, listen: self.listen };
-        let runtime = tokio::runtime::Runtime::new().map_err(CommandError::Process)?;
-        runtime.block_on(serve(options))
+        let data = data_directory(self.data, "handfast")?;
+        serve(ServeOptions { role: Role::QueueManager, data, listen: self.listen }, self.log_format)
     }
 }
 
-async fn serve(options: ServeOptions) -> Result<Ended, CommandError> {
+/// Serves until a signal asks for a clean stop.
+pub fn serve(options: ServeOptions, log_format: LogFormat) -> Result<Ended, CommandError> {
+    start_log(log_format);
+    raise_open_files();
+    let runtime = tokio::runtime::Runtime::new().map_err(CommandError::Process)?;
+    runtime.block_on(serve_until_told(options))
+}
+
+async fn serve_until_told(options: ServeOptions) -> Result<Ended, CommandError> {
     let mut stop = Stop::new().map_err(CommandError::Process)?;
     let server = tokio::select! {
         started = Server::start(options) => started?,
@@ -115,9 +116,15 @@ fn raise_open_files() {
     }
 }
 
-/// Where a user's programs keep their data.
-fn data_directory() -> Option<PathBuf> {
+/// The given directory, or the one of `program` where a user's programs keep their data.
+pub fn data_directory(given: Option<PathBuf>, program: &str) -> Result<PathBuf, CommandError> {
+    match given {
+        Some(data) => Ok(data),
+        None => Ok(users_data().ok_or(CommandError::NoDataDirectory)?.join(program)),
+    }
+}
+
+fn users_data() -> Option<PathBuf> {
     let absolute = |name| std::env::var_os(name).map(PathBuf::from).filter(|path| path.is_absolute());
-    let data = absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local/share")));
-    Some(data?.join("handfast"))
+    absolute("XDG_DATA_HOME").or_else(|| Some(absolute("HOME")?.join(".local/share")))
 }

@@ -62,16 +62,23 @@ impl Args {
         let (handfast, output) = (options.connect().await?, options.output);
         match self.action {
             Action::List { in_doubt } => {
-                let views = all(&handfast, in_doubt).await?;
+                let mut views = all(&handfast, in_doubt).await?;
+                views.extend(all_foreign(&handfast).await?);
                 let records: Vec<TransactionRecord> = views.into_iter().map(TransactionRecord::from).collect();
                 print_list(output, &records, &["gtrid", "state", "outcome", "age_seconds", "suggestion"])?;
             }
             Action::Show { gtrid } => {
-                print_one(output, &TransactionRecord::from(handfast.transaction(gtrid).await?))?;
+                print_one(output, &TransactionRecord::from(find(&handfast, gtrid).await?))?;
             }
             Action::Resolve { gtrid, decision, force } => {
                 let force = if force { Force::ResourceIsGone } else { Force::No };
-                let resolved = resolve(&handfast, gtrid, decision, force).await?;
+                let resolved = resolve(&handfast, gtrid, decision, force).await;
+                let resolved = match resolved {
+                    Err(_) if foreign(&handfast, gtrid).await?.is_some() => {
+                        return Err(CommandError::ForeignTransaction { gtrid });
+                    }
+                    resolved => resolved?,
+                };
                 let Resolved { outcome, reason, .. } = &resolved;
                 let because = if reason.is_empty() { String::new() } else { format!(": {reason}") };
                 let sentence = format!("transaction {gtrid} is {outcome}{because}");
@@ -95,6 +102,33 @@ async fn all(handfast: &Handfast, in_doubt: bool) -> Result<Vec<TransactionView>
             return Ok(found);
         }
         after = last;
+    }
+}
+
+/// The branches of other coordinators' transactions that are in doubt here.
+async fn all_foreign(handfast: &Handfast) -> Result<Vec<TransactionView>, CommandError> {
+    let mut found: Vec<TransactionView> = Vec::new();
+    loop {
+        let after = found.last().and_then(|view| view.foreign.clone());
+        let page = handfast.foreign_transactions(after.as_ref(), PAGE).await?;
+        let is_last = page.len() < PAGE as usize;
+        found.extend(page);
+        if is_last {
+            return Ok(found);
+        }
+    }
+}
+
+async fn foreign(handfast: &Handfast, gtrid: GlobalId) -> Result<Option<TransactionView>, CommandError> {
+    let gtrid = gtrid.to_string();
+    Ok(all_foreign(handfast).await?.into_iter().find(|view| view.gtrid == gtrid))
+}
+
+/// One of this server's coordinator, or a branch of another's.
+async fn find(handfast: &Handfast, gtrid: GlobalId) -> Result<TransactionView, CommandError> {
+    match handfast.transaction(gtrid).await {
+        Ok(view) => Ok(view),
+        Err(error) => foreign(handfast, gtrid).await?.ok_or(error.into()),
     }
 }
 

@@ -11,6 +11,7 @@ use rustix::fs::{FlockOperation, flock};
 use uuid::Uuid;
 
 use super::identity::{Identity, IdentityUnreadable, Marks};
+use super::role::Role;
 
 /// An opened data directory: locked against other processes until it is dropped.
 #[derive(Debug)]
@@ -30,6 +31,8 @@ pub enum DirectoryError {
     InUse { path: PathBuf },
     #[error("{path} is not empty and is no data directory of Handfast; choose an empty or a new one")]
     Foreign { path: PathBuf },
+    #[error("{path} belongs to a {found}, not to a {wanted}; serve it with {}, or choose another --data", found.program())]
+    OtherRole { path: PathBuf, found: Role, wanted: Role },
     #[error("{path} is damaged: {cause}; restore it from a backup of the whole data directory")]
     Identity { path: PathBuf, cause: IdentityUnreadable },
     #[error("random numbers cannot be drawn: {0}")]
@@ -38,18 +41,21 @@ pub enum DirectoryError {
 
 impl DataDirectory {
     /// Opens or makes the directory (0700) and locks it. A copy of another's directory gets an incarnation of its own (P3).
-    pub fn open(path: &Path) -> Result<DataDirectory, DirectoryError> {
+    pub fn open(path: &Path, role: Role) -> Result<DataDirectory, DirectoryError> {
         make_private(path)?;
         let lock = lock(path)?;
         let identity = match read_identity(path)? {
+            Some(Identity { role: found, .. }) if found != role => {
+                return Err(DirectoryError::OtherRole { path: path.to_owned(), found, wanted: role });
+            }
             Some(identity) if marks(&identity_path(path))? == identity.marks => identity,
             Some(copied) => {
                 tracing::warn!(path = %path.display(), "this data directory is a copy: a new incarnation begins");
-                write_identity(path, copied.manager_id)?
+                write_identity(path, role, copied.manager_id)?
             }
             None => {
                 refuse_foreign(path)?;
-                write_identity(path, Uuid::now_v7())?
+                write_identity(path, role, Uuid::now_v7())?
             }
         };
         for room in ["log", "store"] {
@@ -130,7 +136,7 @@ fn refuse_foreign(path: &Path) -> Result<(), DirectoryError> {
 }
 
 /// The file carries its own marks, and a rename keeps them.
-fn write_identity(path: &Path, manager_id: Uuid) -> Result<Identity, DirectoryError> {
+fn write_identity(path: &Path, role: Role, manager_id: Uuid) -> Result<Identity, DirectoryError> {
     let (new, last) = (path.join("identity.new"), identity_path(path));
     let incarnation = Incarnation(getrandom::u64().map_err(DirectoryError::Random)?);
     // A leftover of an earlier crash might be a copied file: begin with a file of our own.
@@ -140,7 +146,7 @@ fn write_identity(path: &Path, manager_id: Uuid) -> Result<Identity, DirectoryEr
     }
     let mut file =
         OpenOptions::new().create_new(true).write(true).mode(0o600).open(&new).map_err(failed("create", &new))?;
-    let identity = Identity { manager_id, incarnation, marks: marks(&new)? };
+    let identity = Identity { role, manager_id, incarnation, marks: marks(&new)? };
     file.write_all(identity.to_string().as_bytes()).map_err(failed("write", &new))?;
     file.sync_all().map_err(failed("sync", &new))?;
     fs::rename(&new, &last).map_err(failed("rename", &new))?;
@@ -162,10 +168,10 @@ mod tests {
     fn keeps_its_identity_and_is_private() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("data");
-        let first = DataDirectory::open(&path).unwrap();
+        let first = DataDirectory::open(&path, Role::QueueManager).unwrap();
         let (manager, incarnation) = (first.manager_id(), first.incarnation());
         drop(first);
-        let again = DataDirectory::open(&path).unwrap();
+        let again = DataDirectory::open(&path, Role::QueueManager).unwrap();
         assert_eq!((again.manager_id(), again.incarnation()), (manager, incarnation));
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o700);
     }
@@ -173,28 +179,44 @@ mod tests {
     #[test]
     fn a_second_process_is_refused() {
         let parent = tempfile::tempdir().unwrap();
-        let _first = DataDirectory::open(parent.path()).unwrap();
-        assert!(matches!(DataDirectory::open(parent.path()), Err(DirectoryError::InUse { .. })));
+        let _first = DataDirectory::open(parent.path(), Role::QueueManager).unwrap();
+        assert!(matches!(DataDirectory::open(parent.path(), Role::QueueManager), Err(DirectoryError::InUse { .. })));
     }
 
     #[test]
     fn p3_a_copied_directory_begins_a_new_incarnation() {
         let parent = tempfile::tempdir().unwrap();
         let (path, copy) = (parent.path().join("data"), parent.path().join("copy"));
-        let original = DataDirectory::open(&path).unwrap();
+        let original = DataDirectory::open(&path, Role::QueueManager).unwrap();
         let (manager, incarnation) = (original.manager_id(), original.incarnation());
         drop(original);
         fs::create_dir(&copy).unwrap();
         fs::copy(path.join("identity"), copy.join("identity")).unwrap();
-        let copied = DataDirectory::open(&copy).unwrap();
+        let copied = DataDirectory::open(&copy, Role::QueueManager).unwrap();
         assert_eq!(copied.manager_id(), manager);
         assert_ne!(copied.incarnation(), incarnation);
+    }
+
+    #[test]
+    fn a_directory_of_the_other_role_is_refused_by_name() {
+        let parent = tempfile::tempdir().unwrap();
+        drop(DataDirectory::open(parent.path(), Role::Coordinator).unwrap());
+        let before = fs::read(parent.path().join("identity")).unwrap();
+        let refused = DataDirectory::open(parent.path(), Role::QueueManager).unwrap_err().to_string();
+        let path = parent.path().display();
+        assert_eq!(
+            refused,
+            format!(
+                "{path} belongs to a coordinator, not to a queue manager; serve it with handfast-coordinator serve, or choose another --data"
+            )
+        );
+        assert_eq!(fs::read(parent.path().join("identity")).unwrap(), before);
     }
 
     #[test]
     fn somebody_elses_directory_is_left_alone() {
         let parent = tempfile::tempdir().unwrap();
         fs::write(parent.path().join("thesis.txt"), "years of work").unwrap();
-        assert!(matches!(DataDirectory::open(parent.path()), Err(DirectoryError::Foreign { .. })));
+        assert!(matches!(DataDirectory::open(parent.path(), Role::QueueManager), Err(DirectoryError::Foreign { .. })));
     }
 }

@@ -6,10 +6,13 @@ use std::str::FromStr;
 use handfast_protocol::Incarnation;
 use uuid::Uuid;
 
-/// What the file `identity` says: the queue manager's id, its incarnation, and the marks by which a copy of the file gives
+use super::role::Role;
+
+/// What the file `identity` says: what is served from here, its id, its incarnation, and the marks by which a copy of the file gives
 /// itself away: the file system gives a copied file another number or another time of birth.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Identity {
+    pub role: Role,
     pub manager_id: Uuid,
     pub incarnation: Incarnation,
     pub marks: Marks,
@@ -31,6 +34,7 @@ pub struct IdentityUnreadable {
 
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "role {}", self.role.as_str())?;
         writeln!(f, "manager {}", self.manager_id.simple())?;
         writeln!(f, "incarnation {:016x}", self.incarnation.0)?;
         writeln!(f, "inode {}", self.marks.inode)?;
@@ -48,11 +52,12 @@ impl FromStr for Identity {
             value.ok_or(IdentityUnreadable { line: at + 1 })
         };
         let unreadable = |line| IdentityUnreadable { line };
-        let manager_id = Uuid::try_parse(value(0, "manager")?).map_err(|_| unreadable(1))?;
-        let incarnation = u64::from_str_radix(value(1, "incarnation")?, 16).map_err(|_| unreadable(2))?;
-        let inode = value(2, "inode")?.parse().map_err(|_| unreadable(3))?;
-        let born = value(3, "born")?.parse().map_err(|_| unreadable(4))?;
-        Ok(Identity { manager_id, incarnation: Incarnation(incarnation), marks: Marks { inode, born } })
+        let role = value(0, "role")?.parse().map_err(|_| unreadable(1))?;
+        let manager_id = Uuid::try_parse(value(1, "manager")?).map_err(|_| unreadable(2))?;
+        let incarnation = u64::from_str_radix(value(2, "incarnation")?, 16).map_err(|_| unreadable(3))?;
+        let inode = value(3, "inode")?.parse().map_err(|_| unreadable(4))?;
+        let born = value(4, "born")?.parse().map_err(|_| unreadable(5))?;
+        Ok(Identity { role, manager_id, incarnation: Incarnation(incarnation), marks: Marks { inode, born } })
     }
 }
 
@@ -62,14 +67,21 @@ mod tests {
 
     #[test]
     fn reads_what_it_writes_and_names_the_line_it_cannot_read() {
+        for role in Role::ALL {
+            reads_and_names(role);
+        }
+    }
+
+    fn reads_and_names(role: Role) {
         let identity = Identity {
+            role,
             manager_id: Uuid::from_u128(7),
             incarnation: Incarnation(0xab),
             marks: Marks { inode: 9, born: 1_700_000_000_000_000_000 },
         };
         let text = identity.to_string();
         assert_eq!(text.parse(), Ok(identity));
-        let broken = [(0, "manager x"), (1, "incarnation"), (2, "inode -1"), (3, "")];
+        let broken = [(0, "role bridge"), (1, "manager x"), (2, "incarnation"), (3, "inode -1"), (4, "")];
         for (line, replacement) in broken {
             let mut lines: Vec<&str> = text.lines().collect();
             lines[line] = replacement;

@@ -7,6 +7,7 @@ use handfast_machine::{Answer, Request};
 use handfast_queue::manager::{Answer as Queued, QueueView, Request as QueueAsk};
 
 use super::core_thread::Core;
+use super::role::Role;
 
 /// Queues with series of their own; the totals count all. More would make a scrape slower than its interval.
 const QUEUES_SHOWN_MAX: usize = 1000;
@@ -15,10 +16,12 @@ const QUEUES_SHOWN_MAX: usize = 1000;
 const IN_DOUBT_MAX: usize = 10_000;
 
 /// The whole page; `None` while the server does not serve.
-pub async fn render(core: &Core) -> Option<String> {
-    let Ok(Ok(Answer::Queue(Queued::Queues(queues)))) = core.ask(Request::Queue(QueueAsk::ListQueues)).await else {
-        return None;
-    };
+pub async fn render(core: &Core, role: Role) -> Option<String> {
+    let mut text = String::new();
+    match role {
+        Role::QueueManager => write_queues(&mut text, &ask_queues(core).await?),
+        Role::Coordinator => {}
+    }
     let list = Ask::ListTransactions { in_doubt: true, after: None, limit: IN_DOUBT_MAX };
     let Ok(Ok(Answer::Coordinator(Coordinated::Transactions(in_doubt)))) = core.ask(Request::Coordinator(list)).await
     else {
@@ -29,23 +32,25 @@ pub async fn render(core: &Core) -> Option<String> {
     else {
         return None;
     };
-    Some(page(&queues, &in_doubt, &resources))
+    write_transactions(&mut text, &in_doubt, &resources);
+    Some(text)
+}
+
+async fn ask_queues(core: &Core) -> Option<Vec<QueueView>> {
+    match core.ask(Request::Queue(QueueAsk::ListQueues)).await {
+        Ok(Ok(Answer::Queue(Queued::Queues(queues)))) => Some(queues),
+        Ok(Ok(_) | Err(_)) | Err(_) => None,
+    }
 }
 
 /// Name, help, and what it says of a queue.
 type Series = (&'static str, &'static str, fn(&QueueView) -> u64);
 
-fn page(queues: &[QueueView], in_doubt: &[TransactionView], resources: &[ResourceView]) -> String {
-    let mut text = String::new();
+fn write_queues(text: &mut String, queues: &[QueueView]) {
     let total = |value: fn(&QueueView) -> u64| queues.iter().map(value).sum::<u64>();
-    gauge(&mut text, "handfast_queues", "Queues", queues.len() as u64);
-    gauge(
-        &mut text,
-        "handfast_messages",
-        "Messages in all queues, locked ones included",
-        total(|queue| queue.messages),
-    );
-    gauge(&mut text, "handfast_message_bytes", "Bodies and properties of all messages", total(|queue| queue.bytes));
+    gauge(text, "handfast_queues", "Queues", queues.len() as u64);
+    gauge(text, "handfast_messages", "Messages in all queues, locked ones included", total(|queue| queue.messages));
+    gauge(text, "handfast_message_bytes", "Bodies and properties of all messages", total(|queue| queue.bytes));
     let per_queue: [Series; 5] = [
         ("handfast_queue_messages", "Messages in the queue, locked ones included", |queue| queue.messages),
         ("handfast_queue_bytes", "Bodies and properties of the queue's messages", |queue| queue.bytes),
@@ -54,25 +59,21 @@ fn page(queues: &[QueueView], in_doubt: &[TransactionView], resources: &[Resourc
         ("handfast_queue_waiting_receives", "Receives that wait for a message", |queue| queue.waiting_receives),
     ];
     for (name, help, value) in per_queue {
-        head(&mut text, name, help);
+        head(text, name, help);
         for queue in queues.iter().take(QUEUES_SHOWN_MAX) {
-            line(&mut text, name, "queue", queue.name.as_str(), value(queue));
+            line(text, name, "queue", queue.name.as_str(), value(queue));
         }
     }
+}
+
+fn write_transactions(text: &mut String, in_doubt: &[TransactionView], resources: &[ResourceView]) {
     let oldest = in_doubt.iter().map(|transaction| transaction.age.as_secs()).max().unwrap_or(0);
-    gauge(&mut text, "handfast_transactions_in_doubt", "Transactions in doubt", in_doubt.len() as u64);
-    gauge(&mut text, "handfast_transactions_in_doubt_oldest_seconds", "Age of the oldest transaction in doubt", oldest);
-    head(&mut text, "handfast_resource_attached", "1 while the resource can be used");
+    gauge(text, "handfast_transactions_in_doubt", "Transactions in doubt", in_doubt.len() as u64);
+    gauge(text, "handfast_transactions_in_doubt_oldest_seconds", "Age of the oldest transaction in doubt", oldest);
+    head(text, "handfast_resource_attached", "1 while the resource can be used");
     for view in resources {
-        line(
-            &mut text,
-            "handfast_resource_attached",
-            "resource",
-            view.resource.name.as_str(),
-            u64::from(view.attached),
-        );
+        line(text, "handfast_resource_attached", "resource", view.resource.name.as_str(), u64::from(view.attached));
     }
-    text
 }
 
 fn head(text: &mut String, name: &str, help: &str) {

@@ -1,4 +1,4 @@
-//! `handfast serve`: the shell around the machine.
+//! `handfast serve` and `handfast-coordinator serve`: the shell around the machine.
 //!
 //! ```text
 //!  sessions, unary calls --> core thread (owns the Node and its store) --> proposer --> replica --> log thread
@@ -19,6 +19,8 @@ mod identity;
 mod limits;
 mod metrics;
 mod proposer;
+mod resource_manager;
+mod role;
 mod serve;
 mod session;
 mod space;
@@ -26,4 +28,5 @@ mod unary;
 
 pub use data_directory::{DataDirectory, DirectoryError};
 pub use identity::Identity;
+pub use role::Role;
 pub use serve::{ServeError, ServeOptions, Server};

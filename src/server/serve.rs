@@ -1,4 +1,4 @@
-//! Starting and stopping a queue manager.
+//! Starting and stopping a queue manager, or a coordinator alone.
 //!
 //! Start: directory (lock, identity) -> log (recovery) -> store -> core thread -> replica (replays what the store lacks) ->
 //! leadership (a new epoch) -> listen. Stop: no new connections -> open requests answered or closed -> store flushed ->
@@ -27,6 +27,7 @@ use super::flush::{FlushFailed, flush, flush_when_due};
 use super::http::routes;
 use super::limits::{EPOCH_LOOK, STOP_GRACE};
 use super::proposer::{Machine, follow_leadership, pass_barriers, propose};
+use super::role::Role;
 use super::session::{SessionIdentity, Sessions};
 use super::space::watch_space;
 use super::unary::{Resources, Service};
@@ -34,6 +35,7 @@ use crate::store::{Flusher, OpenError as StoreOpenError, RocksStore};
 
 #[derive(Debug, Clone)]
 pub struct ServeOptions {
+    pub role: Role,
     pub data: PathBuf,
     /// Loopback only, while there is neither TLS nor authentication (D11). Port 0: any.
     pub listen: SocketAddr,
@@ -44,7 +46,7 @@ pub struct ServeOptions {
 #[non_exhaustive]
 pub enum ServeError {
     #[error(
-        "{0} is not a loopback address: without TLS and authentication anybody could read the queues; listen on 127.0.0.1 and use a tunnel"
+        "{0} is not a loopback address: without TLS and authentication anybody could use this server; listen on 127.0.0.1 and use a tunnel"
     )]
     NotLoopback(SocketAddr),
     #[error("cannot listen on {address}: {cause}; choose another --listen")]
@@ -75,7 +77,7 @@ pub enum ServeError {
     Ended(&'static str),
 }
 
-/// A running queue manager.
+/// A running server.
 #[allow(missing_debug_implementations, reason = "a store has no useful debug form")]
 pub struct Server {
     address: SocketAddr,
@@ -93,7 +95,7 @@ pub struct Server {
 impl Server {
     /// Starts it; when this returns it is recovered, leads, and listens.
     pub async fn start(options: ServeOptions) -> Result<Server, ServeError> {
-        let directory = DataDirectory::open(&options.data)?;
+        let directory = DataDirectory::open(&options.data, options.role)?;
         let (listener, address) = bind(options.listen).await?;
         let log = open_log(&directory)?;
         let store = RocksStore::open(&directory.store())?;
@@ -112,9 +114,9 @@ impl Server {
             manager_id: directory.manager_id(),
             data_directory: std::path::absolute(directory.path()).unwrap_or_else(|_| directory.path().to_owned()),
         };
-        let resources = Arc::new(Resources::new(core.clone(), drivers, identity));
+        let resources = Arc::new(Resources::new(core.clone(), drivers, identity, options.role));
         let service = Service { sessions: Sessions::new(core.clone(), resources, stop.clone()) };
-        let routes = routes(core.clone(), service);
+        let routes = routes(core.clone(), options.role, service);
         let mut server =
             Server { address, core, replica, flusher, thread, core_ended, tasks, stopping, _directory: directory };
         server.await_epoch().await?;

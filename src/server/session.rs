@@ -107,7 +107,7 @@ impl Reader {
     /// One frame; `false` when the core is gone.
     async fn take(&self, frame: v1::ClientFrame) -> bool {
         let id = frame.id;
-        match convert::request(frame.request.unwrap_or_default()) {
+        match self.resources.hear(frame.request.unwrap_or_default()) {
             Ok(Asked::KeepAlive) => self.core.event(Event::KeepAlive { connection: self.connection }).is_ok(),
             Ok(Asked::Machine(ask)) => {
                 let Ok(permit) = self.open.acquire().await else { return false };
@@ -119,8 +119,8 @@ impl Reader {
                 self.take_shell(id, asked).await;
                 true
             }
-            Err(malformed) => {
-                self.reply(id, convert::malformed(&malformed)).await;
+            Err(refused) => {
+                self.reply(id, refused).await;
                 true
             }
         }

@@ -16,6 +16,7 @@ use tonic::{Status, Streaming};
 
 use super::convert::{self, Asked};
 use super::core_thread::Core;
+use super::role::Role;
 use super::session::{Peer, SessionIdentity, Sessions};
 
 /// Registering and testing resources: the shell's part, before the coordinator's.
@@ -23,12 +24,26 @@ use super::session::{Peer, SessionIdentity, Sessions};
 pub struct Resources {
     core: Core,
     drivers: Arc<Drivers>,
+    role: Role,
     pub identity: SessionIdentity,
 }
 
 impl Resources {
-    pub fn new(core: Core, drivers: Arc<Drivers>, identity: SessionIdentity) -> Resources {
-        Resources { core, drivers, identity }
+    pub fn new(core: Core, drivers: Arc<Drivers>, identity: SessionIdentity, role: Role) -> Resources {
+        Resources { core, drivers, role, identity }
+    }
+
+    /// What is asked, unless this server does not serve it.
+    pub fn hear(&self, request: v1::Request) -> Result<Asked, v1::Reply> {
+        let asked = convert::request(request).map_err(|malformed| convert::malformed(&malformed))?;
+        match &asked {
+            Asked::Machine(request) => self.role.refusal(request).map_or(Ok(asked), Err),
+            Asked::Hello(_)
+            | Asked::KeepAlive
+            | Asked::ShowServer
+            | Asked::AddResource { .. }
+            | Asked::TestResource { .. } => Ok(asked),
+        }
     }
 
     /// The reply to what the shell is asked itself.
@@ -128,14 +143,14 @@ impl v1::handfast_server::Handfast for Service {
     async fn call(&self, request: tonic::Request<v1::Request>) -> Result<tonic::Response<v1::Reply>, Status> {
         let resources = Arc::clone(&self.sessions.resources);
         let peer = Peer::at(request.remote_addr());
-        let reply = match convert::request(request.into_inner()) {
+        let reply = match resources.hear(request.into_inner()) {
             Ok(Asked::ShowServer) => resources.identity.server(peer),
             Ok(Asked::Machine(request)) if needs_connection(&request) => {
                 convert::refused(Code::NotHere, "this request needs the lifetime of a session")
             }
             Ok(Asked::Machine(request)) => resources.ask(request).await,
             Ok(asked) => resources.answer(asked).await,
-            Err(malformed) => convert::malformed(&malformed),
+            Err(refused) => refused,
         };
         Ok(tonic::Response::new(reply))
     }
@@ -151,6 +166,11 @@ fn needs_connection(request: &Request) -> bool {
             | manager::Request::CloseExclusive { .. },
         )
         | Request::Coordinator(Ask::Begin { .. }) => true,
-        Request::Queue(_) | Request::Coordinator(_) | Request::Rollback { .. } => false,
+        Request::Queue(_)
+        | Request::Coordinator(_)
+        | Request::Rollback { .. }
+        | Request::Attach { .. }
+        | Request::Recover { .. }
+        | Request::ListForeign { .. } => false,
     }
 }

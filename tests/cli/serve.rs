@@ -48,8 +48,8 @@ fn the_directory_is_private_and_one_process_has_it() {
 fn it_listens_on_loopback_only() {
     let directory = tempfile::tempdir().unwrap();
     let refused = Run::of(handfast(&["serve", "--listen", "0.0.0.0:0", "--data"]).arg(directory.path()));
-    let expected = "error: 0.0.0.0:0 is not a loopback address: without TLS and authentication anybody could read the \
-                    queues; listen on 127.0.0.1 and use a tunnel\n";
+    let expected = "error: 0.0.0.0:0 is not a loopback address: without TLS and authentication anybody could use this \
+                    server; listen on 127.0.0.1 and use a tunnel\n";
     assert_eq!(refused.refused(1), expected);
 }
 

@@ -17,7 +17,16 @@ const PATIENCE: Duration = Duration::from_secs(60);
 
 /// The program, with an environment of its own.
 pub fn handfast(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_handfast"));
+    program(env!("CARGO_BIN_EXE_handfast"), args)
+}
+
+/// The program that is a coordinator alone.
+pub fn handfast_coordinator(args: &[&str]) -> Command {
+    program(env!("CARGO_BIN_EXE_handfast-coordinator"), args)
+}
+
+fn program(path: &str, args: &[&str]) -> Command {
+    let mut command = Command::new(path);
     command.args(args).env_remove("HANDFAST_SERVER").env_remove("RUST_LOG").stdin(Stdio::null());
     command
 }
@@ -61,19 +70,41 @@ impl Run {
     }
 }
 
+/// What serves: called with its arguments.
+type Program = fn(&[&str]) -> Command;
+
 #[derive(Debug)]
 pub struct Server {
+    program: Program,
     process: Child,
     address: String,
     directory: TempDir,
 }
 
 impl Server {
-    /// On a new directory and any port.
+    /// A queue manager on a new directory and any port.
     pub fn start() -> Server {
-        let directory = tempfile::tempdir().expect("a temporary directory");
-        let (process, address) = serve(&directory, "127.0.0.1:0");
-        Server { process, address, directory }
+        Server::start_on(handfast, tempfile::tempdir().expect("a temporary directory"))
+    }
+
+    /// A coordinator alone.
+    pub fn start_coordinator() -> Server {
+        Server::start_on(handfast_coordinator, tempfile::tempdir().expect("a temporary directory"))
+    }
+
+    /// A queue manager on a new directory, at this address.
+    pub fn start_at(address: &str) -> Server {
+        Server::serve(handfast, tempfile::tempdir().expect("a temporary directory"), address)
+    }
+
+    /// On `data` inside this directory, which may hold some already.
+    pub fn start_on(program: Program, directory: TempDir) -> Server {
+        Server::serve(program, directory, "127.0.0.1:0")
+    }
+
+    fn serve(program: Program, directory: TempDir, listen: &str) -> Server {
+        let (process, address) = serve(program, &directory, listen);
+        Server { program, process, address, directory }
     }
 
     /// A directory of the test's own beside the server's data.
@@ -106,7 +137,7 @@ impl Server {
 
     /// On the same directory and port.
     pub fn start_again(&mut self) {
-        (self.process, self.address) = serve(&self.directory, &self.address);
+        (self.process, self.address) = serve(self.program, &self.directory, &self.address);
     }
 
     /// A clean stop; what the server left on standard output after its first line.
@@ -162,11 +193,11 @@ impl Drop for Server {
     }
 }
 
-/// Starts `handfast serve` and waits for the line that says that it is ready.
-fn serve(directory: &TempDir, listen: &str) -> (Child, String) {
+/// Starts a server and waits for the line that says that it is ready.
+fn serve(program: Program, directory: &TempDir, listen: &str) -> (Child, String) {
     let log = File::options().create(true).append(true).open(directory.path().join("serve.log"));
     let data = directory.path().join("data");
-    let mut command = handfast(&["serve", "--listen", listen, "--data"]);
+    let mut command = program(&["serve", "--listen", listen, "--data"]);
     let started = command.arg(data).stdout(Stdio::piped()).stderr(log.expect("it can be written")).spawn();
     let mut process = started.expect("the program can be started");
     let address = ready_line(&mut process);

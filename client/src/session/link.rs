@@ -90,7 +90,8 @@ impl Link {
         let every = Duration::from_millis(u64::from(welcome.keep_alive_ms / 3)).max(Duration::from_millis(1));
         let mut keep_alive = tokio::time::interval(every);
         keep_alive.set_missed_tick_behavior(MissedTickBehavior::Delay);
-        let connection = Arc::new(Connection { generation, staging: Semaphore::new(window) });
+        let (manager_id, staging) = (welcome.manager_id, Semaphore::new(window));
+        let connection = Arc::new(Connection { generation, manager_id, staging });
         Ok(Link {
             outbound,
             inbound,

@@ -1,8 +1,9 @@
 //! Log entries as bytes.
 
 use bytes::Bytes;
-use handfast_machine::{Batch, Command, decode_batch, encode_batch};
-use handfast_protocol::{Incarnation, QueueName, Timestamp};
+use handfast_coordinator_core::Identity;
+use handfast_machine::{Approach, Batch, Command, decode_batch, encode_batch};
+use handfast_protocol::{CoordinatorId, Incarnation, QueueName, Timestamp};
 use handfast_queue::QueueSettings;
 use proptest::prelude::*;
 use uuid::Uuid;
@@ -13,7 +14,11 @@ fn batch() -> Batch {
         handfast_queue::Command::CreateQueue { name, settings: QueueSettings::default(), principal: String::new() };
     let leadership = Uuid::from_u128(1);
     let begin = Command::BeginEpoch { leadership, manager_id: Uuid::from_u128(2), incarnation: Incarnation(3) };
-    Batch { epoch: 4, now: Timestamp(5), number: 6, commands: vec![begin, Command::Queue(create)] }
+    let visitor = Identity { coordinator: CoordinatorId(Uuid::from_u128(7)), incarnation: Incarnation(8), epoch: 9 };
+    let attach = |approach| Command::Attach { visitor, approach };
+    let attaches = [Approach::First, Approach::Again, Approach::Adopt].map(attach);
+    let commands = [begin, Command::Queue(create)].into_iter().chain(attaches).collect();
+    Batch { epoch: 4, now: Timestamp(5), number: 6, commands }
 }
 
 #[test]
@@ -28,7 +33,7 @@ proptest! {
     }
 
     #[test]
-    fn a_damaged_entry_is_read_or_refused(at in 0usize..100, bit in 0u8..8, cut in 0usize..200) {
+    fn a_damaged_entry_is_read_or_refused(at in 0usize..300, bit in 0u8..8, cut in 0usize..200) {
         let mut bytes = encode_batch(&batch()).to_vec();
         let at = at % bytes.len();
         bytes[at] ^= 1 << bit;

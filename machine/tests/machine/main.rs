@@ -4,6 +4,7 @@
 
 mod codec;
 mod epochs;
+mod foreign;
 mod marker;
 mod one_log;
 mod world;

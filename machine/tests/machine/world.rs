@@ -154,14 +154,14 @@ impl World {
     pub fn queues(&mut self, ask: manager::Request) -> Result<manager::Answer, Refusal> {
         match self.get(Request::Queue(ask))? {
             Answer::Queue(answer) => Ok(answer),
-            Answer::Coordinator(other) => panic!("not a queue's answer: {other:?}"),
+            other => panic!("not a queue's answer: {other:?}"),
         }
     }
 
     pub fn coordinator(&mut self, ask: coordinator::Request) -> Result<coordinator::Answer, Refusal> {
         match self.get(Request::Coordinator(ask))? {
             Answer::Coordinator(answer) => Ok(answer),
-            Answer::Queue(other) => panic!("not the coordinator's answer: {other:?}"),
+            other => panic!("not the coordinator's answer: {other:?}"),
         }
     }
 

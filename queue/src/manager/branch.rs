@@ -16,12 +16,15 @@ pub(super) struct BranchId(pub u64);
 
 /// ```text
 /// Active --end--> Ended --resolved--> gone      (a coordinator beside the manager proposes its command)
-///   |  \--commit, prepare--> Deciding --applied--> gone    (the manager proposes it)
-///   \--rollback, timeout, lost connection--> gone
+///   |  \--xa_end--> Idle --commit, prepare--> Deciding --applied--> gone    (the manager proposes it)
+///   |               |
+///   \---------------+--rollback, timeout--> gone; a lost connection takes an active branch along, no idle one
 /// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Phase {
     Active,
+    /// Its client has done its work: it belongs to its xid alone, and waits for its coordinator.
+    Idle,
     Ended,
     Deciding,
 }
@@ -64,6 +67,16 @@ pub(super) struct Part {
     pub part: u32,
     pub work: Work,
     pub charge: usize,
+}
+
+impl Phase {
+    /// Nothing decides about it yet: it may be rolled back, and runs out of time (D6).
+    pub fn is_undecided(self) -> bool {
+        match self {
+            Phase::Active | Phase::Idle => true,
+            Phase::Ended | Phase::Deciding => false,
+        }
+    }
 }
 
 impl Branch {

@@ -50,15 +50,36 @@ impl Branches {
 
     /// The branch that may still do work; why there is none, otherwise.
     pub fn active(&mut self, xid: &Xid) -> Result<(BranchId, &mut Branch), RequestRefused> {
+        let (id, branch) = self.undecided(xid)?;
+        match branch.phase {
+            Phase::Active => Ok((id, branch)),
+            Phase::Idle | Phase::Ended | Phase::Deciding => {
+                Err(RequestRefused::TransactionNotActive { xid: xid.clone() })
+            }
+        }
+    }
+
+    /// The branch that may be decided about (XA+: an ended one, or XAER_PROTO).
+    pub fn idle(&mut self, xid: &Xid) -> Result<(BranchId, &mut Branch), RequestRefused> {
+        let (id, branch) = self.undecided(xid)?;
+        match branch.phase {
+            Phase::Idle => Ok((id, branch)),
+            Phase::Active | Phase::Ended | Phase::Deciding => Err(RequestRefused::NotEnded { xid: xid.clone() }),
+        }
+    }
+
+    /// A branch about which nothing decides yet; why there is none, otherwise.
+    pub fn undecided(&mut self, xid: &Xid) -> Result<(BranchId, &mut Branch), RequestRefused> {
         let inactive = || match self.ended.get(xid) {
             Some(reason) => RequestRefused::RolledBack { xid: xid.clone(), reason: reason.clone() },
             None => RequestRefused::TransactionNotActive { xid: xid.clone() },
         };
         let Some(id) = self.by_xid.get(xid).copied() else { return Err(inactive()) };
         let branch = self.live.get_mut(&id).expect("both maps name the same branches");
-        match branch.phase {
-            Phase::Active => Ok((id, branch)),
-            Phase::Ended | Phase::Deciding => Err(RequestRefused::TransactionNotActive { xid: xid.clone() }),
+        if branch.phase.is_undecided() {
+            Ok((id, branch))
+        } else {
+            Err(RequestRefused::TransactionNotActive { xid: xid.clone() })
         }
     }
 

@@ -14,9 +14,9 @@ use crate::state::State;
 use crate::{Blame, MessageKey, Work};
 
 impl Manager {
-    /// The branch is known here and not yet frozen.
+    /// The branch is known here, and nothing decides about it yet.
     pub fn is_active(&self, xid: &Xid) -> bool {
-        self.branches.find(xid).is_some_and(|(_, branch)| branch.phase == Phase::Active)
+        self.branches.find(xid).is_some_and(|(_, branch)| branch.phase.is_undecided())
     }
 
     /// Freezes an active branch and hands out its work, for a command that the caller proposes; nothing joins it any more and

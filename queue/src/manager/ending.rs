@@ -22,9 +22,15 @@ pub(super) enum Told {
 impl Manager {
     /// No operation joins the branch any more: its waiting receives end, its timeout is over (D6).
     pub(super) fn freeze(&mut self, turn: &mut Turn<'_>, id: BranchId, phase: Phase) {
-        let branch = self.branches.get_mut(id).expect("only a live branch is frozen");
-        branch.phase = phase;
+        let branch = self.branches.get(id).expect("only a live branch is frozen");
         self.timers.cancel(branch.deadline, Timer::Branch(id));
+        self.close(turn, id, phase);
+    }
+
+    /// No operation joins the branch any more: its waiting receives end.
+    pub(super) fn close(&mut self, turn: &mut Turn<'_>, id: BranchId, phase: Phase) {
+        let branch = self.branches.get_mut(id).expect("only a live branch is closed");
+        branch.phase = phase;
         let refused = RequestRefused::TransactionNotActive { xid: branch.xid.clone() };
         for wait in branch.waits.clone() {
             self.end_wait(turn, wait, Err(refused.clone()));
@@ -100,10 +106,10 @@ impl Manager {
         }
     }
 
-    /// A branch in the middle of its work ran out of time: its messages are not to blame (P22).
+    /// A branch that nobody decided about ran out of time: its messages are not to blame (P22).
     pub(super) fn time_out_branch(&mut self, turn: &mut Turn<'_>, id: BranchId) {
-        let active = self.branches.get(id).is_some_and(|branch| branch.phase == Phase::Active);
-        assert!(active, "the timer of a branch is cancelled when it ends");
+        let undecided = self.branches.get(id).is_some_and(|branch| branch.phase.is_undecided());
+        assert!(undecided, "the timer of a branch is cancelled when it ends");
         self.roll_back(turn, id, RollbackReason::TimedOut, None, Told::Nobody);
     }
 
@@ -144,15 +150,15 @@ impl Manager {
         Ok(())
     }
 
-    /// The active branches that hold messages of a queue.
-    pub(super) fn active_on(&self, queue: QueueId) -> std::collections::BTreeSet<BranchId> {
+    /// The branches that hold messages of a queue and about which nothing decides yet.
+    pub(super) fn undecided_on(&self, queue: QueueId) -> std::collections::BTreeSet<BranchId> {
         let (from, through) = super::purge::everything(queue);
         let owners = self.locks.range(from, through).filter_map(|(_, lock)| match lock.owner {
             Owner::Branch(id) => Some(id),
             Owner::Command => None,
         });
-        let active = |id: &BranchId| self.branches.get(*id).is_some_and(|branch| branch.phase == Phase::Active);
-        owners.filter(active).collect()
+        let undecided = |id: &BranchId| self.branches.get(*id).is_some_and(|branch| branch.phase.is_undecided());
+        owners.filter(undecided).collect()
     }
 }
 

@@ -104,7 +104,7 @@ impl Manager {
         self.end_waits(turn, queue, |_| true, &refused);
         // What these hold of the queue could not be committed any more (P17). Those whose command is in flight are told by
         // its result.
-        for branch in self.active_on(queue) {
+        for branch in self.undecided_on(queue) {
             self.roll_back(turn, branch, RollbackReason::Conflict, None, Told::Nobody);
         }
         self.ready.drop_window(queue);

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use handfast_protocol::{QueueName, Timestamp};
 
+use super::branch::{Branch, Phase};
 use super::exclusive::Opener;
 use super::limits::{LEASE, WAITING_PER_QUEUE_MAX};
 use super::queues::named;
@@ -112,10 +113,12 @@ impl Manager {
     }
 
     /// Rolls back the active branches that received from the queue through this connection, whoever started them: what they
-    /// hold was read under an exclusive right that is lost.
+    /// hold was read under an exclusive right that is lost. A branch that was ended is no more its reader's.
     pub(super) fn abandon_read(&mut self, turn: &mut Turn<'_>, queue: QueueId, connection: ConnectionId) {
-        for id in self.active_on(queue) {
-            if self.branches.get(id).is_some_and(|branch| branch.readers.get(&queue) == Some(&connection)) {
+        for id in self.undecided_on(queue) {
+            let read =
+                |branch: &Branch| branch.phase == Phase::Active && branch.readers.get(&queue) == Some(&connection);
+            if self.branches.get(id).is_some_and(read) {
                 self.abandon(turn, id);
             }
         }

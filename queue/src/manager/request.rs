@@ -88,10 +88,15 @@ pub enum Request {
         xid: Xid,
         timeout: Duration,
     },
+    /// The branch's work is done (TMSUCCESS): nothing joins it any more, and it belongs to its xid, no longer to the
+    /// connection that started it. Its timeout goes on until it is prepared.
+    End {
+        xid: Xid,
+    },
     Prepare {
         xid: Xid,
     },
-    /// `one_phase`: an active branch, else a prepared one.
+    /// `one_phase`: an ended branch, else a prepared one.
     Commit {
         xid: Xid,
         one_phase: bool,
@@ -209,6 +214,9 @@ pub enum RequestRefused {
     Message(#[from] handfast_protocol::MessageInvalid),
     #[error("transaction {xid} is not prepared; prepare it first, or commit it in one phase")]
     NotPrepared { xid: Xid },
+    /// XAER_PROTO: its client may still be at work.
+    #[error("transaction {xid} has not been ended here; end its work before its commit")]
+    NotEnded { xid: Xid },
     #[error("transaction {xid} is prepared; commit it in its second phase")]
     PreparedAlready { xid: Xid },
     #[error("a producer's sequence cannot be used inside transaction {xid}: its commit happens once by itself")]

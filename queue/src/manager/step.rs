@@ -82,6 +82,7 @@ impl Manager {
             Request::CloseExclusive { queue } => self.close_exclusive(turn, caller, &queue),
 
             Request::Start { xid, timeout } => self.start_branch(turn, caller, xid, timeout),
+            Request::End { xid } => self.end_branch(turn, &xid),
             Request::Prepare { xid } => self.prepare(turn, caller, &xid),
             Request::Commit { xid, one_phase } => self.commit(turn, caller, &xid, one_phase),
             Request::Rollback { xid, blame } => self.rollback_asked(turn, caller, &xid, blame),

@@ -43,12 +43,25 @@ impl Manager {
         Ok(Some(Answer::Done))
     }
 
+    /// XA+ xa_end with TMSUCCESS. Ended again, it stays ended.
+    pub(super) fn end_branch(&mut self, turn: &mut Turn<'_>, xid: &Xid) -> Reply {
+        let (id, branch) = self.branches.undecided(xid)?;
+        let connection = branch.connection.take();
+        self.close(turn, id, Phase::Idle);
+        if let Some(connection) = connection {
+            self.connections.close(connection, |connection| {
+                connection.branches.remove(&id);
+            });
+        }
+        Ok(Some(Answer::Done))
+    }
+
     /// XA+ xa_prepare. A branch that did nothing is read-only and over. Asked again, a prepared branch votes the same.
     pub(super) fn prepare(&mut self, turn: &mut Turn<'_>, caller: Caller, xid: &Xid) -> Reply {
         if turn.state.is_prepared(xid) {
             return Ok(Some(Answer::Voted(PrepareVote::Commit)));
         }
-        let (id, branch) = self.branches.active(xid)?;
+        let (id, branch) = self.branches.idle(xid)?;
         if branch.is_empty() {
             self.freeze(turn, id, Phase::Deciding);
             self.branch_done(id);
@@ -64,7 +77,7 @@ impl Manager {
         Ok(None)
     }
 
-    /// XA+ xa_commit: TMONEPHASE for an active branch, plain for a prepared one; anything else is XAER_PROTO.
+    /// XA+ xa_commit: TMONEPHASE for an ended branch, plain for a prepared one; anything else is XAER_PROTO.
     pub(super) fn commit(&mut self, turn: &mut Turn<'_>, caller: Caller, xid: &Xid, one_phase: bool) -> Reply {
         if let Some(prepared) = turn.state.branch(xid) {
             if one_phase {
@@ -78,10 +91,11 @@ impl Manager {
             self.in_flight.propose(turn.out, command, continuation);
             return Ok(None);
         }
-        let (id, branch) = self.branches.active(xid)?;
         if !one_phase {
+            self.branches.undecided(xid)?;
             return Err(RequestRefused::NotPrepared { xid: xid.clone() }.into());
         }
+        let (id, branch) = self.branches.idle(xid)?;
         if branch.is_empty() {
             self.freeze(turn, id, Phase::Deciding);
             self.branch_done(id);
@@ -109,7 +123,7 @@ impl Manager {
             return Ok(None);
         }
         match self.branches.find(xid) {
-            Some((id, branch)) if branch.phase == Phase::Active => {
+            Some((id, branch)) if branch.phase.is_undecided() => {
                 self.roll_back(turn, id, RollbackReason::Requested, blame, Told::Caller(caller.request));
                 Ok(None)
             }

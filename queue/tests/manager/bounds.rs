@@ -174,6 +174,7 @@ fn a_long_search_goes_on_in_the_next_tick() {
     desk.fill(held + 1);
     desk.start("t1");
     desk.drain("t1", held);
+    desk.ask(Request::End { xid: xid("t1") });
     desk.ask(Request::Prepare { xid: xid("t1") });
     desk.apply_all();
     desk.world.crash();
@@ -239,6 +240,7 @@ fn a_transaction_is_bounded_and_needs_no_memory_of_its_size() {
     assert_eq!(refused, RequestRefused::TransactionTooLarge { xid: xid("t1"), limit: TRANSACTION_BYTES_MAX });
     assert!(sent > TRANSACTION_BYTES_MAX / 10 * 9, "{sent} bytes");
     desk.world.manager.check_invariants().unwrap();
+    assert_eq!(desk.ask(Request::End { xid: xid("t1") }), vec![Ok(Answer::Done)]);
     assert_eq!(desk.ask(Request::Commit { xid: xid("t1"), one_phase: true }), vec![]);
     assert_eq!(desk.apply_all(), vec![Ok(Answer::Done)]);
     assert_eq!(desk.world.state.queue_named(&orders()).unwrap().bytes, sent as u64);

@@ -101,8 +101,13 @@ impl Oracle {
                     self.held.retain(|_, holder| *holder != xid);
                 }
             }
-            Op::Prepare { branch } => self.decide(branch, Request::Prepare { xid: xid(XIDS[branch]) }),
-            Op::Commit { branch, one_phase } => {
+            Op::End { branch } => self.ask(1, Request::End { xid: xid(XIDS[branch]) }),
+            Op::Prepare { branch, early } => {
+                self.end_unless(early, branch);
+                self.decide(branch, Request::Prepare { xid: xid(XIDS[branch]) });
+            }
+            Op::Commit { branch, one_phase, early } => {
+                self.end_unless(early, branch);
                 self.decide(branch, Request::Commit { xid: xid(XIDS[branch]), one_phase });
             }
             Op::Rollback { branch, blame } => {
@@ -152,6 +157,12 @@ impl Oracle {
         self.open.insert(self.requests);
         let request = RequestId(self.requests);
         self.step(Event::Request { request, connection: ConnectionId(connection), ask });
+    }
+
+    fn end_unless(&mut self, early: bool, branch: usize) {
+        if !early {
+            self.ask(1, Request::End { xid: xid(XIDS[branch]) });
+        }
     }
 
     fn decide(&mut self, branch: usize, ask: Request) {

@@ -29,12 +29,18 @@ pub enum Op {
         branch: usize,
         timeout: u64,
     },
+    End {
+        branch: usize,
+    },
+    /// Ends its work first, unless `early`.
     Prepare {
         branch: usize,
+        early: bool,
     },
     Commit {
         branch: usize,
         one_phase: bool,
+        early: bool,
     },
     Rollback {
         branch: usize,
@@ -80,6 +86,7 @@ pub fn ops() -> impl Strategy<Value = Vec<Op>> {
     let connection = || 1..4u64;
     let queue = || 0..QUEUES.len();
     let branch = || 0..XIDS.len();
+    let early = || prop::bool::weighted(0.1);
     let blame = prop_oneof![
         Just(None),
         Just(Some(Blame::Message { error: "broken".into() })),
@@ -98,8 +105,10 @@ pub fn ops() -> impl Strategy<Value = Vec<Op>> {
         ),
         5 => (connection(), branch(), prop_oneof![Just(300u64), Just(60_000)])
             .prop_map(|(connection, branch, timeout)| Op::Start { connection, branch, timeout }),
-        2 => branch().prop_map(|branch| Op::Prepare { branch }),
-        4 => (branch(), any::<bool>()).prop_map(|(branch, one_phase)| Op::Commit { branch, one_phase }),
+        1 => branch().prop_map(|branch| Op::End { branch }),
+        2 => (branch(), early()).prop_map(|(branch, early)| Op::Prepare { branch, early }),
+        4 => (branch(), any::<bool>(), early())
+            .prop_map(|(branch, one_phase, early)| Op::Commit { branch, one_phase, early }),
         3 => (branch(), blame).prop_map(|(branch, blame)| Op::Rollback { branch, blame }),
         1 => (queue(), any::<bool>()).prop_map(|(queue, to_dead_letter)| Op::Purge { queue, to_dead_letter }),
         2 => (1..3usize).prop_map(|count| Op::Return { count }),

@@ -217,6 +217,7 @@ fn parse(words: &[&str]) -> Request {
         "start" => {
             Request::Start { xid: xid(words[1]), timeout: option("timeout").map_or(Duration::from_secs(60), millis) }
         }
+        "end" => Request::End { xid: xid(words[1]) },
         "prepare" => Request::Prepare { xid: xid(words[1]) },
         "commit" => Request::Commit { xid: xid(words[1]), one_phase: flag("one-phase") },
         "rollback" => {

@@ -85,6 +85,7 @@ impl Client {
             | Step::Receiving
             | Step::EnlistingDatabase
             | Step::Sending
+            | Step::EndingBranch
             | Step::Looking => self.heard_working(heard),
             Step::Committing | Step::Reporting { .. } | Step::Asking | Step::RollingBack => self.heard_ending(heard),
             Step::Pausing

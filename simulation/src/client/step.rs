@@ -21,6 +21,7 @@ pub enum Step {
     EnlistingDatabase,
     Inserting,
     Sending,
+    EndingBranch,
     Checking,
     Preparing,
     Committing,

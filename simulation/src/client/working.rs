@@ -62,7 +62,8 @@ impl Client {
                 let row = OrderRow { order: order.clone().unwrap_or_default(), id: *id };
                 self.orders.push(Order::Execute(Statement::Insert(row)));
             }
-            (Step::Sending, Answer::Queue(manager::Answer::Sent { .. })) => self.make_ready(),
+            (Step::Sending, Answer::Queue(manager::Answer::Sent { .. })) => self.end_branch(),
+            (Step::EndingBranch, Answer::Queue(manager::Answer::Done)) => self.make_ready(),
             (Step::Looking, Answer::Queue(manager::Answer::Queue(view))) => {
                 if view.messages == 0 {
                     self.step = Step::Finished;
@@ -123,6 +124,16 @@ impl Client {
         };
         let xid = Some(xid.clone());
         self.ask_queues(manager::Request::Send { xid, producer: None, messages: vec![message] });
+    }
+
+    /// A branch of another coordinator is ended before it can be prepared (XA+ 2.3).
+    fn end_branch(&mut self) {
+        if !self.way.is_standalone() {
+            return self.make_ready();
+        }
+        self.step = Step::EndingBranch;
+        let xid = self.attempt().xid.clone();
+        self.ask_queues(manager::Request::End { xid });
     }
 
     fn make_ready(&mut self) {

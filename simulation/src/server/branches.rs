@@ -29,7 +29,7 @@ pub fn told_by_queues(resource: &ResourceName, ask: &Ask, answer: Result<Answer,
     let answer = match answer {
         Ok(Answer::Queue(answer)) => Ok(answer),
         Err(Refusal::Queue(refusal)) => Err(refusal),
-        Ok(Answer::Coordinator(_)) | Err(_) => {
+        Ok(_) | Err(_) => {
             return Err(refused(&"it does not serve its queues now"));
         }
     };

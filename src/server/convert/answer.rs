@@ -2,7 +2,7 @@
 
 use handfast_coordinator_core as coordinator;
 use handfast_coordinator_core::{KnownOutcome, TransactionState};
-use handfast_machine::Answer;
+use handfast_machine::{Answer, ForeignBranch};
 use handfast_protocol::{GlobalId, Heuristic, MessageId};
 use handfast_queue::MessageKey;
 use handfast_queue::manager::{self, QueueView, Received};
@@ -14,6 +14,11 @@ pub fn reply(answer: Answer) -> v1::Reply {
     let answer = match answer {
         Answer::Queue(answer) => of_queue(answer),
         Answer::Coordinator(answer) => of_coordinator(answer),
+        Answer::Recovered(xids) => Wire::Branches(v1::Branches { xids: xids.iter().map(v1::Xid::from).collect() }),
+        Answer::Foreign(branches) => {
+            Wire::Transactions(v1::Transactions { transactions: branches.iter().map(foreign).collect() })
+        }
+        Answer::Attached(_) => unreachable!("only the service ResourceManager is asked to attach"),
     };
     v1::Reply { answer: Some(answer) }
 }
@@ -159,5 +164,40 @@ fn transaction(view: coordinator::TransactionView) -> v1::TransactionState {
         age_ms: u64::try_from(view.age.as_millis()).unwrap_or(u64::MAX),
         branches: view.branches.into_iter().map(branch).collect(),
         suggestion: view.suggestion,
+        foreign: None,
+    }
+}
+
+/// A branch of another coordinator's transaction, told in the words of a transaction.
+fn foreign(branch: &ForeignBranch) -> v1::TransactionState {
+    let xid = &branch.xid;
+    let own = GlobalId::try_from(xid).ok();
+    let gtrid = own.map_or_else(|| xid.to_string(), |id| id.to_string());
+    let bqual = std::str::from_utf8(xid.bqual.as_bytes()).map_or_else(|_| xid.bqual.to_string(), str::to_owned);
+    let who = match own {
+        Some(id) => format!(
+            "coordinator {} decides and tells this server by itself; see there: handfast --server ITS-URL transaction show \
+             {gtrid}",
+            id.coordinator.0.simple()
+        ),
+        None => "the coordinator that prepared it decides; see there".to_owned(),
+    };
+    let (received, sent) = (branch.received, branch.sent);
+    v1::TransactionState {
+        gtrid,
+        state: state_text(TransactionState::InDoubt).to_owned(),
+        outcome: String::new(),
+        began_at_ms: branch.prepared_at.0,
+        age_ms: u64::try_from(branch.age.as_millis()).unwrap_or(u64::MAX),
+        branches: vec![v1::TransactionBranch {
+            resource: bqual,
+            state: "prepared here".to_owned(),
+            error: String::new(),
+            heuristic: v1::Heuristic::None.into(),
+        }],
+        suggestion: format!(
+            "{who}. Until then {received} received messages stay locked and {sent} sent ones stay invisible"
+        ),
+        foreign: Some(xid.into()),
     }
 }

@@ -13,6 +13,7 @@ pub fn refusal(refusal: &Refusal) -> v1::Reply {
         Refusal::Queue(refused) => of_request(refused),
         Refusal::Coordinator(refused) => of_coordinator(refused),
         Refusal::NotLeader => Code::NotLeader,
+        Refusal::OwnCoordinator => Code::Invalid,
         _ => Code::Unspecified,
     };
     let expected = match refusal {
@@ -50,6 +51,7 @@ fn of_request(refused: &manager::RequestRefused) -> Code {
         RequestRefused::TransactionNotActive { .. } => Code::TransactionNotActive,
         RequestRefused::RolledBack { .. } => Code::RolledBack,
         RequestRefused::DuplicateXid { .. } => Code::DuplicateXid,
+        RequestRefused::NotEnded { .. } | RequestRefused::NotPrepared { .. } => Code::Invalid,
         RequestRefused::Message(_) | RequestRefused::BodyNotStaged { .. } | RequestRefused::Reason { .. } => {
             Code::Invalid
         }

@@ -55,6 +55,10 @@ pub fn request(wire: v1::Request) -> Result<Asked, Malformed> {
         Ask::Rollback(rollback) => {
             Request::Rollback { id: rollback.gtrid.parse()?, blame: rollback.blame.and_then(blame) }
         }
+        Ask::ListForeignBranches(list) => Request::ListForeign {
+            after: list.after.map(Xid::try_from).transpose()?,
+            limit: (list.limit as usize).min(PAGE_MAX),
+        },
         ask => match queue_request(ask)? {
             Ok(request) => Request::Queue(request),
             Err(ask) => Request::Coordinator(coordinator_request(ask)?),
@@ -107,6 +111,7 @@ fn queue_request(ask: v1::request::Ask) -> Result<Result<manager::Request, v1::r
         Ask::BranchStart(start) => {
             Request::Start { xid: xid(start.xid)?, timeout: Duration::from_millis(start.timeout_ms) }
         }
+        Ask::BranchEnd(end) => Request::End { xid: xid(end.xid)? },
         Ask::BranchPrepare(prepare) => Request::Prepare { xid: xid(prepare.xid)? },
         Ask::BranchCommit(commit) => Request::Commit { xid: xid(commit.xid)?, one_phase: commit.one_phase },
         Ask::BranchRollback(rollback) => {

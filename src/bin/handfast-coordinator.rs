@@ -1,0 +1,7 @@
+//! The program `handfast-coordinator`.
+
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    handfast::cli::coordinator::main()
+}
