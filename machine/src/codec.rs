@@ -39,6 +39,7 @@ struct BeginEpochV1 {
     leadership: [u8; 16],
     manager_id: [u8; 16],
     incarnation: u64,
+    level: u16,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -47,6 +48,7 @@ struct IdentityV1 {
     incarnation: u64,
     epoch: u64,
     now: u64,
+    level: u16,
 }
 
 #[derive(Serialize, Deserialize)]
@@ -122,12 +124,13 @@ pub fn encode_batch(batch: &Batch) -> Bytes {
 
 fn encode_command(command: &Command, bytes: &mut Vec<u8>) {
     match command {
-        Command::BeginEpoch { leadership, manager_id, incarnation } => {
+        Command::BeginEpoch { leadership, manager_id, incarnation, level } => {
             bytes.push(BEGIN_EPOCH);
             let record = BeginEpochV1 {
                 leadership: *leadership.as_bytes(),
                 manager_id: *manager_id.as_bytes(),
                 incarnation: incarnation.0,
+                level: *level,
             };
             part(bytes, |bytes| put(bytes, &record));
         }
@@ -215,6 +218,7 @@ fn decode_command(rest: &mut Bytes) -> Result<Command, BatchUnreadable> {
                 leadership: Uuid::from_bytes(record.leadership),
                 manager_id: Uuid::from_bytes(record.manager_id),
                 incarnation: Incarnation(record.incarnation),
+                level: record.level,
             })
         }
         QUEUE => Ok(Command::Queue(handfast_queue::decode_command(&next_part(rest)?)?)),
@@ -260,6 +264,7 @@ pub(crate) fn encode_identity(identity: &Identity) -> Bytes {
         incarnation: identity.incarnation.0,
         epoch: identity.epoch,
         now: identity.now.0,
+        level: identity.level,
     };
     put(&mut bytes, &record);
     bytes.into()
@@ -272,6 +277,7 @@ pub(crate) fn decode_identity(bytes: &Bytes) -> Result<Identity, BatchUnreadable
         incarnation: Incarnation(record.incarnation),
         epoch: record.epoch,
         now: Timestamp(record.now),
+        level: record.level,
     })
 }
 

@@ -26,6 +26,8 @@ pub enum Command {
         leadership: Uuid,
         manager_id: Uuid,
         incarnation: Incarnation,
+        /// What the leader's program can apply; the group's level from then on (P31).
+        level: u16,
     },
     Queue(queue::Command),
     Coordinator(coordinator::Command),

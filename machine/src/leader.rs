@@ -204,6 +204,10 @@ impl Leader {
         self.manager.set_space(space);
     }
 
+    pub fn set_body_bytes_max(&mut self, bytes: usize) {
+        self.manager.set_body_bytes_max(bytes);
+    }
+
     /// An own entry was applied.
     pub fn applied(
         &mut self,

@@ -1,5 +1,9 @@
 //! The bounds of the machine, each with its reason.
 
+/// What this program can apply (P31). A new command, or a new meaning of an old one, takes the next level; the level of the
+/// group is in its state, and no command above it is proposed. A program of a lower level stops rather than guess.
+pub const FEATURE_LEVEL: u16 = 1;
+
 /// Commands are put together in one log entry until it holds this much; a single larger command has an entry of its own.
 /// One mebibyte is a few milliseconds of log writing: enough to share a flush, too little to be felt behind one.
 pub const BATCH_BYTES: usize = 1 << 20;

@@ -5,12 +5,14 @@ use bytes::Bytes;
 use handfast_coordinator_core as coordinator;
 use handfast_protocol::{Incarnation, Timestamp};
 use handfast_queue::manager::Space;
+use handfast_queue::manager::limits::BODY_BYTES_DEFAULT;
 use handfast_store::{Store, StoreError};
 use uuid::Uuid;
 
 use crate::codec::{BatchUnreadable, encode_batch};
 use crate::command::{Applied, Batch, Command};
 use crate::leader::{Leader, Scene};
+use crate::limits::FEATURE_LEVEL;
 use crate::request::{Answer, ConnectionId, Refusal, Request, RequestId};
 use crate::state::State;
 
@@ -90,6 +92,11 @@ pub enum Action {
 pub enum Fatal {
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// P31
+    #[error(
+        "the data is of a newer version: its feature level is {level}, and this program knows {FEATURE_LEVEL}; start it with a newer program"
+    )]
+    Newer { level: u16 },
     #[error("log entry {index} cannot be read: {cause}")]
     Entry { index: u64, cause: BatchUnreadable },
 }
@@ -101,13 +108,23 @@ pub struct Node<S: Store> {
     /// Proposed to lead; the epoch has not begun yet.
     awaited: Option<Uuid>,
     leader: Option<Leader>,
+    /// What is true of this process, whoever leads.
+    space: Space,
+    body_bytes_max: usize,
 }
 
 impl<S: Store> Node<S> {
     /// The member as its store remembers it; it follows until the log says [`Event::Lead`].
     pub fn open(store: S) -> Result<Node<S>, Fatal> {
         let state = State::open(&store)?;
-        Ok(Node { store, state, awaited: None, leader: None })
+        let (space, body_bytes_max) = (Space::default(), BODY_BYTES_DEFAULT);
+        Ok(Node { store, state, awaited: None, leader: None, space, body_bytes_max })
+    }
+
+    /// The largest body that it takes when it leads; before it leads.
+    #[must_use]
+    pub fn with_body_bytes_max(self, bytes: usize) -> Node<S> {
+        Node { body_bytes_max: bytes, ..self }
     }
 
     pub fn state(&self) -> &State {
@@ -140,7 +157,7 @@ impl<S: Store> Node<S> {
             Event::Lead { leadership, manager_id, incarnation } => {
                 self.settle(out);
                 self.awaited = Some(leadership);
-                let commands = vec![Command::BeginEpoch { leadership, manager_id, incarnation }];
+                let commands = vec![Command::BeginEpoch { leadership, manager_id, incarnation, level: FEATURE_LEVEL }];
                 out.push(Action::Propose(encode_batch(&Batch { epoch: 0, now, number: 0, commands })));
                 Ok(())
             }
@@ -158,6 +175,13 @@ impl<S: Store> Node<S> {
                     Ok(())
                 }
             },
+            Event::Space(space) => {
+                self.space = space;
+                if let Some(leader) = &mut self.leader {
+                    leader.set_space(space);
+                }
+                Ok(())
+            }
             event => self.lead(now, event, out),
         }
     }
@@ -175,9 +199,8 @@ impl<S: Store> Node<S> {
             Event::BarrierPassed { barrier } => {
                 leader.step_coordinator(scene, coordinator::Event::BarrierPassed { barrier }, out)?;
             }
-            Event::Space(space) => leader.set_space(space),
             Event::Tick => leader.tick(scene, out)?,
-            Event::Committed { .. } | Event::Lead { .. } | Event::Follow | Event::Request { .. } => {
+            Event::Committed { .. } | Event::Lead { .. } | Event::Follow | Event::Request { .. } | Event::Space(_) => {
                 unreachable!("handled by step")
             }
         }
@@ -212,7 +235,10 @@ impl<S: Store> Node<S> {
         if self.awaited == Some(leadership) {
             self.awaited = None;
             let scene = Scene { state: &self.state, store: &self.store, now };
-            self.leader = Some(Leader::new(scene, out)?);
+            let mut leader = Leader::new(scene, out)?;
+            leader.set_space(self.space);
+            leader.set_body_bytes_max(self.body_bytes_max);
+            self.leader = Some(leader);
         }
         Ok(())
     }

@@ -10,6 +10,7 @@ use uuid::Uuid;
 
 use crate::codec::{decode_batch, decode_identity, encode_identity};
 use crate::command::{Applied, Batch, Command};
+use crate::limits::FEATURE_LEVEL;
 use crate::node::{Entry, Fatal};
 use crate::visitors::Visitors;
 
@@ -32,6 +33,13 @@ pub(crate) struct Identity {
     pub epoch: u64,
     /// The latest time any entry carried (P4).
     pub now: Timestamp,
+    /// What every member can apply (P31).
+    pub level: u16,
+}
+
+/// A program never applies what it may not understand (P31).
+fn check_level(level: u16) -> Result<(), Fatal> {
+    if level > FEATURE_LEVEL { Err(Fatal::Newer { level }) } else { Ok(()) }
 }
 
 /// Queue state and coordinator state, with the position of the last entry that is in them.
@@ -59,6 +67,7 @@ impl State {
             Some(bytes) => Some(decode_identity(&bytes).map_err(|cause| unreadable("identity", IDENTITY_KEY, &cause))?),
             None => None,
         };
+        check_level(identity.map_or(0, |identity| identity.level))?;
         Ok(State {
             queue: queue::state::State::open(store)?,
             coordinator: coordinator::state::State::open(store)?,
@@ -123,8 +132,10 @@ impl State {
 
     fn apply_command(&mut self, overlay: &mut Overlay<'_>, now: Timestamp, command: Command) -> Result<Applied, Fatal> {
         Ok(match command {
-            Command::BeginEpoch { leadership, manager_id, incarnation } => {
-                self.begin_epoch(overlay, now, manager_id, incarnation)?;
+            Command::BeginEpoch { leadership, manager_id, incarnation, level } => {
+                check_level(level)?;
+                let level = self.identity.map_or(level, |identity| identity.level.max(level));
+                self.begin_epoch(overlay, Identity { manager_id, incarnation, epoch: self.epoch() + 1, now, level })?;
                 Applied::Epoch { leadership }
             }
             Command::Queue(command) => Applied::Queue(self.queue.apply(overlay, now, command)?),
@@ -134,17 +145,11 @@ impl State {
         })
     }
 
-    fn begin_epoch(
-        &mut self,
-        overlay: &mut Overlay<'_>,
-        now: Timestamp,
-        manager_id: Uuid,
-        incarnation: Incarnation,
-    ) -> Result<(), StoreError> {
-        let manager_id = self.manager_id().unwrap_or(manager_id);
-        let identity = Identity { manager_id, incarnation, epoch: self.epoch() + 1, now };
+    /// The first id that was given to the queue manager stays.
+    fn begin_epoch(&mut self, overlay: &mut Overlay<'_>, given: Identity) -> Result<(), StoreError> {
+        let identity = Identity { manager_id: self.manager_id().unwrap_or(given.manager_id), ..given };
         self.identity = Some(identity);
-        self.queue.begin_epoch(overlay, now)?;
+        self.queue.begin_epoch(overlay, identity.now)?;
         self.coordinator.begin_epoch(overlay, identity.coordinator())
     }
 

@@ -6,8 +6,9 @@ use std::path::PathBuf;
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use handfast_queue::manager::limits::BODY_BYTES_DEFAULT;
 
-use super::serve::{LogFormat, data_directory, serve};
+use super::serve::{Common, data_directory, serve};
 use super::{CommandError, Ended, finish};
 use crate::server::{Role, ServeOptions};
 
@@ -50,15 +51,15 @@ struct Args {
     /// The loopback address to listen on; port 0: any
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:1802")]
     listen: SocketAddr,
-    /// The form of the log
-    #[arg(long, value_enum, value_name = "FORMAT", default_value_t = LogFormat::Text)]
-    log_format: LogFormat,
+    #[command(flatten)]
+    common: Common,
 }
 
 impl Args {
     fn run(self) -> Result<Ended, CommandError> {
         let data = data_directory(self.data, "handfast-coordinator")?;
-        serve(ServeOptions { role: Role::Coordinator, data, listen: self.listen }, self.log_format)
+        let (role, Common { reserve, log_format }) = (Role::Coordinator, self.common);
+        serve(ServeOptions { role, data, listen: self.listen, max_body: BODY_BYTES_DEFAULT, reserve }, log_format)
     }
 }
 

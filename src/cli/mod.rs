@@ -4,6 +4,7 @@
 //! [`Command::run`]. What goes to standard output with `--output json` is a contract, written down in `docs/json.md`.
 
 mod bench;
+mod byte_count;
 mod completions;
 pub mod coordinator;
 mod dead_letter;

@@ -4,12 +4,14 @@ use std::io::{IsTerminal, Write};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
+use handfast_protocol::limits::BODY_BYTES_MAX;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
+use super::byte_count::parse_byte_count;
 use super::{CommandError, Ended, Options};
-use crate::server::{Role, ServeOptions, Server};
+use crate::server::{RESERVE_BYTES_MIN, Role, ServeOptions, Server};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -27,9 +29,39 @@ pub struct Args {
     /// The loopback address to listen on; port 0: any
     #[arg(long, value_name = "ADDRESS", default_value = "127.0.0.1:1801")]
     listen: SocketAddr,
+    /// The largest body of a message, up to 64MiB
+    #[arg(long, value_name = "SIZE", default_value = "4MiB", value_parser = body_bytes)]
+    max_body: u64,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// What a coordinator alone has too.
+#[derive(Debug, clap::Args)]
+pub struct Common {
+    /// Free disk space below which nothing new is taken; what is there can be received and ended
+    #[arg(long, value_name = "SIZE", default_value = "512MiB", value_parser = reserve_bytes)]
+    pub reserve: u64,
     /// The form of the log
     #[arg(long, value_enum, value_name = "FORMAT", default_value_t = LogFormat::Text)]
-    log_format: LogFormat,
+    pub log_format: LogFormat,
+}
+
+fn body_bytes(text: &str) -> Result<u64, String> {
+    let bytes = parse_byte_count(text).map_err(|error| error.to_string())?;
+    if bytes > BODY_BYTES_MAX as u64 {
+        return Err(format!("at most {}MiB", BODY_BYTES_MAX >> 20));
+    }
+    Ok(bytes)
+}
+
+/// As much as the log and a flush of the store may still want (P18).
+fn reserve_bytes(text: &str) -> Result<u64, String> {
+    let bytes = parse_byte_count(text).map_err(|error| error.to_string())?;
+    if bytes < RESERVE_BYTES_MIN {
+        return Err(format!("at least {}MiB: the log and the store need them to go on", RESERVE_BYTES_MIN >> 20));
+    }
+    Ok(bytes)
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -41,7 +73,9 @@ pub enum LogFormat {
 impl Args {
     pub fn run(self, _options: &Options) -> Result<Ended, CommandError> {
         let data = data_directory(self.data, "handfast")?;
-        serve(ServeOptions { role: Role::QueueManager, data, listen: self.listen }, self.log_format)
+        let (role, Common { reserve, log_format }) = (Role::QueueManager, self.common);
+        let max_body = usize::try_from(self.max_body).unwrap_or(BODY_BYTES_MAX);
+        serve(ServeOptions { role, data, listen: self.listen, max_body, reserve }, log_format)
     }
 }
 

@@ -28,13 +28,9 @@ pub const FLUSH_AT_BYTES: u64 = 32 << 20;
 /// How often the server looks whether a flush is due, and how much space is left.
 pub const HOUSEKEEPING: Duration = Duration::from_millis(200);
 
-/// Sends stop below this much free disk space (P18): enough for the store to flush and compact what the log still holds.
-pub const SPACE_LOW_BYTES: u64 = 512 << 20;
-
-/// Sends go on above this much, so that the two states do not alternate.
-pub const SPACE_AMPLE_BYTES: u64 = 768 << 20;
+/// The least free disk space below which sends stop (P18): two segments for the log, whose end for want of space is the
+/// server's, and as much for the store to flush what the log holds.
+pub const RESERVE_BYTES_MIN: u64 = 256 << 20;
 
 /// A clean stop gives open requests this long, then closes their connections.
 pub const STOP_GRACE: Duration = Duration::from_secs(5);
-
-const _: () = assert!(SPACE_LOW_BYTES < SPACE_AMPLE_BYTES);

@@ -28,5 +28,6 @@ mod unary;
 
 pub use data_directory::{DataDirectory, DirectoryError};
 pub use identity::Identity;
+pub use limits::RESERVE_BYTES_MIN;
 pub use role::Role;
 pub use serve::{ServeError, ServeOptions, Server};

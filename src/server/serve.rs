@@ -39,6 +39,10 @@ pub struct ServeOptions {
     pub data: PathBuf,
     /// Loopback only, while there is neither TLS nor authentication (D11). Port 0: any.
     pub listen: SocketAddr,
+    /// The largest body of a message, in bytes.
+    pub max_body: usize,
+    /// Free disk space, in bytes, below which nothing new is taken (P18).
+    pub reserve: u64,
 }
 
 /// Why a server did not start, or had to end.
@@ -100,16 +104,17 @@ impl Server {
         let log = open_log(&directory)?;
         let store = RocksStore::open(&directory.store())?;
         let flusher = store.flusher();
+        let node = Node::open(store)?.with_body_bytes_max(options.max_body);
         let (effects, wanted) = effects();
         let (ended, core_ended) = oneshot::channel();
-        let (core, thread) = core_thread::start(Node::open(store)?, effects, ended).map_err(ServeError::Thread)?;
+        let (core, thread) = core_thread::start(node, effects, ended).map_err(ServeError::Thread)?;
         let replica = Replica::start(ReplicaConfig::default(), log, Machine::new(core.clone())).await?;
 
         let drivers = Arc::new(Drivers::new(Secrets::from_environment()));
         let (stopping, stop) = watch::channel(false);
         let mut tasks = JoinSet::new();
         spawn_effects(&mut tasks, &core, &replica, &drivers, &flusher, wanted);
-        spawn_watches(&mut tasks, &core, &replica, &directory);
+        spawn_watches(&mut tasks, &core, &replica, &directory, options.reserve);
         let identity = SessionIdentity {
             manager_id: directory.manager_id(),
             data_directory: std::path::absolute(directory.path()).unwrap_or_else(|_| directory.path().to_owned()),
@@ -245,7 +250,13 @@ fn spawn_effects(
 }
 
 /// The tasks that tell the core thread of the world: leadership, disk space.
-fn spawn_watches(tasks: &mut JoinSet<ServeError>, core: &Core, replica: &Replica, directory: &DataDirectory) {
+fn spawn_watches(
+    tasks: &mut JoinSet<ServeError>,
+    core: &Core,
+    replica: &Replica,
+    directory: &DataDirectory,
+    reserve: u64,
+) {
     let (following, leadership) = (core.clone(), replica.leadership());
     let (manager_id, incarnation) = (directory.manager_id(), directory.incarnation());
     tasks.spawn(
@@ -253,7 +264,7 @@ fn spawn_watches(tasks: &mut JoinSet<ServeError>, core: &Core, replica: &Replica
     );
     let (watching, path) = (core.clone(), directory.path().to_owned());
     tasks.spawn(async move {
-        watch_space(watching, path).await;
+        watch_space(watching, path, reserve).await;
         ServeError::Ended("the watch of disk space")
     });
 }

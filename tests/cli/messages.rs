@@ -1,8 +1,10 @@
 //! `handfast send`, `receive` and `peek`.
 
+use std::process::Command;
+
 use serde_json::json;
 
-use crate::harness::{Running, Server, plain, until};
+use crate::harness::{Run, Running, Server, handfast, plain, until};
 
 fn with_queue() -> Server {
     let server = Server::start();
@@ -147,4 +149,43 @@ fn what_is_no_message_is_refused_and_nothing_is_sent() {
     let refused = server.run(&["send", "dead-letter", "x"]);
     assert_eq!(refused.code, Some(1), "{}", refused.stderr);
     assert_eq!(server.queue("orders")["messages"], 0);
+}
+
+fn serve_with(options: &[&str], args: &[&str]) -> Command {
+    handfast(&[&args[..1], options, &args[1..]].concat())
+}
+
+#[test]
+fn bodies_have_a_limit_that_the_operator_sets() {
+    let program = |args: &[&str]| serve_with(&["--max-body", "5MiB"], args);
+    let larger = Server::start_on(program, tempfile::tempdir().unwrap());
+    larger.run(&["queue", "create", "orders"]).ok();
+    let (body, too_large) = (vec![b'x'; 5 << 20], vec![b'x'; (5 << 20) + 1]);
+    larger.run_with(&["send", "orders"], &body).ok();
+    let refused = larger.run_with(&["send", "orders"], &too_large);
+    assert!(refused.refused(1).contains("at most 5242880; it takes larger ones with: handfast serve --max-body"));
+
+    let server = with_queue();
+    let refused = server.run_with(&["send", "orders"], &body);
+    assert!(refused.refused(1).contains("at most 4194304"), "{}", refused.stderr);
+    assert_eq!(server.queue("orders")["messages"], 0);
+    let wrong = Run::of(&mut handfast(&["serve", "--max-body", "65MiB"]));
+    assert!(wrong.refused(2).contains("at most 64MiB"), "{}", wrong.stderr);
+}
+
+/// P18: a full disk refuses sends by its name; what is there can be received.
+#[test]
+fn p18_without_disk_space_nothing_new_is_taken_and_the_rest_goes_on() {
+    let server = with_queue();
+    server.run(&["send", "orders", "first"]).ok();
+    let full = |args: &[&str]| serve_with(&["--reserve", "8000000GiB"], args);
+    let server = Server::start_on(full, server.into_directory());
+    until("the disk is found full", || server.run(&["send", "orders", "more"]).code == Some(1));
+    let refused = server.run(&["send", "orders", "more"]);
+    assert!(
+        refused.stderr.contains("no disk space left for new messages; receives and commits go on"),
+        "{}",
+        refused.stderr
+    );
+    assert!(server.run(&["receive", "orders"]).ok().starts_with("first\n"));
 }

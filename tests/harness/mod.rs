@@ -135,6 +135,12 @@ impl Server {
         self.process.wait().expect("it was killed");
     }
 
+    /// Kills it; another one may be started on its directory.
+    pub fn into_directory(mut self) -> TempDir {
+        self.kill();
+        std::mem::replace(&mut self.directory, tempfile::tempdir().expect("a temporary directory"))
+    }
+
     /// On the same directory and port.
     pub fn start_again(&mut self) {
         (self.process, self.address) = serve(self.program, &self.directory, &self.address);

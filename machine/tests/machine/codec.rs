@@ -13,7 +13,8 @@ fn batch() -> Batch {
     let create =
         handfast_queue::Command::CreateQueue { name, settings: QueueSettings::default(), principal: String::new() };
     let leadership = Uuid::from_u128(1);
-    let begin = Command::BeginEpoch { leadership, manager_id: Uuid::from_u128(2), incarnation: Incarnation(3) };
+    let (manager_id, incarnation) = (Uuid::from_u128(2), Incarnation(3));
+    let begin = Command::BeginEpoch { leadership, manager_id, incarnation, level: 1 };
     let visitor = Identity { coordinator: CoordinatorId(Uuid::from_u128(7)), incarnation: Incarnation(8), epoch: 9 };
     let attach = |approach| Command::Attach { visitor, approach };
     let attaches = [Approach::First, Approach::Again, Approach::Adopt].map(attach);

@@ -1,9 +1,13 @@
 //! Leaderships (P2) and time (P4).
 
-use handfast_machine::{Answer, Refusal, Request};
-use handfast_protocol::Timestamp;
+use bytes::Bytes;
+use handfast_machine::limits::FEATURE_LEVEL;
+use handfast_machine::{Answer, Batch, Command, Entry, Event, Fatal, Node, Refusal, Request, encode_batch};
+use handfast_protocol::{Incarnation, Timestamp};
 use handfast_queue::QueueSettings;
 use handfast_queue::manager::{self, RequestRefused};
+use handfast_store::MemStore;
+use uuid::Uuid;
 
 use crate::world::{World, queue};
 
@@ -52,7 +56,7 @@ fn p2_the_second_of_two_leaderships_in_a_row_serves() {
         let mut world = World::new();
         world.lead();
         if followed_between {
-            world.step(handfast_machine::Event::Follow);
+            world.step(Event::Follow);
         }
         world.lead();
         world.settle();
@@ -60,6 +64,20 @@ fn p2_the_second_of_two_leaderships_in_a_row_serves() {
         world.create("orders");
         world.check();
     }
+}
+
+/// P31: what a newer program wrote stops an older one; it applies nothing of it.
+#[test]
+fn p31_an_older_program_stops_before_what_a_newer_one_wrote() {
+    let level = FEATURE_LEVEL + 1;
+    let (leadership, manager_id, incarnation) = (Uuid::from_u128(1), Uuid::from_u128(7), Incarnation(1));
+    let begin = Command::BeginEpoch { leadership, manager_id, incarnation, level };
+    let batch = Batch { epoch: 0, now: Timestamp(1), number: 0, commands: vec![begin] };
+    let entry = Entry { index: 1, position: Bytes::from_static(b"1"), payload: Some(encode_batch(&batch)) };
+    let mut node = Node::open(MemStore::default()).unwrap();
+    let result = node.step(Timestamp(1), Event::Committed { entries: vec![entry] }, &mut Vec::new());
+    assert!(matches!(result, Err(Fatal::Newer { level: found }) if found == level), "{result:?}");
+    assert_eq!(node.state().position(), None);
 }
 
 /// P4: a clock that is set back does not take the log with it.

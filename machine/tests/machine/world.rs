@@ -48,6 +48,13 @@ impl World {
         world
     }
 
+    pub fn with_body_bytes_max(mut self, bytes: usize) -> World {
+        self.node = self.node.with_body_bytes_max(bytes);
+        self.lead();
+        self.settle();
+        self
+    }
+
     fn over(store: MemStore, log: Vec<Bytes>) -> World {
         World {
             node: Node::open(store).unwrap(),

@@ -4,6 +4,10 @@ use std::time::Duration;
 
 use crate::limits::{INLINE_BODY_BYTES_MAX, STAGE_PARTS_MAX};
 
+/// The largest body, unless the operator says otherwise: as MSMQ has it. More is for who has checked that its consumers can
+/// take it.
+pub const BODY_BYTES_DEFAULT: usize = 4 << 20;
+
 /// What all active branches together hold in memory: sends not yet staged, locks, waits (P26, G7).
 pub const ACTIVE_BYTES_MAX: usize = 64 << 20;
 

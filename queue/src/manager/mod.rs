@@ -94,6 +94,8 @@ pub struct Manager {
     /// What active branches and unnamed bodies have written ahead, all together (P26).
     staged: Budget,
     space: Space,
+    /// The largest body that it takes.
+    body_bytes_max: usize,
     /// Queues where something changed in this step: their lines are served at its end.
     stirred: BTreeSet<QueueId>,
     /// Deletes that an earlier leader began are going on.
@@ -119,6 +121,7 @@ impl Manager {
             active: Budget::new(limits::ACTIVE_BYTES_MAX),
             staged: Budget::new(limits::STAGED_BYTES_MAX),
             space: Space::default(),
+            body_bytes_max: limits::BODY_BYTES_DEFAULT,
             stirred: BTreeSet::new(),
             resumed: false,
         }

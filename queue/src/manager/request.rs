@@ -231,6 +231,10 @@ pub enum RequestRefused {
     SendTooLarge { bytes: usize, limit: usize },
     #[error("this server has given out all message ids of its epoch; restart it to begin another")]
     OrdinalsUsedUp,
+    #[error(
+        "the body has {bytes} bytes or more, and this server takes at most {limit}; it takes larger ones with: handfast serve --max-body SIZE"
+    )]
+    BodyTooLarge { bytes: usize, limit: usize },
     #[error("the server has no disk space left for new messages; receives and commits go on")]
     NoSpace,
     #[error("too many receives wait on queue {name} ({limit})")]

@@ -2,8 +2,7 @@
 
 use std::collections::BTreeSet;
 
-use handfast_protocol::limits::BODY_BYTES_MAX;
-use handfast_protocol::{MessageInvalid, ProducerSequence, Timestamp, Xid};
+use handfast_protocol::{ProducerSequence, Timestamp, Xid};
 
 use super::branch::{envelope_bytes, send_bytes};
 use super::event::earlier;
@@ -106,8 +105,8 @@ impl Manager {
         let judge = |message: &NewMessage| {
             message.properties.check()?;
             match &message.body {
-                NewBody::Inline(bytes) if bytes.len() > BODY_BYTES_MAX => {
-                    return Err(MessageInvalid::BodyTooLong { bytes: bytes.len() }.into());
+                NewBody::Inline(bytes) if bytes.len() > self.body_bytes_max => {
+                    return Err(RequestRefused::BodyTooLarge { bytes: bytes.len(), limit: self.body_bytes_max });
                 }
                 NewBody::Inline(_) => {}
                 NewBody::Staged(body) => {

@@ -1,8 +1,6 @@
 //! What is written ahead of the command that names it: parts of large bodies, parts of a large branch's work (P26).
 
 use bytes::Bytes;
-use handfast_protocol::MessageInvalid;
-use handfast_protocol::limits::BODY_BYTES_MAX;
 
 use super::bodies::{self, StagedBody, cut, staged_charge};
 use super::branch::{BranchId, Part};
@@ -29,8 +27,8 @@ impl Manager {
         let id = self.staged_body(caller, body)?;
         let staged = self.bodies.get(id, caller.connection).expect("it was found or begun just above");
         let length = staged.length + bytes.len();
-        if length > BODY_BYTES_MAX {
-            return Err(RequestRefused::from(MessageInvalid::BodyTooLong { bytes: length }).into());
+        if length > self.body_bytes_max {
+            return Err(RequestRefused::BodyTooLarge { bytes: length, limit: self.body_bytes_max }.into());
         }
         let (tail, charged) = (staged.tail.clone(), staged.staged_charge);
         let rest = (tail.len() + bytes.len()) % BODY_PART_BYTES;

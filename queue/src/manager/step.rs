@@ -1,6 +1,7 @@
 //! One step: an event in, actions out.
 
 use handfast_protocol::Timestamp;
+use handfast_protocol::limits::BODY_BYTES_MAX;
 use handfast_store::{Store, StoreError};
 
 use super::event::earlier;
@@ -43,6 +44,11 @@ impl Manager {
     /// Tells the manager whether sends and prepares have room (P18).
     pub fn set_space(&mut self, space: Space) {
         self.space = space;
+    }
+
+    /// The largest body that is taken from now on; what is there already stays.
+    pub fn set_body_bytes_max(&mut self, bytes: usize) {
+        self.body_bytes_max = bytes.min(BODY_BYTES_MAX);
     }
 
     /// Leadership is lost or the process stops: nobody will know the results of what is under way. The manager's last deed.

@@ -1,0 +1,38 @@
+//! Numbers of bytes as people write them: `1024`, `64KiB`, `4MiB`, `1GiB`.
+
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not a number of bytes such as 65536, 64KiB, 4MiB or 1GiB")]
+pub struct ByteCountError(pub String);
+
+/// A whole number, and its unit unless it counts single bytes.
+pub fn parse_byte_count(text: &str) -> Result<u64, ByteCountError> {
+    let parse = || {
+        let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+        let (number, unit) = text.split_at(digits);
+        let unit: u64 = match unit {
+            "" => 1,
+            "KiB" => 1 << 10,
+            "MiB" => 1 << 20,
+            "GiB" => 1 << 30,
+            _ => return None,
+        };
+        number.parse::<u64>().ok()?.checked_mul(unit)
+    };
+    parse().ok_or_else(|| ByteCountError(text.to_owned()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_count_is_a_number_and_a_unit() {
+        let table = [("0", 0), ("100", 100), ("64KiB", 65_536), ("4MiB", 4 << 20), ("2GiB", 2 << 30)];
+        for (text, bytes) in table {
+            assert_eq!(parse_byte_count(text), Ok(bytes));
+        }
+        for text in ["", "MiB", "4MB", "4 MiB", "-1", "1.5GiB", "99999999999999GiB"] {
+            assert_eq!(parse_byte_count(text), Err(ByteCountError(text.to_owned())));
+        }
+    }
+}
