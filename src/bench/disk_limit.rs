@@ -17,6 +17,7 @@ use tokio::sync::oneshot;
 use super::error::DiskLimitError;
 use super::figures::Figures;
 use super::limits::{LIMIT_FILE_BYTES, LIMIT_WRITE_BYTES_MAX};
+use super::noise::letters;
 use super::recorder::{histogram, nanos};
 
 /// What is to be measured, and where.
@@ -57,7 +58,7 @@ impl DiskLimit {
         let round = self.record_bytes * usize::try_from(self.writers).unwrap_or(usize::MAX);
         let length = LIMIT_FILE_BYTES.max(round);
         let file = ScratchFile::create(&self.directory)?;
-        let noise = noise(LIMIT_WRITE_BYTES_MAX);
+        let noise = letters(LIMIT_WRITE_BYTES_MAX);
         file.write(0, length, &noise)?;
         file.sync()?;
 
@@ -122,23 +123,6 @@ impl Drop for ScratchFile {
         // A directory that is gone took it along.
         fs::remove_file(&self.path).ok();
     }
-}
-
-/// Bytes of no pattern, the same each time: Marsaglia's xorshift.
-fn noise(length: usize) -> Vec<u8> {
-    let mut state = 0x9e37_79b9_7f4a_7c15_u64;
-    let mut next = || {
-        state ^= state << 13;
-        state ^= state >> 7;
-        state ^= state << 17;
-        state.to_le_bytes()
-    };
-    let mut bytes = Vec::with_capacity(length + 8);
-    while bytes.len() < length {
-        bytes.extend_from_slice(&next());
-    }
-    bytes.truncate(length);
-    bytes
 }
 
 #[cfg(test)]

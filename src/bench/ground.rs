@@ -3,10 +3,10 @@
 
 use std::fs;
 use std::io;
+use std::ops::Range;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use bytes::Bytes;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
 use handfast_client::{Fate, Handfast, Message, QueueSettings, RefusalCode, SendError};
@@ -19,6 +19,7 @@ use super::limits::{
     RECEIVED_A_SECOND, WARM_UP,
 };
 use super::load::Load;
+use super::noise::Noise;
 use super::work::{Kind, Work};
 
 /// What has been begun on a server, so that it can be undone from any point on.
@@ -51,7 +52,7 @@ impl Ground {
         match self.kind.clone() {
             Kind::Send => {
                 let to = self.queue("to").await?;
-                Ok(Work::Send { to, body: vec![b'x'; load.size].into() })
+                Ok(Work::Send { to, size: load.size, noise: Noise::new(load.size) })
             }
             Kind::Receive => {
                 let from = self.queue("from").await?;
@@ -112,6 +113,7 @@ impl Ground {
     async fn fill(&self, queue: &str, load: &Load, a_second: u64, display: &Display) -> Result<(), BenchError> {
         let wanted = messages(load, a_second);
         let batch = (BATCH_BYTES_MAX / load.size.max(1)).clamp(1, BATCH_MESSAGES) as u64;
+        let noise = Noise::new(load.size);
         let mut first = 0;
         let mut sent = 0;
         let mut under_way = FuturesUnordered::new();
@@ -119,7 +121,7 @@ impl Ground {
             while first < wanted && under_way.len() < BATCHES_UNDER_WAY {
                 let numbers = first..wanted.min(first + batch);
                 first = numbers.end;
-                under_way.push(self.send(queue, numbers, load.size));
+                under_way.push(self.send(queue, numbers, load.size, &noise));
             }
             let Some(count) = under_way.next().await else { break };
             sent += count?;
@@ -128,18 +130,16 @@ impl Ground {
         Ok(())
     }
 
-    async fn send(&self, queue: &str, numbers: std::ops::Range<u64>, size: usize) -> Result<u64, SendError> {
+    async fn send(&self, queue: &str, numbers: Range<u64>, size: usize, noise: &Noise) -> Result<u64, SendError> {
         let count = numbers.end - numbers.start;
-        let messages = numbers.map(|number| Message::bytes(self.body(number, size)));
+        let messages = numbers.map(|number| {
+            Message::bytes(match self.kind {
+                Kind::Pair(_) => Order::body(number, size, noise).into(),
+                Kind::Send | Kind::Receive | Kind::Transfer => noise.piece(size),
+            })
+        });
         self.handfast.send_batch(queue, messages.collect()).await?;
         Ok(count)
-    }
-
-    fn body(&self, number: u64, size: usize) -> Bytes {
-        match self.kind {
-            Kind::Pair(_) => Order::body(number, size).into(),
-            Kind::Send | Kind::Receive | Kind::Transfer => vec![b'x'; size].into(),
-        }
     }
 }
 

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 
 use super::error::BenchError;
 use super::limits::{ACCOUNTS, CLEARING_PAUSE, CLEARING_WITHIN};
+use super::noise::Noise;
 
 /// The resource that a run adds, where the database is not registered yet.
 const RESOURCE: &str = "bench";
@@ -37,12 +38,12 @@ pub struct Ledger {
 
 impl Order {
     /// The order with this number, as JSON of at least `bytes`.
-    pub fn body(number: u64, bytes: usize) -> Vec<u8> {
+    pub fn body(number: u64, bytes: usize, noise: &Noise) -> Vec<u8> {
         // Knuth's multiplier sends one number after another to accounts far apart.
         let account = number.wrapping_mul(2_654_435_761) % ACCOUNTS;
-        let body = format!(r#"{{"id":{number},"account":{account},"cents":{},"note":""#, 1 + number % 100_000);
-        let padding = bytes.saturating_sub(body.len() + 2);
-        (body + &"x".repeat(padding) + "\"}").into_bytes()
+        let text = format!(r#"{{"id":{number},"account":{account},"cents":{},"note":""#, 1 + number % 100_000);
+        let note = noise.piece(bytes.saturating_sub(text.len() + 2));
+        [text.as_bytes(), &note, b"\"}"].concat()
     }
 }
 
@@ -182,9 +183,10 @@ mod tests {
 
     #[test]
     fn an_order_is_as_long_as_it_was_asked_to_be() {
+        let noise = Noise::new(1024);
         for number in [0, 7, 3_999_999] {
             for bytes in [ORDER_BYTES_MIN + 16, 1024] {
-                let body = Order::body(number, bytes);
+                let body = Order::body(number, bytes, &noise);
                 let order: Order = serde_json::from_slice(&body).unwrap();
                 assert_eq!((body.len(), order.id), (bytes, i64::try_from(number).unwrap()));
                 assert!((0..10_000).contains(&order.account) && order.cents > 0, "{order:?}");

@@ -14,9 +14,6 @@ pub const BYTES_UNDER_WAY_MAX: usize = 256 << 20;
 /// What runs before anything counts: connections are made, caches are warm, and the log has found its pace.
 pub const WARM_UP: Duration = Duration::from_secs(1);
 
-/// Sessions that share the logical clients. One session's tasks are one client's share of a processor.
-pub const SESSIONS_MAX: usize = 2;
-
 /// The file that the disk's limit is measured on: as large as a segment of the log, and written from its beginning again.
 pub const LIMIT_FILE_BYTES: usize = 64 << 20;
 
@@ -43,6 +40,10 @@ pub const BATCH_BYTES_MAX: usize = 512 << 10;
 
 /// Such transactions under way at a time: while one is flushed to the disk the next are on the wire.
 pub const BATCHES_UNDER_WAY: usize = 8;
+
+/// What bodies are cut from: more than the caches of a processor, so that no two of those under way are alike.
+/// A power of two.
+pub const NOISE_BYTES: usize = 8 << 20;
 
 /// Balances that a pair's update chooses from.
 pub const ACCOUNTS: u64 = 10_000;

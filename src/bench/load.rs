@@ -1,5 +1,5 @@
 //! Logical clients that work side by side until their time is over: one task polls them all, so that none of them costs a
-//! task or a thread, and what they record needs no lock.
+//! task or a thread, and what they record needs no lock. They share one session, as the work of one application does.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
@@ -57,7 +57,7 @@ impl Load {
 /// Runs `work` until the load's time is over, a queue is empty, or `stopped` ends. What is under way then is finished.
 pub async fn run_load(
     work: &Work,
-    sessions: &[Handfast],
+    handfast: &Handfast,
     load: &Load,
     display: &Display,
     stopped: impl Future<Output = ()>,
@@ -65,8 +65,7 @@ pub async fn run_load(
     let began = Instant::now();
     // Borrowed for a look or a count between two awaits.
     let recorder = RefCell::new(Recorder::new(began + WARM_UP, began + WARM_UP + load.span));
-    let session = |client: usize| &sessions[client % sessions.len()];
-    let clients = (0..load.concurrency).map(|client| work_on(work, session(client), &recorder));
+    let clients = (0..load.concurrency).map(|_| work_on(work, handfast, &recorder));
     let mut clients: FuturesUnordered<_> = clients.collect();
     let mut failure = None;
     let mut ticks = tokio::time::interval(DISPLAY_EVERY);
@@ -102,13 +101,13 @@ pub async fn run_load(
     }
 }
 
-async fn work_on(work: &Work, session: &Handfast, recorder: &RefCell<Recorder>) -> Result<(), BenchError> {
+async fn work_on(work: &Work, handfast: &Handfast, recorder: &RefCell<Recorder>) -> Result<(), BenchError> {
     loop {
         let began = Instant::now();
         if recorder.borrow().is_over(began) {
             return Ok(());
         }
-        match work.turn(session).await? {
+        match work.turn(handfast).await? {
             Turn::Done => recorder.borrow_mut().record(began, Instant::now()),
             Turn::Dry => recorder.borrow_mut().end(began),
         }

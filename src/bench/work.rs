@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use bytes::Bytes;
 use handfast_client::{Blame, Handfast, Message};
 
 use super::error::BenchError;
 use super::ledger::{Database, Ledger, Order};
+use super::noise::Noise;
 
 /// What is measured.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,7 +35,7 @@ impl Kind {
 /// The same, with everything that it needs.
 #[derive(Debug)]
 pub enum Work {
-    Send { to: String, body: Bytes },
+    Send { to: String, size: usize, noise: Noise },
     Receive { from: String },
     Transfer { from: String, to: String },
     Pair { from: String, to: String, ledger: Ledger },
@@ -52,8 +52,8 @@ pub enum Turn {
 impl Work {
     pub async fn turn(&self, handfast: &Handfast) -> Result<Turn, BenchError> {
         let (from, to, ledger) = match self {
-            Work::Send { to, body } => {
-                handfast.send(to, Message::bytes(body.clone())).await?;
+            Work::Send { to, size, noise } => {
+                handfast.send(to, Message::bytes(noise.piece(*size))).await?;
                 return Ok(Turn::Done);
             }
             Work::Receive { from } => (from, None, None),

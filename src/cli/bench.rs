@@ -14,7 +14,7 @@ use super::stop_signal::stop_signal;
 use super::{CommandError, Ended, Options};
 use crate::bench::{
     BenchError, CONCURRENCY_MAX, Compared, Database, DiskLimit, Display, Figures, Ground, Kind, Load, Measured,
-    SECONDS_MAX, SESSIONS_MAX, ServerPlace, measure_disk, run_load,
+    SECONDS_MAX, ServerPlace, measure_disk, run_load,
 };
 
 #[derive(Debug, clap::Args)]
@@ -151,11 +151,8 @@ impl Run {
         load.check(&kind)?;
         let stopped = stop_signal().map_err(CommandError::Process)?;
         tokio::pin!(stopped);
-        let mut sessions = Vec::new();
-        for _ in 0..load.concurrency.min(SESSIONS_MAX) {
-            sessions.push(options.connect().await?);
-        }
-        let place = ServerPlace::of(&sessions[0].server().await?);
+        let handfast = options.connect().await?;
+        let place = ServerPlace::of(&handfast.server().await?);
         let limit_dir = self.limit_dir(&place);
         let display = Display::start();
         display.say(|| format!("measuring the disk at {}", limit_dir.display()));
@@ -170,7 +167,7 @@ impl Run {
             () = &mut stopped => return Err(BenchError::Interrupted.into()),
         };
         let name = kind.name();
-        let measured = measure(&sessions, kind, &load, &display, stopped).await?;
+        let measured = measure(&handfast, kind, &load, &display, stopped).await?;
         drop(display);
         let report = Report {
             benchmark: name,
@@ -200,19 +197,19 @@ impl Run {
 
 /// Lays the ground, runs, and clears it whatever happened.
 async fn measure(
-    sessions: &[Handfast],
+    handfast: &Handfast,
     kind: Kind,
     load: &Load,
     display: &Display,
     mut stopped: impl Future<Output = ()> + Unpin,
 ) -> Result<Measured, BenchError> {
-    let mut ground = Ground::new(sessions[0].clone(), kind);
+    let mut ground = Ground::new(handfast.clone(), kind);
     let laid = tokio::select! {
         laid = ground.lay(load, display) => laid,
         () = &mut stopped => Err(BenchError::Interrupted),
     };
     let measured = match laid {
-        Ok(work) => run_load(&work, sessions, load, display, stopped).await,
+        Ok(work) => run_load(&work, handfast, load, display, stopped).await,
         Err(error) => Err(error),
     };
     display.say(|| "clearing up".to_owned());

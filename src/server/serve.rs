@@ -18,7 +18,7 @@ use handfast_replica::{Replica, ReplicaConfig, StartError, StopReason};
 use tokio::net::TcpListener;
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
-use tokio_stream::wrappers::TcpListenerStream;
+use tonic::transport::server::TcpIncoming;
 
 use super::calls::{Call, carry_calls};
 use super::core_thread::{self, Core, Effects, Input};
@@ -275,13 +275,15 @@ async fn listen(listener: TcpListener, routes: tonic::service::Routes, mut stop:
     let stopped = async move {
         stop.wait_for(|stopping| *stopping).await.ok();
     };
+    // An answer of several segments must not wait for the client to acknowledge the first ones. Said here: the builder's own
+    // word for it holds only for connections that it accepts itself.
+    let connections = TcpIncoming::from(listener).with_nodelay(Some(true));
     let served = tonic::transport::Server::builder()
         .accept_http1(true)
-        .tcp_nodelay(true)
         .initial_stream_window_size(WINDOW_BYTES)
         .initial_connection_window_size(WINDOW_BYTES)
         .add_routes(routes)
-        .serve_with_incoming_shutdown(TcpListenerStream::new(listener), stopped)
+        .serve_with_incoming_shutdown(connections, stopped)
         .await;
     match served {
         // A clean stop: the task stays until it is cut with the others.
