@@ -112,9 +112,14 @@ fn kinds(scene: &Scene) -> impl Iterator<Item = Strike> {
     let victims = victims(scene);
     victims.into_iter().flat_map(|victim| {
         endings(victim).iter().flat_map(move |ending| {
+            let backs: &[Back] = if victim == Victim::Session {
+                &[Back::AtOnce, Back::Soon, Back::Late]
+            } else {
+                &[Back::AtOnce, Back::Late]
+            };
             let all = [Messages::Arrive, Messages::Lost]
                 .into_iter()
-                .flat_map(|messages| [Back::AtOnce, Back::Late].map(|back| (messages, back)));
+                .flat_map(|messages| backs.iter().map(move |back| (messages, *back)));
             // Who stands still loses nothing and comes back late; who ends by itself is started again.
             let is_single = matches!(ending, Ending::Pause | Ending::SyncError | Ending::ShortWrite);
             let only = is_single.then_some((Messages::Arrive, Back::Late));
@@ -131,7 +136,7 @@ fn kinds(scene: &Scene) -> impl Iterator<Item = Strike> {
 }
 
 fn victims(scene: &Scene) -> Vec<Victim> {
-    let mut victims = vec![Victim::Server, Victim::Client];
+    let mut victims = vec![Victim::Server, Victim::Client, Victim::Session];
     if scene.way.is_standalone() {
         victims.push(Victim::Coordinator);
     }
@@ -158,13 +163,14 @@ fn endings(victim: Victim) -> &'static [Ending] {
         Victim::Host => &[Ending::Nothing, Ending::Everything, Ending::Half, Ending::Torn],
         Victim::Database => &[Ending::Nothing, Ending::Everything, Ending::Half],
         Victim::Client => &[Ending::Kill, Ending::Pause],
+        Victim::Session => &[Ending::Kill],
     }
 }
 
 /// Each victim once, struck so that as much as possible is lost.
 fn plainly(scene: &Scene) -> impl Iterator<Item = (Victim, Ending)> {
     victims(scene).into_iter().map(|victim| match victim {
-        Victim::Client => (victim, Ending::Kill),
+        Victim::Client | Victim::Session => (victim, Ending::Kill),
         Victim::Server | Victim::Coordinator | Victim::Database | Victim::Host => (victim, Ending::Nothing),
     })
 }

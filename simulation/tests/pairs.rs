@@ -7,7 +7,7 @@ use handfast_simulation::plan::{Scene, Way, Worded};
 const WINDOW: u64 = 24;
 
 /// Of the first crashes every so many-eth is taken, so that the set fits a run of all tests.
-const STRIDE: usize = 29;
+const STRIDE: usize = 61;
 
 #[test]
 fn a_second_crash_during_recovery() {

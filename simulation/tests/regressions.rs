@@ -7,7 +7,7 @@ const FOUND: [(&str, &str); 2] = [
     (
         "the loss of a client's old connection, heard after its new one had asked for commit, kept the go from it: the client \
          waited with SQLite locked, the coordinator for the lock",
-        "marker-sqlite orders=6 clients=1 flush-every=2 seed=14404869313560930639",
+        "marker-sqlite 13:session:kill:arrive:soon",
     ),
     (
         "a trigger that stood still for longer than its lease never opened its queue again",

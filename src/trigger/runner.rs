@@ -9,8 +9,8 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use handfast_client::{
-    Blame, CommitOutcome, Dialect, ExclusiveReader, Handfast, InDoubt, KnownOutcome, Received, RollbackCause,
-    Transaction,
+    Blame, CommitOutcome, Dialect, ExclusiveReader, Handfast, InDoubt, KnownOutcome, ReceiveError, Received,
+    RefusalCode, RollbackCause, Transaction,
 };
 use handfast_protocol::ResourceKind;
 use tokio::sync::watch;
@@ -141,7 +141,13 @@ impl Runner {
         let received = self.unless_stopped(transaction.receive_within(queue, wait)).await;
         let message = match received {
             Some(Ok(Some(message))) => message,
-            Some(Err(error)) => return Err(error.into()),
+            Some(Err(error)) => {
+                if is_sharing_violation(&error) {
+                    // This process stood still for longer than its lease (P23): the queue is opened anew.
+                    *reader = None;
+                }
+                return Err(error.into());
+            }
             Some(Ok(None)) | None => {
                 // A server that is away rolls back by itself.
                 drop(timeout(PAUSE_MAX, transaction.rollback(Blame::None)).await);
@@ -283,6 +289,10 @@ impl Runner {
             _ = stop.wait_for(|stop| *stop) => None,
         }
     }
+}
+
+fn is_sharing_violation(error: &ReceiveError) -> bool {
+    matches!(error, ReceiveError::Request(error) if error.code() == Some(RefusalCode::SharingViolation))
 }
 
 /// Asks the server what the resource is, and reads the statements as it reads them.

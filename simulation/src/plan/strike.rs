@@ -14,6 +14,9 @@ pub enum Victim {
     Client,
     /// The machine on which a SQLite file, its client and the server are: all of them lose power together (P15).
     Host,
+    /// The first client's streams to its servers break, and nobody dies. The client hears of it at once; who is back late is
+    /// the server: so long it takes the stream for whole.
+    Session,
 }
 
 /// How it ends, and what its disk keeps of what was not synced.
@@ -52,6 +55,8 @@ pub enum Messages {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Back {
     AtOnce,
+    /// A few steps later: a server hears then that a stream is broken. Others are back at once.
+    Soon,
     /// After [`crate::limits::AWAY`].
     Late,
 }
@@ -81,6 +86,7 @@ impl Worded for Victim {
         ("database", Victim::Database),
         ("client", Victim::Client),
         ("host", Victim::Host),
+        ("session", Victim::Session),
     ];
 }
 
@@ -103,7 +109,7 @@ impl Worded for Messages {
 }
 
 impl Worded for Back {
-    const WORDS: &'static [Word<Back>] = &[("at-once", Back::AtOnce), ("late", Back::Late)];
+    const WORDS: &'static [Word<Back>] = &[("at-once", Back::AtOnce), ("soon", Back::Soon), ("late", Back::Late)];
 }
 
 /// `17:server:nothing:lost:late`, and `c17:...` for the 17th change of the disk.

@@ -25,7 +25,10 @@ impl World {
                 let connection = ConnectionId(session.0);
                 self.step_server_of(session, Event::KeepAlive { connection })?;
             }
-            Happening::Disconnected { session } => {
+            Happening::Disconnected { session, after: after @ 1.. } => {
+                self.push(Happening::Disconnected { session, after: after - 1 });
+            }
+            Happening::Disconnected { session, after: 0 } => {
                 let connection = ConnectionId(session.0);
                 self.step_server_of(session, Event::Disconnected { connection })?;
                 self.close(session);
@@ -332,7 +335,7 @@ impl World {
         let desk = &mut self.desks[id.0];
         let (links, connection) = (std::mem::take(&mut desk.links), desk.connection.take());
         desk.awaited = None;
-        links.into_values().for_each(|session| self.push(Happening::Disconnected { session }));
+        links.into_values().for_each(|session| self.push(Happening::Disconnected { session, after: 0 }));
         if let Some(connection) = connection {
             self.push(Happening::HungUp { connection });
         }

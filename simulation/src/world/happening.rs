@@ -20,9 +20,10 @@ pub enum Happening {
     KeepAlive {
         session: SessionId,
     },
-    /// The server learns that its client is gone.
+    /// The server learns that its client is gone, when so many other things have happened.
     Disconnected {
         session: SessionId,
+        after: u32,
     },
     /// An answer reaches its client.
     Answer {
@@ -113,7 +114,7 @@ impl Happening {
         Some(match self {
             Happening::Frame { session, .. }
             | Happening::KeepAlive { session }
-            | Happening::Disconnected { session } => Lane::ToServer(*session),
+            | Happening::Disconnected { session, .. } => Lane::ToServer(*session),
             Happening::Answer { session, .. } | Happening::SessionLost { session, .. } => Lane::ToClient(*session),
             Happening::Statement { connection, .. } | Happening::HungUp { connection } => Lane::ToDatabase(*connection),
             Happening::Reply { connection, .. } => Lane::FromDatabase(*connection),

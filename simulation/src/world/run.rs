@@ -66,7 +66,7 @@ impl World {
         let server = match happening {
             Happening::Frame { session, .. }
             | Happening::KeepAlive { session }
-            | Happening::Disconnected { session } => self.sessions.get(session).map(|session| session.server),
+            | Happening::Disconnected { session, .. } => self.sessions.get(session).map(|session| session.server),
             Happening::Chore { server, .. } | Happening::Tick { server } | Happening::Barrier { server, .. } => {
                 Some(*server)
             }
@@ -130,7 +130,12 @@ impl World {
     fn is_over(&self) -> bool {
         let trouble_is_over = self.next_strike >= self.plan.strikes.len() || self.has_missed();
         let is_done = self.desks.iter().all(|desk| desk.is_up && desk.client.is_finished());
-        trouble_is_over && is_done && (self.is_clean() || self.now.since(self.last_trouble) > LIVENESS / 2)
+        // Somebody may still have to hear, or to come back.
+        let is_late_enough = self.now >= self.last_trouble;
+        trouble_is_over
+            && is_late_enough
+            && is_done
+            && (self.is_clean() || self.now.since(self.last_trouble) > LIVENESS / 2)
     }
 
     /// The next strike never comes down: the run ends before its moment.

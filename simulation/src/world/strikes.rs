@@ -14,6 +14,10 @@ use crate::server::{Caller, ServerId, Waiter};
 /// How much of a torn write is there.
 const TORN_BYTES: usize = 100;
 
+/// How often other things go before a server that hears soon of a broken stream: long enough for the client to ask for
+/// commit over a new one, too short for the log to have it.
+const HEARS_AFTER: u32 = 2;
+
 impl World {
     /// Lets the disk of the next strike stand still at its change, if that is its moment.
     pub(super) fn arm(&mut self) {
@@ -56,6 +60,10 @@ impl World {
             Victim::Coordinator => self.strike_server(ServerId::Coordinator, strike),
             Victim::Database => self.strike_database(strike),
             Victim::Client => self.strike_client(client, strike),
+            Victim::Session => {
+                let links: Vec<SessionId> = self.desks[client.0].links.values().copied().collect();
+                links.into_iter().for_each(|session| self.break_session(session, strike.messages, strike.back));
+            }
             Victim::Host => {
                 for client in 0..self.desks.len() {
                     self.strike_client(ClientId(client), strike);
@@ -249,9 +257,32 @@ impl World {
         self.schedule(strike, Happening::RestartDatabase);
     }
 
+    /// A stream ends between two members that live on.
+    pub(super) fn break_session(&mut self, broken: SessionId, messages: Messages, server_hears: Back) {
+        if messages == Messages::Lost {
+            self.pending.retain(|_, happening| match happening {
+                Happening::Frame { session, .. }
+                | Happening::KeepAlive { session }
+                | Happening::Answer { session, .. } => *session != broken,
+                _ => true,
+            });
+        }
+        self.push(Happening::SessionLost { session: broken, was_there: true });
+        let after = if server_hears == Back::Soon { HEARS_AFTER } else { 0 };
+        let disconnected = Happening::Disconnected { session: broken, after };
+        match server_hears {
+            Back::AtOnce | Back::Soon => self.push(disconnected),
+            Back::Late => {
+                let at = self.now.after(AWAY);
+                self.last_trouble = self.last_trouble.max(at);
+                self.push_at(at, disconnected);
+            }
+        }
+    }
+
     fn schedule(&mut self, strike: Strike, back: Happening) {
         match strike.back {
-            Back::AtOnce => self.push(back),
+            Back::AtOnce | Back::Soon => self.push(back),
             Back::Late => {
                 let at = self.now.after(AWAY);
                 self.last_trouble = self.last_trouble.max(at);
@@ -281,6 +312,6 @@ fn server_of(victim: Victim) -> Option<ServerId> {
     match victim {
         Victim::Server => Some(ServerId::Queues),
         Victim::Coordinator => Some(ServerId::Coordinator),
-        Victim::Database | Victim::Client | Victim::Host => None,
+        Victim::Database | Victim::Client | Victim::Host | Victim::Session => None,
     }
 }

@@ -108,7 +108,7 @@ impl World {
             self.strike_somebody();
         }
         if breaks {
-            self.break_session();
+            self.break_some_session();
         }
         if spoils {
             self.spoil_call();
@@ -128,7 +128,7 @@ impl World {
         let standalone = self.plan.scene.way.is_standalone();
         let has_database = self.database.is_some() && !has_host;
         let is_there = match victim {
-            Victim::Server | Victim::Client => true,
+            Victim::Server | Victim::Client | Victim::Session => true,
             Victim::Coordinator => standalone,
             Victim::Database => has_database,
             Victim::Host => has_host,
@@ -138,24 +138,17 @@ impl World {
         }
     }
 
-    /// A stream ends between two members that live on; each hears of it in its time.
-    fn break_session(&mut self) {
+    /// Each end hears of it in its time.
+    fn break_some_session(&mut self) {
         let open: Vec<SessionId> = self.desks.iter().flat_map(|desk| desk.links.values().copied()).collect();
         let turmoil = self.turmoil.as_mut().expect("only turmoil breaks sessions");
         let messages: Messages = turmoil.word();
         let at = turmoil.below(open.len());
-        let Some(broken) = open.get(at).copied() else { return };
-        self.note(|| format!("      {broken:?} breaks"));
-        if messages == Messages::Lost {
-            self.pending.retain(|_, happening| match happening {
-                Happening::Frame { session, .. }
-                | Happening::KeepAlive { session }
-                | Happening::Answer { session, .. } => *session != broken,
-                _ => true,
-            });
+        let server_hears: Back = turmoil.word();
+        if let Some(broken) = open.get(at).copied() {
+            self.note(|| format!("      {broken:?} breaks"));
+            self.break_session(broken, messages, server_hears);
         }
-        self.push(Happening::Disconnected { session: broken });
-        self.push(Happening::SessionLost { session: broken, was_there: true });
     }
 
     fn spoil_call(&mut self) {
