@@ -206,10 +206,11 @@ impl<S: Store> Node<S> {
     }
 
     fn epoch_began(&mut self, now: Timestamp, leadership: Uuid, out: &mut Vec<Action>) -> Result<(), Fatal> {
-        let ours = self.awaited == Some(leadership);
-        // Whoever else began an epoch ended ours: what we proposed since is without effect (P2).
-        self.settle(out);
-        if ours {
+        // Whoever else began an epoch ended ours: what we proposed since is without effect (P2). The epoch that we await may
+        // stand behind this one in the log, and then it is the newer.
+        self.end_epoch(out);
+        if self.awaited == Some(leadership) {
+            self.awaited = None;
             let scene = Scene { state: &self.state, store: &self.store, now };
             self.leader = Some(Leader::new(scene, out)?);
         }
@@ -218,6 +219,10 @@ impl<S: Store> Node<S> {
 
     fn settle(&mut self, out: &mut Vec<Action>) {
         self.awaited = None;
+        self.end_epoch(out);
+    }
+
+    fn end_epoch(&mut self, out: &mut Vec<Action>) {
         if let Some(leader) = self.leader.take() {
             leader.settle(out);
         }

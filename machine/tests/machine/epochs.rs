@@ -45,6 +45,23 @@ fn p2_what_an_older_epoch_proposed_is_without_effect() {
     world.check();
 }
 
+/// P2: leadership may be taken again before the first one's epoch began. The later one in the log is the one that serves.
+#[test]
+fn p2_the_second_of_two_leaderships_in_a_row_serves() {
+    for followed_between in [false, true] {
+        let mut world = World::new();
+        world.lead();
+        if followed_between {
+            world.step(handfast_machine::Event::Follow);
+        }
+        world.lead();
+        world.settle();
+        assert_eq!(world.node.identity().map(|identity| identity.epoch), Some(3), "{followed_between}");
+        world.create("orders");
+        world.check();
+    }
+}
+
 /// P4: a clock that is set back does not take the log with it.
 #[test]
 fn p4_time_never_goes_back() {
