@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -47,9 +48,15 @@ impl Args {
             None => data_directory().ok_or(CommandError::NoDataDirectory)?,
         };
         let options = ServeOptions { data, listen: self.listen };
-        let runtime = tokio::runtime::Runtime::new().map_err(CommandError::Process)?;
-        runtime.block_on(serve(options))
+        let runtime = Builder::new_multi_thread().worker_threads(workers()).enable_all().build();
+        runtime.map_err(CommandError::Process)?.block_on(serve(options))
     }
+}
+
+/// Half of the processors carry sessions and Raft. The core thread, the log's thread and the store's have the others; with as many
+/// workers as processors, every message would be handed through more threads than can run.
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |processors| processors.get().div_ceil(2))
 }
 
 async fn serve(options: ServeOptions) -> Result<Ended, CommandError> {
