@@ -6,6 +6,7 @@ use std::path::PathBuf;
 
 use handfast_protocol::limits::BODY_BYTES_MAX;
 use rustix::process::{Resource, Rlimit, getrlimit, setrlimit};
+use tokio::runtime::Builder;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
@@ -83,8 +84,14 @@ impl Args {
 pub fn serve(options: ServeOptions, log_format: LogFormat) -> Result<Ended, CommandError> {
     start_log(log_format);
     raise_open_files();
-    let runtime = tokio::runtime::Runtime::new().map_err(CommandError::Process)?;
-    runtime.block_on(serve_until_told(options))
+    let runtime = Builder::new_multi_thread().worker_threads(workers()).enable_all().build();
+    runtime.map_err(CommandError::Process)?.block_on(serve_until_told(options))
+}
+
+/// Half of the processors carry sessions and Raft. The core thread, the log's thread and the store's have the others; with as
+/// many workers as processors, every message would be handed through more threads than can run.
+fn workers() -> usize {
+    std::thread::available_parallelism().map_or(1, |processors| processors.get().div_ceil(2))
 }
 
 async fn serve_until_told(options: ServeOptions) -> Result<Ended, CommandError> {

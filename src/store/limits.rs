@@ -25,6 +25,10 @@ pub const MEMTABLES_WRITTEN: usize = 48 * MIB;
 /// memtable: more cache would serve a working set that a queue does not have.
 pub const BLOCK_CACHE: usize = 32 * MIB;
 
+/// The cache is cut into four. What is larger than a part is never kept, and RocksDB's own measure is half a megabyte: less than
+/// a large body's block or the filter of a file. One thread reads, so that finer parts would spare no waiting.
+pub const BLOCK_CACHE_SHARD_BITS: i32 = 2;
+
 /// The memtables and the cache at their fullest. The rest of the process has as much again under its 300 MiB.
 pub const MEMORY_MAX: usize = 160 * MIB;
 
@@ -39,6 +43,9 @@ pub const STATE_BLOCK: usize = 4 * KIB;
 
 /// Messages and bodies are read in order: a block serves several.
 pub const SCAN_BLOCK: usize = 16 * KIB;
+
+/// Indexes and filters are read in pieces of this size.
+pub const METADATA_BLOCK: usize = 4 * KIB;
 
 /// One wrong answer in a hundred for a key that is not there, at 1.25 bytes a key. State is asked for many of those: outcomes
 /// of unknown transactions, producers seen first.

@@ -2,7 +2,8 @@
 
 use handfast_store::Family;
 use rocksdb::{
-    BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, LogLevel, Options, ReadOptions, WriteOptions,
+    BlockBasedIndexType, BlockBasedOptions, Cache, ColumnFamilyDescriptor, DBCompressionType, LogLevel,
+    LruCacheOptions, Options, ReadOptions, WriteOptions,
 };
 
 use super::limits;
@@ -37,7 +38,10 @@ pub fn database() -> Options {
 
 /// The families with their options. All of them share one cache.
 pub fn families() -> Vec<ColumnFamilyDescriptor> {
-    let cache = Cache::new_lru_cache(limits::BLOCK_CACHE);
+    let mut shape = LruCacheOptions::default();
+    shape.set_capacity(limits::BLOCK_CACHE);
+    shape.set_num_shard_bits(limits::BLOCK_CACHE_SHARD_BITS);
+    let cache = Cache::new_lru_cache_opts(&shape);
     let ours = Family::ALL.into_iter().map(|each| ColumnFamilyDescriptor::new(name(each), family(each, &cache)));
     // RocksDB insists on a family of this name; it stays empty.
     ours.chain([ColumnFamilyDescriptor::new(rocksdb::DEFAULT_COLUMN_FAMILY_NAME, Options::default())]).collect()
@@ -55,6 +59,10 @@ fn family(family: Family, cache: &Cache) -> Options {
     // Indexes and filters count against the cache, which is bounded; unasked, they would grow with the backlog (G7).
     table.set_cache_index_and_filter_blocks(true);
     table.set_cache_index_and_filter_blocks_with_high_priority(true);
+    // In pieces: a whole filter of a file would not fit into a part of the cache, and be read anew for every key.
+    table.set_index_type(BlockBasedIndexType::TwoLevelIndexSearch);
+    table.set_partition_filters(true);
+    table.set_metadata_block_size(limits::METADATA_BLOCK);
     if family == Family::State {
         // Messages and bodies are only asked for where they are: a filter would say yes.
         table.set_bloom_filter(limits::STATE_FILTER_BITS, false);
