@@ -112,7 +112,7 @@ impl Reader {
                 true
             }
             Err(refused) => {
-                self.reply(id, refused).await;
+                self.reply(id, *refused).await;
                 true
             }
         }

@@ -34,10 +34,10 @@ impl Resources {
     }
 
     /// What is asked, unless this server does not serve it.
-    pub fn hear(&self, request: v1::Request) -> Result<Asked, v1::Reply> {
-        let asked = convert::request(request).map_err(|malformed| convert::malformed(&malformed))?;
+    pub fn hear(&self, request: v1::Request) -> Result<Asked, Box<v1::Reply>> {
+        let asked = convert::request(request).map_err(|malformed| Box::new(convert::malformed(&malformed)))?;
         match &asked {
-            Asked::Machine(request) => self.role.refusal(request).map_or(Ok(asked), Err),
+            Asked::Machine(request) => self.role.refusal(request).map_or(Ok(asked), |refusal| Err(Box::new(refusal))),
             Asked::Hello(_) | Asked::KeepAlive | Asked::AddResource { .. } | Asked::TestResource { .. } => Ok(asked),
         }
     }
@@ -143,7 +143,7 @@ impl v1::handfast_server::Handfast for Service {
             }
             Ok(Asked::Machine(request)) => resources.ask(request).await,
             Ok(asked) => resources.answer(asked).await,
-            Err(refused) => refused,
+            Err(refused) => *refused,
         };
         Ok(tonic::Response::new(reply))
     }

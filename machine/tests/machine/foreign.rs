@@ -105,7 +105,7 @@ fn d9_a_coordinator_recovers_its_own_branches_after_a_crash() {
     world = world.crash(0);
     let (one, two, three) = (branch(3, 1), branch(3, 2), branch(3, 3));
     assert_eq!(recover(&mut world, 3, None, 2), [one.clone(), two.clone()]);
-    assert_eq!(recover(&mut world, 3, Some(&two), 2), [three.clone()]);
+    assert_eq!(recover(&mut world, 3, Some(&two), 2), std::slice::from_ref(&three));
     assert_eq!(recover(&mut world, 3, Some(&branch(2, 1)), 9), [one, two, three], "a stranger's mark is before all");
     assert_eq!(recover(&mut world, 0, None, 9), [], "a gtrid that is not of our form");
     assert_eq!(recover(&mut world, 5, None, 9), []);
