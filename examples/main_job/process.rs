@@ -1,12 +1,19 @@
 //! The processes that work, and that are killed.
 
 use std::fs::File;
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{ExitStatus, Stdio};
 
 use anyhow::{Context, bail};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::process::{Child, Command};
+
+/// A port that nobody listens on, below those that the system gives to clients: nobody takes it while the server is down.
+fn free_port() -> u16 {
+    let is_free = |port: &u16| TcpListener::bind(("127.0.0.1", *port)).is_ok();
+    std::iter::repeat_with(|| fastrand::u16(18_000..20_000)).find(is_free).expect("it draws until it finds one")
+}
 
 /// Starts `handfast` with everything it prints in log files of one directory.
 #[derive(Debug, Clone)]
@@ -46,7 +53,7 @@ impl Program {
     pub async fn serve(&mut self) -> anyhow::Result<Child> {
         let listen = match &self.server {
             Some(url) => url.trim_start_matches("http://").to_owned(),
-            None => "127.0.0.1:0".to_owned(),
+            None => format!("127.0.0.1:{}", free_port()),
         };
         let args = ["serve", "--data", "data", "--listen", &listen];
         let mut child = self.command("serve", &args)?.stdout(Stdio::piped()).spawn()?;

@@ -4,8 +4,10 @@
 
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
+use std::net::TcpListener;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
+use std::sync::atomic::{AtomicU16, Ordering};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
@@ -99,7 +101,7 @@ impl Server {
 
     /// On `data` inside this directory, which may hold some already.
     pub fn start_on(program: Program, directory: TempDir) -> Server {
-        Server::serve(program, directory, "127.0.0.1:0")
+        Server::serve(program, directory, &format!("127.0.0.1:{}", free_port()))
     }
 
     fn serve(program: Program, directory: TempDir, listen: &str) -> Server {
@@ -196,6 +198,19 @@ impl Drop for Server {
         // It may have ended already.
         self.process.kill().ok();
         self.process.wait().ok();
+    }
+}
+
+/// A port that nobody listens on, below those that the system gives to clients: nobody takes it while its server is down.
+fn free_port() -> u16 {
+    const PORTS: u16 = 400;
+    static ASKED: AtomicU16 = AtomicU16::new(0);
+    let first = 10_000 + u16::try_from(std::process::id() % 20).expect("it is below 20") * PORTS;
+    loop {
+        let port = first + ASKED.fetch_add(1, Ordering::Relaxed) % PORTS;
+        if TcpListener::bind(("127.0.0.1", port)).is_ok() {
+            return port;
+        }
     }
 }
 
