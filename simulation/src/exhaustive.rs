@@ -18,6 +18,18 @@ pub struct Exhausted {
 }
 
 impl Exhausted {
+    /// The run without a strike, then those that `struck` makes of it, until one fails.
+    fn of<P: Iterator<Item = Plan>>(scene: &Scene, struck: impl FnOnce(Plan, Ran) -> P) -> Exhausted {
+        let plan = Plan::new(scene.clone());
+        let calm = match try_plan(&plan) {
+            Ok(calm) => calm,
+            Err(failed) => return Exhausted { failed: Some(Box::new(failed)), ..Exhausted::default() },
+        };
+        let mut exhausted = Exhausted { steps: calm.steps, ..Exhausted::default() };
+        struck(plan, calm).all(|plan| exhausted.take(&plan));
+        exhausted
+    }
+
     /// Runs one; false when it failed, and the set need not go on.
     fn take(&mut self, plan: &Plan) -> bool {
         match try_plan(plan) {
@@ -35,55 +47,31 @@ impl Exhausted {
 
 /// All single strikes on this scene.
 pub fn single(scene: &Scene) -> Exhausted {
-    let mut exhausted = Exhausted::default();
-    let plan = Plan::new(scene.clone());
-    match try_plan(&plan) {
-        Err(failed) => exhausted.failed = Some(Box::new(failed)),
-        Ok(calm) => {
-            exhausted.steps = calm.steps;
-            singles(scene, &calm).all(|strike| exhausted.take(&plan.struck(strike)));
-        }
-    }
-    exhausted
+    Exhausted::of(scene, |plan, calm| singles(scene, calm).map(move |strike| plan.struck(strike)))
 }
 
 /// Pairs: each single strike, and a second one within `window` steps of it, each victim in the plainest way. Of the first
 /// strikes every `stride`th is taken.
 pub fn pairs(scene: &Scene, window: u64, stride: usize) -> Exhausted {
-    let mut exhausted = Exhausted::default();
-    let plan = Plan::new(scene.clone());
-    match try_plan(&plan) {
-        Err(failed) => exhausted.failed = Some(Box::new(failed)),
-        Ok(calm) => {
-            exhausted.steps = calm.steps;
-            let firsts = singles(scene, &calm).step_by(stride);
-            let seconds = |first: Strike| {
-                let Moment::Step(step) = first.moment else { return Vec::new() };
-                let moments = (step + 1..=step + window).map(Moment::Step);
-                let struck = |moment| {
-                    plainly(scene).map(move |(victim, ending)| Strike {
-                        moment,
-                        victim,
-                        ending,
-                        messages: Messages::Arrive,
-                        back: Back::AtOnce,
-                    })
-                };
-                moments.flat_map(struck).collect()
-            };
-            'all: for first in firsts {
-                for second in seconds(first) {
-                    if !exhausted.take(&plan.struck(first).struck(second)) {
-                        break 'all;
-                    }
-                }
-            }
-        }
-    }
-    exhausted
+    Exhausted::of(scene, |plan, calm| {
+        let firsts = singles(scene, calm).step_by(stride);
+        firsts.flat_map(move |first| {
+            let plan = plan.struck(first);
+            seconds(scene, first, window).map(move |second| plan.struck(second))
+        })
+    })
 }
 
-fn singles<'s>(scene: &'s Scene, calm: &'s Ran) -> impl Iterator<Item = Strike> + 's {
+fn seconds(scene: &Scene, first: Strike, window: u64) -> impl Iterator<Item = Strike> {
+    let step = match first.moment {
+        Moment::Step(step) => Some(step),
+        Moment::Change(_) => None,
+    };
+    let moments = step.into_iter().flat_map(move |step| (step + 1..=step + window).map(Moment::Step));
+    moments.flat_map(|moment| plainly(scene, moment))
+}
+
+fn singles(scene: &Scene, calm: Ran) -> impl Iterator<Item = Strike> {
     let steps = (0..=calm.steps).map(Moment::Step);
     let at_steps = steps.flat_map(|moment| kinds(scene).map(move |kind| Strike { moment, ..kind }));
     let servers = [(ServerId::Queues, Victim::Server), (ServerId::Coordinator, Victim::Coordinator)];
@@ -168,9 +156,12 @@ fn endings(victim: Victim) -> &'static [Ending] {
 }
 
 /// Each victim once, struck so that as much as possible is lost.
-fn plainly(scene: &Scene) -> impl Iterator<Item = (Victim, Ending)> {
-    victims(scene).into_iter().map(|victim| match victim {
-        Victim::Client | Victim::Session => (victim, Ending::Kill),
-        Victim::Server | Victim::Coordinator | Victim::Database | Victim::Host => (victim, Ending::Nothing),
+fn plainly(scene: &Scene, moment: Moment) -> impl Iterator<Item = Strike> {
+    victims(scene).into_iter().map(move |victim| {
+        let ending = match victim {
+            Victim::Client | Victim::Session => Ending::Kill,
+            Victim::Server | Victim::Coordinator | Victim::Database | Victim::Host => Ending::Nothing,
+        };
+        Strike { moment, victim, ending, messages: Messages::Arrive, back: Back::AtOnce }
     })
 }

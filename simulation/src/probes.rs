@@ -1,96 +1,107 @@
 //! Rare states that runs have reached, counted: a set of runs in which nothing interesting happens proves nothing.
 
-/// See the module.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Probes {
-    pub runs: u64,
-    pub steps: u64,
-    pub strikes: u64,
-    pub server_recoveries: u64,
-    pub entries_replayed: u64,
+use std::collections::BTreeMap;
+use std::fmt;
+use std::ops::{Index, IndexMut};
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Probe {
+    Runs,
+    Steps,
+    Strikes,
+    ServerRecoveries,
+    EntriesReplayed,
     /// Transactions that a restarted coordinator found in its log, delegated or decided and not ended.
-    pub in_doubt_recovered: u64,
+    InDoubtRecovered,
     /// Prepared branches of another coordinator that a restarted queue manager found.
-    pub branches_recovered: u64,
-    pub fenced_committed: u64,
-    pub fenced_rolled_back: u64,
-    pub late_decisions: u64,
-    pub committed_before: u64,
-    pub prepared_rolled_back: u64,
-    pub blocked: u64,
-    pub visible_early: u64,
-    pub told_committed: u64,
-    pub told_rolled_back: u64,
-    pub told_unknown: u64,
+    BranchesRecovered,
+    FencedCommitted,
+    FencedRolledBack,
+    /// Deciding commits that met the opposite row.
+    LateDecisions,
+    /// COMMIT PREPARED of a branch that was committed before (P7).
+    CommittedBefore,
+    /// Prepared branches that were rolled back.
+    PreparedRolledBack,
+    /// Questions that waited for a commit on the same key.
+    Blocked,
+    /// Rows that were visible before they were durable.
+    VisibleEarly,
+    ToldCommitted,
+    ToldRolledBack,
+    ToldUnknown,
     /// Commits whose clients were not told by the answer to their request.
-    pub outcomes_asked: u64,
+    OutcomesAsked,
     /// Processes that ended by themselves, because their disk failed.
-    pub poisoned: u64,
+    Poisoned,
     /// Servers that stood still.
-    pub stalls: u64,
-    pub markers_cleared: u64,
-    /// PREPAREs that found no slot (P9).
-    pub no_slot: u64,
+    Stalls,
+    MarkersCleared,
+    /// PREPAREs beyond `max_prepared_transactions` (P9).
+    NoSlot,
 }
 
+impl Probe {
+    /// All of them, in the order in which a report tells them, with its words.
+    pub const ALL: [(Probe, &'static str); 22] = [
+        (Probe::Runs, "runs"),
+        (Probe::Steps, "steps"),
+        (Probe::Strikes, "strikes"),
+        (Probe::ServerRecoveries, "recoveries of servers"),
+        (Probe::EntriesReplayed, "entries replayed"),
+        (Probe::InDoubtRecovered, "in doubt, recovered"),
+        (Probe::BranchesRecovered, "prepared branches recovered"),
+        (Probe::FencedCommitted, "fences: committed"),
+        (Probe::FencedRolledBack, "fences: rolled back"),
+        (Probe::LateDecisions, "late decisions kept out"),
+        (Probe::CommittedBefore, "phase two done before"),
+        (Probe::PreparedRolledBack, "prepared, rolled back"),
+        (Probe::Blocked, "waited for a commit"),
+        (Probe::VisibleEarly, "visible before durable"),
+        (Probe::ToldCommitted, "told: committed"),
+        (Probe::ToldRolledBack, "told: rolled back"),
+        (Probe::ToldUnknown, "told: unknown"),
+        (Probe::OutcomesAsked, "outcomes asked for"),
+        (Probe::Poisoned, "disks failed"),
+        (Probe::Stalls, "servers stood still"),
+        (Probe::MarkersCleared, "marker rows cleared"),
+        (Probe::NoSlot, "no slot to prepare"),
+    ];
+}
+
+/// How often each was reached.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Probes(BTreeMap<Probe, u64>);
+
 impl Probes {
-    pub fn counts(&self) -> [(&'static str, u64); 22] {
-        [
-            ("runs", self.runs),
-            ("steps", self.steps),
-            ("strikes", self.strikes),
-            ("recoveries of servers", self.server_recoveries),
-            ("entries replayed", self.entries_replayed),
-            ("in doubt, recovered", self.in_doubt_recovered),
-            ("prepared branches recovered", self.branches_recovered),
-            ("fences: committed", self.fenced_committed),
-            ("fences: rolled back", self.fenced_rolled_back),
-            ("late decisions kept out", self.late_decisions),
-            ("phase two done before", self.committed_before),
-            ("prepared, rolled back", self.prepared_rolled_back),
-            ("waited for a commit", self.blocked),
-            ("visible before durable", self.visible_early),
-            ("told: committed", self.told_committed),
-            ("told: rolled back", self.told_rolled_back),
-            ("told: unknown", self.told_unknown),
-            ("outcomes asked for", self.outcomes_asked),
-            ("disks failed", self.poisoned),
-            ("servers stood still", self.stalls),
-            ("marker rows cleared", self.markers_cleared),
-            ("no slot to prepare", self.no_slot),
-        ]
+    pub fn of_one_run() -> Probes {
+        Probes([(Probe::Runs, 1)].into())
     }
 
     pub fn add(&mut self, other: &Probes) {
-        self.runs += other.runs;
-        self.steps += other.steps;
-        self.strikes += other.strikes;
-        self.server_recoveries += other.server_recoveries;
-        self.entries_replayed += other.entries_replayed;
-        self.in_doubt_recovered += other.in_doubt_recovered;
-        self.branches_recovered += other.branches_recovered;
-        self.fenced_committed += other.fenced_committed;
-        self.fenced_rolled_back += other.fenced_rolled_back;
-        self.late_decisions += other.late_decisions;
-        self.committed_before += other.committed_before;
-        self.prepared_rolled_back += other.prepared_rolled_back;
-        self.blocked += other.blocked;
-        self.visible_early += other.visible_early;
-        self.told_committed += other.told_committed;
-        self.told_rolled_back += other.told_rolled_back;
-        self.told_unknown += other.told_unknown;
-        self.outcomes_asked += other.outcomes_asked;
-        self.poisoned += other.poisoned;
-        self.stalls += other.stalls;
-        self.markers_cleared += other.markers_cleared;
-        self.no_slot += other.no_slot;
+        for (probe, count) in &other.0 {
+            self[*probe] += count;
+        }
     }
 }
 
-impl std::fmt::Display for Probes {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let counts = self.counts();
-        let shown: Vec<String> = counts.iter().map(|(what, count)| format!("{what} {count}")).collect();
+impl Index<Probe> for Probes {
+    type Output = u64;
+
+    fn index(&self, probe: Probe) -> &u64 {
+        self.0.get(&probe).unwrap_or(&0)
+    }
+}
+
+impl IndexMut<Probe> for Probes {
+    fn index_mut(&mut self, probe: Probe) -> &mut u64 {
+        self.0.entry(probe).or_default()
+    }
+}
+
+impl fmt::Display for Probes {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let shown: Vec<String> = Probe::ALL.iter().map(|(probe, what)| format!("{what} {}", self[*probe])).collect();
         f.write_str(&shown.join(", "))
     }
 }

@@ -2,12 +2,13 @@
 
 use handfast_simulation::exhaustive::single;
 use handfast_simulation::plan::{Mutant, Scene, Way};
+use handfast_simulation::probes::Probe;
 
 /// Runs all single crashes of the way with the mistake, until it is seen as what it is.
 fn caught(mutant: Mutant, way: Way, seen_as: &str) {
     let exhausted = single(&Scene { way, mutant, ..Scene::default() });
     let failed = exhausted.failed.unwrap_or_else(|| panic!("{mutant:?} was not seen in {}", exhausted.probes));
-    println!("{mutant:?} after {} runs: {failed}", exhausted.probes.runs);
+    println!("{mutant:?} after {} runs: {failed}", exhausted.probes[Probe::Runs]);
     assert!(failed.why.iter().any(|why| why.contains(seen_as)), "{mutant:?} is seen as something else: {failed}");
 }
 

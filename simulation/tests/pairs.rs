@@ -2,6 +2,7 @@
 
 use handfast_simulation::exhaustive::pairs;
 use handfast_simulation::plan::{Scene, Way, Worded};
+use handfast_simulation::probes::Probe;
 
 /// The second crash comes within so many steps of the first: a recovery takes about as many.
 const WINDOW: u64 = 24;
@@ -18,7 +19,7 @@ fn a_second_crash_during_recovery() {
             panic!("{failed}");
         }
         println!("{way:?}: {} steps; {}", exhausted.steps, exhausted.probes);
-        runs += exhausted.probes.runs;
+        runs += exhausted.probes[Probe::Runs];
     }
     assert!(runs > 5_000, "the set must be large enough to mean something: {runs}");
 }

@@ -7,6 +7,7 @@ use handfast_protocol::{CoordinatorId, GlobalId, Heuristic, Outcome, ResourceKin
 
 use super::{Answered, Blocked, Change, Database};
 use crate::plan::Mutant;
+use crate::probes::Probe;
 use crate::server::Caller;
 
 /// `max_prepared_transactions` (P9): few, so that clients wait for them.
@@ -33,7 +34,7 @@ impl Database {
                 let within = self.live.markers.range(*from..=*through);
                 let committed = within.filter(|(_, outcome)| **outcome == Outcome::Committed);
                 let ids: BTreeSet<GlobalId> = committed.map(|(id, _)| *id).collect();
-                self.seen.markers_cleared += ids.len() as u64;
+                self.seen[Probe::MarkersCleared] += ids.len() as u64;
                 self.write(Change::Clear { ids }, Some(Answered::Caller { caller, result: Ok(Told::Done) }));
             }
             Ask::Prepare { .. } | Ask::Forget { .. } => {
@@ -83,7 +84,7 @@ impl Database {
     fn finish(&mut self, caller: Caller, ask: &Ask, xid: &Xid, outcome: Outcome) {
         let id = GlobalId::try_from(xid).expect("only branches of our own are asked about");
         if self.is_held(id) {
-            self.seen.blocked += 1;
+            self.seen[Probe::Blocked] += 1;
             return self.blocked.push(Blocked::Ask { caller, ask: ask.clone() });
         }
         let is_prepared = self.live.prepared.contains_key(xid);
@@ -96,13 +97,13 @@ impl Database {
                 self.write_and_tell(caller, change, Told::Done);
             }
             (Outcome::RolledBack, true) => {
-                self.seen.prepared_rolled_back += 1;
+                self.seen[Probe::PreparedRolledBack] += 1;
                 self.write_and_tell(caller, Change::RollbackPrepared { xid: xid.clone() }, Told::Done);
             }
             (outcome, false) => {
                 let told = match (outcome, self.live.markers.get(&id)) {
                     (Outcome::Committed, Some(Outcome::Committed)) => {
-                        self.seen.committed_before += 1;
+                        self.seen[Probe::CommittedBefore] += 1;
                         Told::Done
                     }
                     (Outcome::Committed, None) => Told::Heuristic(Heuristic::Hazard),
@@ -121,13 +122,13 @@ impl Database {
             return self.tell(caller, Ok(Told::Fenced(Outcome::RolledBack)));
         }
         if self.is_held(id) {
-            self.seen.blocked += 1;
+            self.seen[Probe::Blocked] += 1;
             return self.blocked.push(Blocked::Ask { caller, ask: Ask::Fence { id } });
         }
         let outcome = self.live.markers.get(&id).copied().unwrap_or(Outcome::RolledBack);
         match outcome {
-            Outcome::Committed => self.seen.fenced_committed += 1,
-            Outcome::RolledBack => self.seen.fenced_rolled_back += 1,
+            Outcome::Committed => self.seen[Probe::FencedCommitted] += 1,
+            Outcome::RolledBack => self.seen[Probe::FencedRolledBack] += 1,
         }
         if self.mutant == Mutant::LooksWithoutFence {
             return self.tell(caller, Ok(Told::Fenced(outcome)));

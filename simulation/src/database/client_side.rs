@@ -5,6 +5,7 @@ use handfast_protocol::{GlobalId, Xid};
 use super::ask::SLOTS;
 use super::{Answered, Blocked, Change, Connection, Database, OrderRow};
 use crate::plan::Mutant;
+use crate::probes::Probe;
 use crate::server::ServerId;
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -55,7 +56,7 @@ impl Database {
                 self.reply(connection, reply);
             }
             Statement::Prepare { .. } if !self.has_slot() => {
-                self.seen.no_slot += 1;
+                self.seen[Probe::NoSlot] += 1;
                 self.blocks.remove(&connection);
                 self.reply(connection, Reply::NoTransaction);
             }
@@ -81,14 +82,14 @@ impl Database {
 
     fn decide(&mut self, connection: Connection, id: GlobalId) {
         if self.is_held(id) {
-            self.seen.blocked += 1;
+            self.seen[Probe::Blocked] += 1;
             return self.blocked.push(Blocked::Statement { connection, statement: Statement::Decide { id } });
         }
         let Some(rows) = self.blocks.remove(&connection) else {
             return self.reply(connection, Reply::NoTransaction);
         };
         if self.live.markers.contains_key(&id) {
-            self.seen.late_decisions += 1;
+            self.seen[Probe::LateDecisions] += 1;
             return self.reply(connection, Reply::Fenced);
         }
         let waiting = Answered::Client { connection, reply: Reply::Done };
@@ -145,7 +146,7 @@ impl Database {
             written.waiting = None;
             written.is_visible = true;
             self.live.apply(&written.change);
-            self.seen.visible_early += 1;
+            self.seen[Probe::VisibleEarly] += 1;
         }
         self.flush_is_due = self.written.iter().any(|written| written.waiting.is_some());
     }

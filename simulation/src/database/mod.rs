@@ -15,6 +15,7 @@ use handfast_coordinator_core::{Ask, CallFailed, Identity, Resource, Told};
 use handfast_protocol::{GlobalId, ResourceKind};
 
 use crate::plan::Mutant;
+use crate::probes::Probes;
 use crate::server::Caller;
 
 pub use client_side::{Reply, Statement};
@@ -63,27 +64,7 @@ pub struct Database {
     /// A flush is to come.
     pub flush_is_due: bool,
     answered: Vec<Answered>,
-    pub seen: Seen,
-}
-
-/// What happened here that is worth counting.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Seen {
-    pub fenced_committed: u64,
-    pub fenced_rolled_back: u64,
-    /// Deciding commits that met the opposite row.
-    pub late_decisions: u64,
-    /// COMMIT PREPARED of a branch that was committed before (P7).
-    pub committed_before: u64,
-    /// Prepared branches that were rolled back.
-    pub prepared_rolled_back: u64,
-    /// Questions that waited for a commit on the same key.
-    pub blocked: u64,
-    /// Rows that were visible before they were durable.
-    pub visible_early: u64,
-    pub markers_cleared: u64,
-    /// PREPAREs beyond `max_prepared_transactions` (P9).
-    pub no_slot: u64,
+    pub seen: Probes,
 }
 
 impl Database {
@@ -101,7 +82,7 @@ impl Database {
             blocks: BTreeMap::new(),
             flush_is_due: false,
             answered: Vec::new(),
-            seen: Seen::default(),
+            seen: Probes::default(),
         }
     }
 

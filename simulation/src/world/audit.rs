@@ -12,6 +12,7 @@ use super::{Ran, World};
 use crate::database::OrderRow;
 use crate::history::Event;
 use crate::names;
+use crate::probes::Probe;
 use crate::server::ServerId;
 
 /// A message that the auditor found, with the transaction that its label names.
@@ -51,18 +52,9 @@ impl World {
         // The connections of the last client to leave.
         self.drain();
         let audit = self.audit();
-        self.probes.steps += self.steps;
+        self.probes[Probe::Steps] += self.steps;
         if let Some(database) = &self.database {
-            let seen = database.seen;
-            self.probes.fenced_committed += seen.fenced_committed;
-            self.probes.fenced_rolled_back += seen.fenced_rolled_back;
-            self.probes.late_decisions += seen.late_decisions;
-            self.probes.committed_before += seen.committed_before;
-            self.probes.prepared_rolled_back += seen.prepared_rolled_back;
-            self.probes.blocked += seen.blocked;
-            self.probes.visible_early += seen.visible_early;
-            self.probes.markers_cleared += seen.markers_cleared;
-            self.probes.no_slot += seen.no_slot;
+            self.probes.add(&database.seen);
         }
         Ran {
             changes: self.changes(),

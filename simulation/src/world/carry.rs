@@ -12,6 +12,7 @@ use crate::history;
 use crate::limits::KEEP_ALIVE;
 use crate::names;
 use crate::plan::Mutant;
+use crate::probes::Probe;
 use crate::server::{Caller, Chore, Effect, Failure, ServerId, Waiter, asked_of_queues, told_by_queues};
 
 /// The connection of calls from other servers; it never disconnects.
@@ -278,7 +279,7 @@ impl World {
 
     fn obey(&mut self, id: ClientId, order: Order) {
         if matches!(&order, Order::Ask { ask: Request::Coordinator(coordinator::Request::Outcome { .. }), .. }) {
-            self.probes.outcomes_asked += 1;
+            self.probes[Probe::OutcomesAsked] += 1;
         }
         let life = self.desks[id.0].life;
         match order {
@@ -321,9 +322,9 @@ impl World {
     pub(super) fn record(&mut self, event: history::Event) {
         if let history::Event::Told { outcome, .. } = &event {
             match outcome {
-                history::Told::Committed => self.probes.told_committed += 1,
-                history::Told::RolledBack => self.probes.told_rolled_back += 1,
-                history::Told::Unknown | history::Told::Heuristic(_) => self.probes.told_unknown += 1,
+                history::Told::Committed => self.probes[Probe::ToldCommitted] += 1,
+                history::Told::RolledBack => self.probes[Probe::ToldRolledBack] += 1,
+                history::Told::Unknown | history::Told::Heuristic(_) => self.probes[Probe::ToldUnknown] += 1,
             }
         }
         self.note(|| format!("      history {event:?}"));
@@ -343,7 +344,7 @@ impl World {
 
     fn restart_server(&mut self, id: ServerId) -> Result<(), Stuck> {
         let now = self.now;
-        self.probes.server_recoveries += 1;
+        self.probes[Probe::ServerRecoveries] += 1;
         let server = self.server(id);
         if let Err(failure) = server.start(now) {
             return self.failed(id, failure);
@@ -354,9 +355,9 @@ impl World {
         let (replayed, in_doubt) = (process.replayed as u64, state.coordinator.transactions().len() as u64);
         let branches = state.queue.branches().count() as u64;
         checked.map_err(|broken| Stuck::Invariant(id, broken.to_string()))?;
-        self.probes.entries_replayed += replayed;
-        self.probes.in_doubt_recovered += in_doubt;
-        self.probes.branches_recovered += branches;
+        self.probes[Probe::EntriesReplayed] += replayed;
+        self.probes[Probe::InDoubtRecovered] += in_doubt;
+        self.probes[Probe::BranchesRecovered] += branches;
         self.settle(id, Ok(()))
     }
 

@@ -7,6 +7,7 @@ use super::{Ran, Stuck, World};
 use crate::limits::{LIVENESS, STEPS_MAX};
 use crate::names;
 use crate::plan::Plan;
+use crate::probes::Probe;
 use crate::server::{Failure, ServerId};
 
 impl World {
@@ -165,7 +166,7 @@ impl World {
                 Ok(())
             }
             Failure::Poisoned => {
-                self.probes.poisoned += 1;
+                self.probes[Probe::Poisoned] += 1;
                 self.die(id);
                 Ok(())
             }

@@ -51,7 +51,7 @@ impl World {
             last_trouble: MORNING,
             heard_by_auditor: None,
             history: History::default(),
-            probes: Probes { runs: 1, ..Probes::default() },
+            probes: Probes::of_one_run(),
             trace: None,
             turmoil: scene.trouble.map(|trouble| Turmoil::new(trouble.seed)),
         };

@@ -9,6 +9,7 @@ use crate::history::{Event, Told};
 use crate::limits::AWAY;
 use crate::names;
 use crate::plan::{Back, Ending, Messages, Moment, Strike, Victim};
+use crate::probes::Probe;
 use crate::server::{Caller, ServerId, Waiter};
 
 /// How much of a torn write is there.
@@ -52,7 +53,7 @@ impl World {
     }
 
     pub(super) fn come_down(&mut self, strike: Strike, client: ClientId) {
-        self.probes.strikes += 1;
+        self.probes[Probe::Strikes] += 1;
         self.last_trouble = self.last_trouble.max(self.now);
         self.note(|| format!("      strike {strike}"));
         match strike.victim {
@@ -130,7 +131,7 @@ impl World {
     fn stall(&mut self, id: ServerId) {
         if self.stalled.insert(id) {
             let until = self.now.after(AWAY);
-            self.probes.stalls += 1;
+            self.probes[Probe::Stalls] += 1;
             self.last_trouble = self.last_trouble.max(until);
             self.push_at(until, Happening::ResumeServer { server: id });
         }
