@@ -4,6 +4,8 @@
 
 #[path = "../harness/mod.rs"]
 mod harness;
+#[path = "../harness/session.rs"]
+mod session;
 
 mod dead_letter;
 mod import;

@@ -2,14 +2,12 @@
 
 use handfast_client::{Blame, Handfast, Message};
 use handfast_wire::v1;
-use handfast_wire::v1::handfast_client::HandfastClient;
 use handfast_wire::v1::reply::Answer;
 use handfast_wire::v1::request::Ask;
 use serde_json::{Value, json};
-use tokio::sync::mpsc;
-use tokio_stream::wrappers::ReceiverStream;
 
 use crate::harness::{Server, plain, until};
+use crate::session::Session;
 
 /// A transaction that has received a message and joined a database.
 async fn begin(server: &Server) -> (Handfast, handfast_client::Transaction) {
@@ -63,44 +61,9 @@ async fn what_is_under_way_is_listed_shown_and_rolled_back() {
     assert_eq!(server.bodies("orders"), ["first"]);
 }
 
-/// A session by hand, to leave off where no client of ours would.
-struct Session {
-    frames: mpsc::Sender<v1::ClientFrames>,
-    answers: tonic::Streaming<v1::ServerFrames>,
-    next_id: u64,
-}
-
-impl Session {
-    async fn open(server: &Server) -> Session {
-        let mut client = HandfastClient::connect(server.url()).await.unwrap();
-        let (frames, outbound) = mpsc::channel(1);
-        let hello = Ask::Hello(v1::Hello { version: 1, client: "a test".to_owned() });
-        frames.send(frame(1, hello)).await.unwrap();
-        let answers = client.session(ReceiverStream::new(outbound)).await.unwrap().into_inner();
-        let mut session = Session { frames, answers, next_id: 2 };
-        assert!(matches!(session.answer().await, Answer::Welcome(_)));
-        session
-    }
-
-    async fn ask(&mut self, ask: Ask) -> Answer {
-        self.frames.send(frame(self.next_id, ask)).await.unwrap();
-        self.next_id += 1;
-        self.answer().await
-    }
-
-    async fn answer(&mut self) -> Answer {
-        let message = self.answers.message().await.unwrap().unwrap();
-        message.frames.into_iter().next().unwrap().reply.unwrap().answer.unwrap()
-    }
-}
-
-fn frame(id: u64, ask: Ask) -> v1::ClientFrames {
-    v1::ClientFrames { frames: vec![v1::ClientFrame { id, request: Some(v1::Request { ask: Some(ask) }) }] }
-}
-
 /// A transaction whose database was told to decide, by a client that vanished before it did. Its gtrid.
 async fn leave_in_doubt(server: &Server) -> String {
-    let mut session = Session::open(server).await;
+    let mut session = Session::open(server.url()).await;
     let Answer::Begun(begun) = session.ask(Ask::Begin(v1::Begin { timeout_ms: 60_000 })).await else { panic!() };
     let gtrid = begun.gtrid;
     let enlist = v1::Enlist { gtrid: gtrid.clone(), resource: "ledger".to_owned() };
