@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use futures_util::future::join;
 use handfast_protocol::marker;
 use tokio::runtime::Handle;
 use tokio::sync::oneshot;
@@ -10,16 +11,18 @@ use tokio::task::AbortHandle;
 use tokio::time::Instant;
 use tokio_postgres::config::SslMode;
 use tokio_postgres::error::SqlState;
-use tokio_postgres::{Client, Config, NoTls, SimpleQueryMessage, SimpleQueryRow, Statement};
+use tokio_postgres::{Client, Config, NoTls, Row, SimpleQueryMessage, SimpleQueryRow, Statement};
 
 use crate::enlist::EnlistError;
 use crate::limits::{DATABASE_CONNECT_WITHIN, IDLE_CONNECTION_AGE_MAX, STATEMENTS_KEPT_MAX};
 use crate::password;
 use crate::resource::Resource;
 
-/// READ COMMITTED, so that a message sees what the one before it wrote. The id is drawn here, at the begin, because the
-/// marker row is only written under the same one (P6).
-const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE; SELECT pg_catalog.pg_current_xact_id()::text";
+/// READ COMMITTED, so that a message sees what the one before it wrote.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE";
+
+/// The id is drawn at the begin, because the marker row is only written under the same one (P6).
+const DRAW_NUMBER: &str = "SELECT pg_catalog.pg_current_xact_id()::text";
 
 #[derive(Debug)]
 pub struct PostgresConnection {
@@ -130,14 +133,23 @@ impl PostgresConnection {
     }
 
     pub async fn begin(&mut self) -> Result<TransactionNumber, EnlistError> {
-        let row = self.row(BEGIN).await;
-        let row = row.map_err(|cause| EnlistError::Postgres { resource: self.resource.name.clone(), cause })?;
-        let number = row.as_ref().and_then(|row| row.get(0)?.parse().ok());
-        number.map(TransactionNumber).ok_or_else(|| EnlistError::Broken { resource: self.resource.name.clone() })
+        let row = self.row_after(BEGIN, DRAW_NUMBER).await;
+        let resource = || self.resource.name.clone();
+        let row = row.map_err(|cause| EnlistError::Postgres { resource: resource(), cause })?;
+        let number = row.try_get::<_, &str>(0).ok().and_then(|number| number.parse().ok());
+        number.map(TransactionNumber).ok_or_else(|| EnlistError::Broken { resource: resource() })
+    }
+
+    /// Runs `first`, statements without rows, and right behind it `then`, which gives one row and is prepared once for the
+    /// connection. Both are sent before the first is answered; where the first fails, the second is of no account.
+    pub async fn row_after(&mut self, first: &str, then: &str) -> Result<Row, tokio_postgres::Error> {
+        let then = self.statement(then).await?;
+        let (first, row) = join(self.client.batch_execute(first), self.client.query_one(&then, &[])).await;
+        first.and(row)
     }
 
     /// The last row that these statements give.
-    pub async fn row(&self, sql: &str) -> Result<Option<SimpleQueryRow>, tokio_postgres::Error> {
+    async fn row(&self, sql: &str) -> Result<Option<SimpleQueryRow>, tokio_postgres::Error> {
         let messages = self.client.simple_query(sql).await?;
         Ok(messages.into_iter().rev().find_map(|message| match message {
             SimpleQueryMessage::Row(row) => Some(row),
