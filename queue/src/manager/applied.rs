@@ -8,7 +8,7 @@ use handfast_store::StoreError;
 use super::branch::BranchId;
 use super::ending::Told;
 use super::in_flight::Continuation;
-use super::limits::RECEIVE_BYTES;
+use super::limits::{EXPIRY_NOTICE, RECEIVE_BYTES};
 use super::turn::Turn;
 use super::waiting::Waiter;
 use super::window::Entry;
@@ -200,7 +200,7 @@ impl Manager {
         let answer = match result {
             Ok(Done::Committed(keys) | Done::RolledBack(keys)) => {
                 keys.into_iter().for_each(|key| self.arrive(turn, key, entry()));
-                self.expiry.mark_stale();
+                self.expiry.note(Some(turn.now.after(EXPIRY_NOTICE)));
                 Ok(Answer::Done)
             }
             Ok(other) => unreachable!("phase two answers Committed or RolledBack, not {other:?}"),

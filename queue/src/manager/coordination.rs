@@ -7,6 +7,7 @@ use handfast_store::{Store, StoreError};
 use super::applied::SOME_DEAD;
 use super::branch::Phase;
 use super::ending::Told;
+use super::limits::EXPIRY_NOTICE;
 use super::turn::Turn;
 use super::window::Entry;
 use super::{Action, Manager, Resolved};
@@ -95,7 +96,7 @@ impl Manager {
         keys.iter().for_each(|key| self.arrive(&turn, *key, Entry::Unread));
         // A purge that waited for one of them ends with it, perhaps in a dead letter.
         self.dead_letters_arrived(SOME_DEAD);
-        self.expiry.mark_stale();
+        self.expiry.note(Some(now.after(EXPIRY_NOTICE)));
         self.round_off(&mut turn)
     }
 }

@@ -96,6 +96,9 @@ pub const LEASE: Duration = Duration::from_secs(10);
 /// How often messages that expired under a lock are looked at again, beside the moment of their unlocking.
 pub const EXPIRY_RETRY: Duration = Duration::from_secs(1);
 
+/// How soon after a second phase the times of its messages are looked up: one look serves all that ended meanwhile.
+pub const EXPIRY_NOTICE: Duration = Duration::from_millis(100);
+
 /// How soon a receive whose time is over is looked at again while its queue is still being searched.
 pub const OVERDUE_RETRY: Duration = Duration::from_millis(10);
 
