@@ -27,10 +27,20 @@ impl State {
         now: Timestamp,
         command: Command,
     ) -> Result<Result<Done, Refused>, StoreError> {
-        if let Err(refused) = self.check(overlay, &command)? {
-            return Ok(Err(refused));
+        match self.check(overlay, &command)? {
+            Ok(()) => self.carry_out(overlay, now, command).map(Ok),
+            Err(refused) => Ok(Err(refused)),
         }
-        let done = match command {
+    }
+
+    /// Applies a command that [`State::check`] lets pass as things stand.
+    pub fn carry_out(
+        &mut self,
+        overlay: &mut Overlay<'_>,
+        now: Timestamp,
+        command: Command,
+    ) -> Result<Done, StoreError> {
+        Ok(match command {
             Command::AddResource { resource } => {
                 overlay.put(Family::State, keys::resource(&resource.name), codec::encode_resource(&resource, None));
                 self.resources.insert(resource.name.clone(), Registered { resource, cleared: None });
@@ -53,8 +63,7 @@ impl State {
                 Done::Recorded
             }
             Command::MarkersCleared { resource, through } => self.markers_are_cleared(overlay, &resource, through),
-        };
-        Ok(Ok(done))
+        })
     }
 
     fn delegate(
