@@ -35,6 +35,8 @@ pub(super) struct State {
     pub(super) room: Room,
     pub(super) pending: Vec<Pending>,
     pending_bytes: u64,
+    /// Callers that wait for room: where there is none, a notification would be a system call for nothing.
+    waiting: usize,
     /// A caller waits for one more segment.
     spare_wanted: bool,
     /// Counts the requests that the disk had no room for, so that each caller sees an answer later
@@ -89,6 +91,7 @@ impl Shared {
             room: chain.room(),
             pending: Vec::new(),
             pending_bytes: 0,
+            waiting: 0,
             spare_wanted: false,
             spares_refused: 0,
             failure,
@@ -143,8 +146,7 @@ impl Shared {
         loop {
             if !state.pending.is_empty() {
                 let round = state.take_round(chain.active_sequence());
-                drop(state);
-                self.room.notify_all();
+                self.tell_waiting(state);
                 return Work::Round(round);
             }
             if state.spare_wanted {
@@ -175,8 +177,9 @@ impl Shared {
 
     /// Tells callers what room there is now.
     pub(super) fn set_room(&self, room: Room) {
-        self.lock().charge_pending(room);
-        self.room.notify_all();
+        let mut state = self.lock();
+        state.charge_pending(room);
+        self.tell_waiting(state);
     }
 
     /// Answers those who asked for one more segment.
@@ -185,8 +188,15 @@ impl Shared {
         state.spare_wanted = false;
         state.spares_refused += u64::from(!added);
         state.charge_pending(room);
+        self.tell_waiting(state);
+    }
+
+    fn tell_waiting(&self, state: MutexGuard<'_, State>) {
+        let is_anyone_waiting = state.waiting > 0;
         drop(state);
-        self.room.notify_all();
+        if is_anyone_waiting {
+            self.room.notify_all();
+        }
     }
 
     /// Ends everything: later calls get `failure`, or `Closed` without one. Answers what waited.
@@ -222,7 +232,9 @@ impl Shared {
                 state.spare_wanted = true;
                 self.work.notify_one();
             }
+            state.waiting += 1;
             state = self.room.wait(state).unwrap_or_else(PoisonError::into_inner);
+            state.waiting -= 1;
         }
     }
 }
