@@ -6,3 +6,8 @@ pub mod import;
 pub mod server;
 pub mod store;
 pub mod trigger;
+
+/// A message costs a few dozen small allocations on its way through sessions, Raft and the cores, made in one thread and
+/// freed in another.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
