@@ -25,8 +25,8 @@ use crate::limits::{COMMIT_ANSWERED_WITHIN, OUTCOME_ASKED_FOR};
 use crate::outcome::{CommitOutcome, InDoubt, KnownOutcome, known};
 use crate::pool::Pool;
 use crate::postgres::PostgresBranch;
-use crate::postgres_connection::{PostgresConnection, TransactionNumber};
-use crate::postgres_marker;
+use crate::postgres_connection::PostgresConnection;
+use crate::postgres_marker::SoundBranch;
 use crate::queues::QueuesBranch;
 use crate::rollback::{Failure, RollbackCause};
 use crate::session::{Answer, Ask, Session};
@@ -64,7 +64,7 @@ impl Branch {
 #[derive(Debug)]
 enum Ready {
     Prepared(PostgresConnection),
-    LastPostgres(PostgresConnection, TransactionNumber),
+    LastPostgres(SoundBranch),
     LastSqlite(SqliteConnection, OwnedSemaphorePermit),
     /// A queue manager's: the coordinator prepares it.
     Ended(QueuesBranch),
@@ -201,7 +201,7 @@ impl Ending {
 
     async fn roll_back_last(&self, last: Option<Ready>) {
         match last {
-            Some(Ready::LastPostgres(connection, _)) => keep_postgres(&self.pool, connection.roll_back()).await,
+            Some(Ready::LastPostgres(branch)) => keep_postgres(&self.pool, branch.roll_back()).await,
             Some(Ready::LastSqlite(connection, turn)) => {
                 keep_sqlite(&self.pool, connection.roll_back()).await;
                 drop(turn);
@@ -213,9 +213,9 @@ impl Ending {
     /// After `go`.
     async fn decide(self, last: Ready) -> CommitOutcome {
         let (resource, decision) = match last {
-            Ready::LastPostgres(connection, number) => {
-                let resource = connection.resource().name.clone();
-                let decision = postgres_marker::commit(connection, number, self.id).await;
+            Ready::LastPostgres(branch) => {
+                let resource = branch.resource().name.clone();
+                let decision = branch.commit(self.id).await;
                 (resource, kept(decision, |connection| self.pool.put_postgres_ended(connection)))
             }
             Ready::LastSqlite(connection, turn) => {
@@ -286,13 +286,11 @@ async fn ready(branch: Branch, id: GlobalId) -> Result<Ready, Failure> {
         }
         Branch::Postgres(branch) => {
             let (connection, number) = branch.into_connection();
-            let connection = postgres_marker::check(connection, number).await?;
-            match connection.resource().kind {
-                ResourceKind::PostgresTwoPhase => {
-                    Ok(Ready::Prepared(postgres_marker::prepare(connection, number, id).await?))
-                }
+            let branch = SoundBranch::check(connection, number).await?;
+            match branch.resource().kind {
+                ResourceKind::PostgresTwoPhase => Ok(Ready::Prepared(branch.prepare(id).await?)),
                 ResourceKind::PostgresMarker | ResourceKind::SqliteMarker | ResourceKind::Service => {
-                    Ok(Ready::LastPostgres(connection, number))
+                    Ok(Ready::LastPostgres(branch))
                 }
             }
         }

@@ -165,9 +165,10 @@ impl PostgresConnection {
         &self.resource
     }
 
-    /// Something stays in the session: it is not for others afterwards.
+    /// Something stays in the session: it is not for others afterwards. What was prepared in it may be gone (DEALLOCATE).
     pub fn mark_used_otherwise(&mut self) {
         self.is_clean = false;
+        self.statements.clear();
     }
 
     /// Prepared once for each connection and text.

@@ -191,3 +191,47 @@ async fn p21_a_dropped_transaction_rolls_the_database_back_also_in_the_midst_of_
     assert_eq!(blame.kind(), v1::blame::Kind::None);
     assert_eq!((world.rows().as_str(), world.markers().as_str()), ("", ""));
 }
+
+/// The driver writes a parameter only as a type that it knows: COMMIT must never go where the row cannot.
+#[tokio::test]
+async fn p6_rows_are_never_committed_without_their_marker_whatever_the_table_is_made_of() {
+    for gtrid_type in ["octets", "text"] {
+        let mut world = World::marker().await;
+        let tables = format!(
+            "create domain octets as bytea; drop table {SCHEMA}.handfast_outcome; \
+             create table {SCHEMA}.handfast_outcome(gtrid {gtrid_type} primary key, outcome text not null)"
+        );
+        world.postgres.psql(&tables).unwrap();
+        let tx = world.order(gtrid(1)).await;
+        let (_, end) = tokio::join!(decided(&mut world.peer, gtrid(1)), tx.commit());
+        assert!(matches!(end, CommitOutcome::Committed), "{end:?}");
+        let markers = world.postgres.psql(&format!("select count(*) from {SCHEMA}.handfast_outcome")).unwrap();
+        assert_eq!((world.rows().as_str(), markers.as_str()), ("1", "1"), "{gtrid_type}");
+    }
+}
+
+#[tokio::test]
+async fn p22_a_marker_table_that_is_gone_is_no_messages_fault() {
+    let mut world = World::marker().await;
+    let tx = world.order(gtrid(1)).await;
+    world.postgres.psql(&format!("alter table {SCHEMA}.handfast_outcome rename to elsewhere")).unwrap();
+    let (blame, end) = tokio::join!(world.peer.expect_rollback(gtrid(1)), tx.commit());
+    assert_eq!(blame, v1::Blame::default());
+    let CommitOutcome::RolledBack { why } = end else { panic!("{end:?}") };
+    assert!(matches!(&why, RollbackCause::Database { .. }) && why.is_retryable(), "{why:?}");
+    assert_eq!(world.rows(), "");
+}
+
+#[tokio::test]
+async fn statements_that_are_deallocated_are_prepared_anew() {
+    let mut world = World::marker().await;
+    let tx = world.order(gtrid(1)).await;
+    let (_, end) = tokio::join!(decided(&mut world.peer, gtrid(1)), tx.commit());
+    assert!(matches!(end, CommitOutcome::Committed), "{end:?}");
+
+    let mut tx = world.order(gtrid(2)).await;
+    tx.postgres("ledger").await.unwrap().execute("deallocate all", &[]).await.unwrap();
+    let (_, end) = tokio::join!(decided(&mut world.peer, gtrid(2)), tx.commit());
+    assert!(matches!(end, CommitOutcome::Committed), "{end:?}");
+    assert_eq!(world.rows(), "1\n2");
+}
