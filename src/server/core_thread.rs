@@ -15,13 +15,20 @@ use tokio::sync::{mpsc, oneshot};
 use super::calls::Call;
 use super::limits::EVENTS_PER_ROUND;
 
-/// An answer on its way to a session, with the id that the client gave its request.
-pub type SessionAnswer = (u64, Result<Answer, Refusal>);
+/// An answer on its way to a session.
+#[derive(Debug)]
+pub struct SessionAnswer {
+    /// The id that the client gave its request.
+    pub frame: u64,
+    /// What the request took of the session's window.
+    pub units: u32,
+    pub answer: Result<Answer, Refusal>,
+}
 
 /// Who waits for an answer.
 #[derive(Debug)]
 pub enum Waiter {
-    Session { frame: u64, answers: mpsc::UnboundedSender<SessionAnswer> },
+    Session { frame: u64, units: u32, answers: mpsc::UnboundedSender<SessionAnswer> },
     Once(oneshot::Sender<Result<Answer, Refusal>>),
 }
 
@@ -210,8 +217,8 @@ impl<S: Store> CoreThread<S> {
                     self.effects.barriers.send(barrier).ok();
                 }
                 Action::Answer { request, answer } => match self.waiters.remove(&request) {
-                    Some(Waiter::Session { frame, answers }) => {
-                        answers.send((frame, answer)).ok();
+                    Some(Waiter::Session { frame, units, answers }) => {
+                        answers.send(SessionAnswer { frame, units, answer }).ok();
                     }
                     Some(Waiter::Once(reply)) => {
                         reply.send(answer).ok();

@@ -5,8 +5,18 @@ use std::time::Duration;
 /// Between two looks whether the first epoch has begun: an fdatasync or two after the replica leads.
 pub const EPOCH_LOOK: Duration = Duration::from_millis(1);
 
-/// Open requests of one session; beyond it the session is not read, which the client feels as HTTP/2 flow control.
-pub const SESSION_REQUESTS_MAX: usize = 4096;
+/// The window of one session, in units: what its open requests may be answered, were all answers as large as they can be.
+/// Beyond it the session is not read, which the client feels as HTTP/2 flow control; so a client that asks and does not take
+/// the answers costs a bounded memory. A small answer takes one unit.
+pub const SESSION_UNITS_MAX: usize = 16 << 10;
+
+/// Bytes of an answer for which a unit is taken.
+pub const UNIT_BYTES: usize = 16 << 10;
+
+/// What an answer that lists may take, with the messages that it shows; only a list of tens of thousands of queues is larger.
+pub const LISTING_BYTES: usize = 4 << 20;
+
+const _: () = assert!(LISTING_BYTES <= SESSION_UNITS_MAX * UNIT_BYTES);
 
 /// Events that the core thread takes before it proposes and answers: a bound on how long the first of them waits.
 pub const EVENTS_PER_ROUND: usize = 1024;

@@ -6,7 +6,9 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use handfast_machine::{ConnectionId, Event};
+use handfast_machine::{ConnectionId, Event, Request};
+use handfast_queue::limits::{BODY_PART_BYTES, INLINE_BODY_BYTES_MAX};
+use handfast_queue::manager as queues;
 use handfast_wire::v1;
 use prost::Message;
 use tokio::sync::{Semaphore, mpsc};
@@ -14,7 +16,7 @@ use tonic::{Status, Streaming};
 
 use super::convert::{self, Asked};
 use super::core_thread::{Core, Input, SessionAnswer, Waiter};
-use super::limits::{KEEP_ALIVE, SESSION_REQUESTS_MAX, STAGING_WINDOW};
+use super::limits::{KEEP_ALIVE, LISTING_BYTES, SESSION_UNITS_MAX, STAGING_WINDOW, UNIT_BYTES};
 use super::unary::Resources;
 
 /// Answers put into one message, and how large it grows by them.
@@ -50,7 +52,7 @@ impl Sessions {
         let (messages, to_client) = mpsc::channel(MESSAGES_UNTAKEN_MAX);
         let (answers, answered) = mpsc::unbounded_channel();
         let (shell, replies) = mpsc::unbounded_channel();
-        let open = Arc::new(Semaphore::new(SESSION_REQUESTS_MAX));
+        let window = Arc::new(Semaphore::new(SESSION_UNITS_MAX));
         let reader = Reader {
             core: self.core.clone(),
             resources: Arc::clone(&self.resources),
@@ -58,11 +60,11 @@ impl Sessions {
             peer,
             answers,
             shell,
-            open: Arc::clone(&open),
+            window: Arc::clone(&window),
         };
         let stopping = self.stopping.clone();
         tokio::spawn(async move { reader.run(frames, stopping).await });
-        tokio::spawn(write(answered, replies, messages, open));
+        tokio::spawn(write(answered, replies, messages, window));
         to_client
     }
 }
@@ -77,7 +79,7 @@ struct Reader {
     peer: Peer,
     answers: mpsc::UnboundedSender<SessionAnswer>,
     shell: mpsc::UnboundedSender<ShellReply>,
-    open: Arc<Semaphore>,
+    window: Arc<Semaphore>,
 }
 
 impl Reader {
@@ -110,9 +112,10 @@ impl Reader {
         match self.resources.hear(frame.request.unwrap_or_default()) {
             Ok(Asked::KeepAlive) => self.core.event(Event::KeepAlive { connection: self.connection }).is_ok(),
             Ok(Asked::Machine(ask)) => {
-                let Ok(permit) = self.open.acquire().await else { return false };
+                let units = units(&ask);
+                let Ok(permit) = self.window.acquire_many(units).await else { return false };
                 permit.forget();
-                let waiter = Waiter::Session { frame: id, answers: self.answers.clone() };
+                let waiter = Waiter::Session { frame: id, units, answers: self.answers.clone() };
                 self.core.send(Input::Request { connection: self.connection, ask, waiter }).is_ok()
             }
             Ok(asked) => {
@@ -137,7 +140,7 @@ impl Reader {
             Asked::ShowServer => self.reply(id, self.resources.identity.server(self.peer)).await,
             asked => {
                 let (resources, shell) = (Arc::clone(&self.resources), self.shell.clone());
-                let Ok(permit) = self.open.acquire().await else { return };
+                let Ok(permit) = self.window.acquire().await else { return };
                 permit.forget();
                 tokio::spawn(async move {
                     let reply = resources.answer(asked).await;
@@ -148,7 +151,7 @@ impl Reader {
     }
 
     async fn reply(&self, id: u64, reply: v1::Reply) {
-        if let Ok(permit) = self.open.acquire().await {
+        if let Ok(permit) = self.window.acquire().await {
             permit.forget();
             self.shell.send((id, reply)).ok();
         }
@@ -160,30 +163,45 @@ async fn write(
     mut answers: mpsc::UnboundedReceiver<SessionAnswer>,
     mut replies: mpsc::UnboundedReceiver<ShellReply>,
     messages: mpsc::Sender<Result<v1::ServerFrames, Status>>,
-    open: Arc<Semaphore>,
+    window: Arc<Semaphore>,
 ) {
     let mut pending = Vec::with_capacity(FRAMES_PER_MESSAGE);
     loop {
         let mut frames = Vec::new();
+        let mut units = 1;
         tokio::select! {
             taken = answers.recv_many(&mut pending, FRAMES_PER_MESSAGE) => {
                 if taken == 0 {
                     return;
                 }
+                units = pending.iter().map(|answer| answer.units as usize).sum();
                 frames.extend(pending.drain(..).map(frame));
             }
             Some((id, reply)) = replies.recv() => frames.push(v1::ServerFrame { id, reply: Some(reply) }),
         }
-        open.add_permits(frames.len());
         for frames in in_messages(frames) {
             if messages.send(Ok(v1::ServerFrames { frames })).await.is_err() {
                 return;
             }
         }
+        window.add_permits(units);
     }
 }
 
-fn frame((id, answer): SessionAnswer) -> v1::ServerFrame {
+/// What the answer may take of the session's window at most.
+fn units(ask: &Request) -> u32 {
+    let bytes = match ask {
+        Request::Queue(queues::Request::Receive { .. }) => INLINE_BODY_BYTES_MAX,
+        Request::Queue(queues::Request::ReadBody { .. }) => BODY_PART_BYTES,
+        Request::Queue(
+            queues::Request::Peek { .. } | queues::Request::ShowDeadLetter { .. } | queues::Request::ListQueues,
+        ) => LISTING_BYTES,
+        _ => UNIT_BYTES,
+    };
+    u32::try_from(bytes / UNIT_BYTES).expect("constants, checked by a test")
+}
+
+fn frame(SessionAnswer { frame: id, answer, .. }: SessionAnswer) -> v1::ServerFrame {
     let reply = match answer {
         Ok(answer) => convert::reply(answer),
         Err(refusal) => convert::refusal(&refusal),
@@ -253,7 +271,18 @@ impl SessionIdentity {
 
 #[cfg(test)]
 mod tests {
+    use handfast_protocol::QueueName;
+
     use super::*;
+
+    #[test]
+    fn a_request_takes_as_much_of_the_window_as_its_answer_may() {
+        let queue = QueueName::new("orders").unwrap();
+        let peek = queues::Request::Peek { queue: queue.clone(), after: None, limit: 1, body_bytes: 1 };
+        let receive = queues::Request::Receive { xid: None, queue, wait: std::time::Duration::ZERO };
+        let asked = [peek, receive, queues::Request::ReadBody { body: handfast_queue::BodyId(1), part: 0 }];
+        assert_eq!(asked.map(|ask| units(&Request::Queue(ask))), [256, 4, 16]);
+    }
 
     #[test]
     fn only_a_client_of_this_machine_learns_where_the_data_is() {

@@ -2,10 +2,14 @@
 
 use std::io::Write;
 use std::process::Stdio;
+use std::time::Duration;
 
+use handfast_wire::v1;
+use handfast_wire::v1::request::Ask;
 use rustix::process::Signal;
 
 use crate::harness::{Run, Server, handfast, http_get, mode, ready_line, until, wait};
+use crate::session::Session;
 
 #[test]
 fn one_line_says_that_it_is_ready_and_a_signal_stops_it_cleanly() {
@@ -134,4 +138,39 @@ fn open_files_are_not_limited_to_the_usual_number() {
     let line = limits.lines().find(|line| line.starts_with("Max open files")).unwrap();
     let numbers: Vec<&str> = line["Max open files".len()..].split_whitespace().collect();
     assert_eq!(numbers[0], numbers[1], "{line}");
+}
+
+/// Asks for gigabytes and takes none of them.
+#[cfg(target_os = "linux")]
+#[tokio::test(flavor = "multi_thread")]
+async fn g7_a_client_that_takes_no_answers_costs_a_bounded_memory() {
+    let server = Server::start();
+    server.run(&["queue", "create", "orders"]).ok();
+    let line = "x".repeat(60 << 10) + "\n";
+    server.run_with(&["send", "orders", "--lines"], line.repeat(64).as_bytes()).ok();
+
+    let mut session = Session::open(server.url()).await;
+    for _ in 0..1000 {
+        let peek = v1::Peek { queue: "orders".to_owned(), after: None, limit: 64, body_bytes: 64 << 10 };
+        let leaving = session.leave(Ask::Peek(peek));
+        if tokio::time::timeout(Duration::from_millis(200), leaving).await.is_err() {
+            break;
+        }
+    }
+    let mut last = 0;
+    until("the server takes no more memory", || {
+        let before = std::mem::replace(&mut last, peak_memory(&server));
+        std::thread::sleep(Duration::from_millis(500));
+        last > 0 && before == last
+    });
+    assert!(last < 700 << 20, "{} MiB", last >> 20);
+    drop(session);
+    assert_eq!(server.queue("orders")["messages"], 64, "it goes on serving");
+}
+
+#[cfg(target_os = "linux")]
+fn peak_memory(server: &Server) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{}/status", server.pid())).unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
 }

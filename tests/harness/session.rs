@@ -34,6 +34,12 @@ impl Session {
         self.answer().await
     }
 
+    /// Asks, and does not take the answer.
+    pub async fn leave(&mut self, ask: Ask) {
+        self.frames.send(frame(self.next_id, ask)).await.expect("the stream is held");
+        self.next_id += 1;
+    }
+
     async fn answer(&mut self) -> Answer {
         let message = self.answers.message().await.expect("the session lives").expect("it is answered");
         let frame = message.frames.into_iter().next().expect("a message has frames");
