@@ -64,7 +64,11 @@ impl Sessions {
         };
         let stopping = self.stopping.clone();
         tokio::spawn(async move { reader.run(frames, stopping).await });
-        tokio::spawn(write(answered, replies, messages, window));
+        tokio::spawn(async move {
+            write(answered, replies, messages, &window).await;
+            // A reader that waits for room would never learn that its client is gone.
+            window.close();
+        });
         to_client
     }
 }
@@ -163,7 +167,7 @@ async fn write(
     mut answers: mpsc::UnboundedReceiver<SessionAnswer>,
     mut replies: mpsc::UnboundedReceiver<ShellReply>,
     messages: mpsc::Sender<Result<v1::ServerFrames, Status>>,
-    window: Arc<Semaphore>,
+    window: &Semaphore,
 ) {
     let mut pending = Vec::with_capacity(FRAMES_PER_MESSAGE);
     loop {
