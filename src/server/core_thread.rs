@@ -1,29 +1,26 @@
 //! The thread that owns the machine: takes events, steps the node, carries out its actions.
+//!
+//! It is a runtime of one thread, and the replica's tasks run on it too: an entry goes from the node to the log and comes back
+//! committed without waking another thread than the log's.
 
 use std::collections::BTreeMap;
-use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, TryRecvError, channel};
 use std::thread::JoinHandle;
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use handfast_coordinator_core::Identity;
 use handfast_machine::{Action, Answer, ConnectionId, Entry, Event, Fatal, Node, Refusal, Request, RequestId};
 use handfast_protocol::Timestamp;
 use handfast_store::Store;
+use tokio::runtime::{Builder, Handle};
+use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task;
+use tokio::time::timeout;
 
+use super::answers::{Said, SessionAnswer};
 use super::calls::Call;
 use super::limits::EVENTS_PER_ROUND;
-
-/// An answer on its way to a session.
-#[derive(Debug)]
-pub struct SessionAnswer {
-    /// The id that the client gave its request.
-    pub frame: u64,
-    /// What the request took of the session's window.
-    pub units: u32,
-    pub answer: Result<Answer, Refusal>,
-}
 
 /// Who waits for an answer.
 #[derive(Debug)]
@@ -68,7 +65,8 @@ pub struct Stopped;
 /// A handle to the core thread. The requests in its channel are bounded by the sessions that sent them.
 #[derive(Debug, Clone)]
 pub struct Core {
-    inputs: Sender<Input>,
+    inputs: UnboundedSender<Input>,
+    runtime: Handle,
 }
 
 impl Core {
@@ -78,6 +76,14 @@ impl Core {
 
     pub fn event(&self, event: Event) -> Result<(), Stopped> {
         self.send(Input::Event(event))
+    }
+
+    /// Runs a task on the core's own thread, until that ends. For what works hand in hand with the core, and never blocks.
+    pub fn spawn<F>(&self, task: F) -> task::JoinHandle<F::Output>
+    where
+        F: Future<Output: Send> + Send + 'static,
+    {
+        self.runtime.spawn(task)
     }
 
     /// One request outside any session.
@@ -114,14 +120,16 @@ pub fn start<S: Store + 'static>(
     effects: Effects,
     ended: oneshot::Sender<Result<(), Fatal>>,
 ) -> std::io::Result<(Core, JoinHandle<()>)> {
-    let (inputs, receiver) = channel();
+    let runtime = Builder::new_current_thread().enable_time().build()?;
+    let (inputs, receiver) = unbounded_channel();
+    let core = Core { inputs, runtime: runtime.handle().clone() };
     let thread = CoreThread { node, effects, waiters: BTreeMap::new(), next_request: 1, actions: Vec::new() };
     let handle = std::thread::Builder::new().name("core".to_owned()).spawn(move || {
-        let result = thread.run(&receiver);
+        let result = runtime.block_on(thread.run(receiver));
         // Nobody listens any more only when the process is ending anyway.
         ended.send(result).ok();
     })?;
-    Ok((Core { inputs }, handle))
+    Ok((core, handle))
 }
 
 struct CoreThread<S: Store> {
@@ -140,17 +148,13 @@ enum Round {
 }
 
 impl<S: Store> CoreThread<S> {
-    fn run(mut self, inputs: &Receiver<Input>) -> Result<(), Fatal> {
+    async fn run(mut self, mut inputs: UnboundedReceiver<Input>) -> Result<(), Fatal> {
+        let mut taken = Vec::with_capacity(EVENTS_PER_ROUND);
         loop {
-            let mut round = match self.wait(inputs) {
-                Ok(Some(input)) => self.take(input)?,
-                Ok(None) => Round::Next,
-                Err(Stopped) => Round::Last,
-            };
-            for _ in 1..EVENTS_PER_ROUND {
-                match inputs.try_recv() {
-                    Ok(input) if round == Round::Next => round = self.take(input)?,
-                    Ok(_) | Err(TryRecvError::Empty | TryRecvError::Disconnected) => break,
+            let mut round = self.wait(&mut inputs, &mut taken).await;
+            for input in taken.drain(..) {
+                if self.take(input)? == Round::Last {
+                    round = Round::Last;
                 }
             }
             let now = now();
@@ -167,16 +171,17 @@ impl<S: Store> CoreThread<S> {
         }
     }
 
-    /// The next input; `None` when a tick is due first.
-    fn wait(&self, inputs: &Receiver<Input>) -> Result<Option<Input>, Stopped> {
-        let Some(due) = self.node.next_tick() else {
-            return inputs.recv().map(Some).map_err(|_| Stopped);
+    /// Waits for inputs; takes none when a tick is due first.
+    async fn wait(&self, inputs: &mut UnboundedReceiver<Input>, taken: &mut Vec<Input>) -> Round {
+        let some = inputs.recv_many(taken, EVENTS_PER_ROUND);
+        let count = match self.node.next_tick() {
+            None => some.await,
+            Some(due) => match timeout(due.since(now()), some).await {
+                Ok(count) => count,
+                Err(_due) => return Round::Next,
+            },
         };
-        match inputs.recv_timeout(due.since(now()).max(Duration::from_millis(1))) {
-            Ok(input) => Ok(Some(input)),
-            Err(RecvTimeoutError::Timeout) => Ok(None),
-            Err(RecvTimeoutError::Disconnected) => Err(Stopped),
-        }
+        if count == 0 { Round::Last } else { Round::Next }
     }
 
     fn take(&mut self, input: Input) -> Result<Round, Fatal> {
@@ -218,7 +223,7 @@ impl<S: Store> CoreThread<S> {
                 }
                 Action::Answer { request, answer } => match self.waiters.remove(&request) {
                     Some(Waiter::Session { frame, units, answers }) => {
-                        answers.send(SessionAnswer { frame, units, answer }).ok();
+                        answers.send(SessionAnswer { frame, units, said: Said::Machine(answer) }).ok();
                     }
                     Some(Waiter::Once(reply)) => {
                         reply.send(answer).ok();

@@ -9,6 +9,7 @@
 //!
 //! The core thread is the only owner of state. Everything else holds channels to it; no lock is held over an await.
 
+mod answers;
 mod calls;
 mod convert;
 mod core_thread;

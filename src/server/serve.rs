@@ -108,7 +108,8 @@ impl Server {
         let (effects, wanted) = effects();
         let (ended, core_ended) = oneshot::channel();
         let (core, thread) = core_thread::start(node, effects, ended).map_err(ServeError::Thread)?;
-        let replica = Replica::start(ReplicaConfig::default(), log, Machine::new(core.clone())).await?;
+        let replica = core.spawn(Replica::start(ReplicaConfig::default(), log, Machine::new(core.clone())));
+        let replica = replica.await.map_err(|_| ServeError::Ended("the core"))??;
 
         let drivers = Arc::new(Drivers::new(Secrets::from_environment()));
         let (stopping, stop) = watch::channel(false);
@@ -165,11 +166,11 @@ impl Server {
         tracing::info!("stopping");
         self.stopping.send_replace(true);
         flush(&self.core, &self.replica, &self.flusher).await?;
-        self.core.send(Input::Stop).ok();
-        let core_ended = tokio::time::timeout(STOP_GRACE, &mut self.core_ended).await;
         if let Err(reason) = self.replica.shutdown().await {
             tracing::warn!(%reason, "the replica had stopped already");
         }
+        self.core.send(Input::Stop).ok();
+        let core_ended = tokio::time::timeout(STOP_GRACE, &mut self.core_ended).await;
         self.tasks.shutdown().await;
         match core_ended {
             Ok(Ok(Err(fatal))) => return Err(fatal.into()),
@@ -231,8 +232,9 @@ fn spawn_effects(
     let Wanted { proposals, calls, barriers } = wanted;
     let (due, flushed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
     let (proposing, asked, done) = (replica.clone(), Arc::clone(&due), Arc::clone(&flushed));
+    let proposer = core.spawn(async move { propose(proposing, proposals, &asked, &done).await });
     tasks.spawn(async move {
-        propose(proposing, proposals, &asked, &done).await;
+        proposer.await.ok();
         ServeError::Ended("the proposer")
     });
     let (flushing, marking, flusher) = (core.clone(), replica.clone(), flusher.clone());

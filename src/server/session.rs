@@ -1,5 +1,5 @@
-//! Sessions: one bidirectional stream of frames each (D11). Two loops share a session, one that reads frames and one that
-//! writes whatever answers are pending as one message. No task per request.
+//! Sessions: one bidirectional stream of frames each (D11). A task reads the frames; the answers are the connection's to take.
+//! No task per request.
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -10,21 +10,14 @@ use handfast_machine::{ConnectionId, Event, Request};
 use handfast_queue::limits::{BODY_PART_BYTES, INLINE_BODY_BYTES_MAX};
 use handfast_queue::manager as queues;
 use handfast_wire::v1;
-use prost::Message;
 use tokio::sync::{Semaphore, mpsc};
-use tonic::{Status, Streaming};
+use tonic::Streaming;
 
-use super::convert::{self, Asked};
-use super::core_thread::{Core, Input, SessionAnswer, Waiter};
+use super::answers::{Answers, Said, SessionAnswer};
+use super::convert::Asked;
+use super::core_thread::{Core, Input, Waiter};
 use super::limits::{KEEP_ALIVE, LISTING_BYTES, SESSION_UNITS_MAX, STAGING_WINDOW, UNIT_BYTES};
 use super::unary::Resources;
-
-/// Answers put into one message, and how large it grows by them.
-const FRAMES_PER_MESSAGE: usize = 256;
-const MESSAGE_BYTES_AIM: usize = 1 << 20;
-
-/// Messages to a client that it has not yet taken: beyond it answers gather, and then the session's requests run out.
-const MESSAGES_UNTAKEN_MAX: usize = 4;
 
 /// What every session of a server shares.
 #[derive(Debug, Clone)]
@@ -43,15 +36,9 @@ impl Sessions {
     }
 
     /// Starts a session over the frames that a client sends; what it returns are the messages for the client.
-    pub fn open(
-        &self,
-        frames: Streaming<v1::ClientFrames>,
-        peer: Peer,
-    ) -> mpsc::Receiver<Result<v1::ServerFrames, Status>> {
+    pub fn open(&self, frames: Streaming<v1::ClientFrames>, peer: Peer) -> Answers {
         let connection = ConnectionId(self.next_connection.fetch_add(1, Ordering::Relaxed));
-        let (messages, to_client) = mpsc::channel(MESSAGES_UNTAKEN_MAX);
         let (answers, answered) = mpsc::unbounded_channel();
-        let (shell, replies) = mpsc::unbounded_channel();
         let window = Arc::new(Semaphore::new(SESSION_UNITS_MAX));
         let reader = Reader {
             core: self.core.clone(),
@@ -59,22 +46,13 @@ impl Sessions {
             connection,
             peer,
             answers,
-            shell,
             window: Arc::clone(&window),
         };
         let stopping = self.stopping.clone();
         tokio::spawn(async move { reader.run(frames, stopping).await });
-        tokio::spawn(async move {
-            write(answered, replies, messages, &window).await;
-            // A reader that waits for room would never learn that its client is gone.
-            window.close();
-        });
-        to_client
+        Answers::new(answered, window)
     }
 }
-
-/// A reply that the shell gives itself, for the frame with this id.
-type ShellReply = (u64, v1::Reply);
 
 struct Reader {
     core: Core,
@@ -82,7 +60,6 @@ struct Reader {
     connection: ConnectionId,
     peer: Peer,
     answers: mpsc::UnboundedSender<SessionAnswer>,
-    shell: mpsc::UnboundedSender<ShellReply>,
     window: Arc<Semaphore>,
 }
 
@@ -143,12 +120,12 @@ impl Reader {
             }
             Asked::ShowServer => self.reply(id, self.resources.identity.server(self.peer)).await,
             asked => {
-                let (resources, shell) = (Arc::clone(&self.resources), self.shell.clone());
+                let (resources, answers) = (Arc::clone(&self.resources), self.answers.clone());
                 let Ok(permit) = self.window.acquire().await else { return };
                 permit.forget();
                 tokio::spawn(async move {
-                    let reply = resources.answer(asked).await;
-                    shell.send((id, reply)).ok();
+                    let said = Said::Shell(resources.answer(asked).await);
+                    answers.send(SessionAnswer { frame: id, units: 1, said }).ok();
                 });
             }
         }
@@ -157,38 +134,8 @@ impl Reader {
     async fn reply(&self, id: u64, reply: v1::Reply) {
         if let Ok(permit) = self.window.acquire().await {
             permit.forget();
-            self.shell.send((id, reply)).ok();
+            self.answers.send(SessionAnswer { frame: id, units: 1, said: Said::Shell(reply) }).ok();
         }
-    }
-}
-
-/// Writes whatever is pending, in messages of bounded size, and gives the requests' places back.
-async fn write(
-    mut answers: mpsc::UnboundedReceiver<SessionAnswer>,
-    mut replies: mpsc::UnboundedReceiver<ShellReply>,
-    messages: mpsc::Sender<Result<v1::ServerFrames, Status>>,
-    window: &Semaphore,
-) {
-    let mut pending = Vec::with_capacity(FRAMES_PER_MESSAGE);
-    loop {
-        let mut frames = Vec::new();
-        let mut units = 1;
-        tokio::select! {
-            taken = answers.recv_many(&mut pending, FRAMES_PER_MESSAGE) => {
-                if taken == 0 {
-                    return;
-                }
-                units = pending.iter().map(|answer| answer.units as usize).sum();
-                frames.extend(pending.drain(..).map(frame));
-            }
-            Some((id, reply)) = replies.recv() => frames.push(v1::ServerFrame { id, reply: Some(reply) }),
-        }
-        for frames in in_messages(frames) {
-            if messages.send(Ok(v1::ServerFrames { frames })).await.is_err() {
-                return;
-            }
-        }
-        window.add_permits(units);
     }
 }
 
@@ -203,30 +150,6 @@ fn units(ask: &Request) -> u32 {
         _ => UNIT_BYTES,
     };
     u32::try_from(bytes / UNIT_BYTES).expect("constants, checked by a test")
-}
-
-fn frame(SessionAnswer { frame: id, answer, .. }: SessionAnswer) -> v1::ServerFrame {
-    let reply = match answer {
-        Ok(answer) => convert::reply(answer),
-        Err(refusal) => convert::refusal(&refusal),
-    };
-    v1::ServerFrame { id, reply: Some(reply) }
-}
-
-/// Cuts frames into messages; one frame alone may be larger than the aim, never than a client accepts.
-fn in_messages(frames: Vec<v1::ServerFrame>) -> Vec<Vec<v1::ServerFrame>> {
-    let mut messages = vec![Vec::new()];
-    let mut bytes = 0;
-    for frame in frames {
-        let length = frame.encoded_len();
-        if bytes + length > MESSAGE_BYTES_AIM && bytes > 0 {
-            messages.push(Vec::new());
-            bytes = 0;
-        }
-        bytes += length;
-        messages.last_mut().expect("there is always a message being filled").push(frame);
-    }
-    messages
 }
 
 /// Whether a client is on the server's machine.

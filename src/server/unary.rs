@@ -1,6 +1,5 @@
 //! The gRPC service: sessions, and one-request calls for tools.
 
-use std::pin::Pin;
 use std::sync::Arc;
 
 use handfast_coordinator::drivers::{Drivers, Finding, Target};
@@ -10,10 +9,9 @@ use handfast_protocol::{ResourceKind, ResourceName};
 use handfast_queue::manager;
 use handfast_wire::v1;
 use handfast_wire::v1::refusal::Code;
-use tokio_stream::Stream;
-use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Status, Streaming};
 
+use super::answers::Answers;
 use super::convert::{self, Asked};
 use super::core_thread::Core;
 use super::role::Role;
@@ -132,15 +130,14 @@ pub struct Service {
 
 #[tonic::async_trait]
 impl v1::handfast_server::Handfast for Service {
-    type SessionStream = Pin<Box<dyn Stream<Item = Result<v1::ServerFrames, Status>> + Send>>;
+    type SessionStream = Answers;
 
     async fn session(
         &self,
         request: tonic::Request<Streaming<v1::ClientFrames>>,
     ) -> Result<tonic::Response<Self::SessionStream>, Status> {
         let peer = Peer::at(request.remote_addr());
-        let messages = self.sessions.open(request.into_inner(), peer);
-        Ok(tonic::Response::new(Box::pin(ReceiverStream::new(messages))))
+        Ok(tonic::Response::new(self.sessions.open(request.into_inner(), peer)))
     }
 
     async fn call(&self, request: tonic::Request<v1::Request>) -> Result<tonic::Response<v1::Reply>, Status> {
