@@ -23,10 +23,7 @@ impl World {
         }
         rusqlite::Connection::open(world.ledger()).unwrap().execute("create table rows(body)", []).unwrap();
         world.coordinator.run(&["resource", "add", "ledger", "--sqlite", "ledger.db"]).ok();
-        until("all are attached", || {
-            let listed = world.coordinator.run(&["resource", "list", "--output", "json"]).json();
-            listed.as_array().unwrap().iter().all(|resource| resource["attached"] == true)
-        });
+        until("all are attached", || attached(&world.coordinator));
         world
     }
 
@@ -57,6 +54,12 @@ impl World {
         };
         self.servers().into_iter().all(none) && free(&self.north) && free(&self.south)
     }
+}
+
+/// Whether all that is registered there can be used.
+pub fn attached(coordinator: &Server) -> bool {
+    let listed = coordinator.run(&["resource", "list", "--output", "json"]).json();
+    listed.as_array().unwrap().iter().all(|resource| resource["attached"] == true)
 }
 
 /// What is under way there or in doubt, branches of other coordinators included.
