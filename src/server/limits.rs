@@ -42,5 +42,15 @@ pub const HOUSEKEEPING: Duration = Duration::from_millis(200);
 /// server's, and as much for the store to flush what the log holds.
 pub const RESERVE_BYTES_MIN: u64 = 256 << 20;
 
+/// Sends go on when so much more than the reserve is free (or half as much again, where the reserve is small): less would let
+/// the states alternate with each flush of the store.
+pub const AMPLE_ABOVE_BYTES: u64 = 256 << 20;
+
+/// While space is low, a flush is asked for at every so many-eth look: every 5 s.
+pub const LOOKS_PER_FLUSH: u32 = 25;
+
+/// Such a flush needs room for what it writes, the memtables: without it the store would fail, and with it the server (D12).
+pub const FLUSH_ROOM_BYTES: u64 = 64 << 20;
+
 /// A clean stop gives open requests this long, then closes their connections.
 pub const STOP_GRACE: Duration = Duration::from_secs(5);

@@ -114,8 +114,9 @@ impl Server {
         let drivers = Arc::new(Drivers::new(Secrets::from_environment()));
         let (stopping, stop) = watch::channel(false);
         let mut tasks = JoinSet::new();
-        spawn_effects(&mut tasks, &core, &replica, &drivers, &flusher, wanted);
-        spawn_watches(&mut tasks, &core, &replica, &directory, options.reserve);
+        let flush_wanted = Arc::new(Notify::new());
+        spawn_effects(&mut tasks, &core, &replica, &drivers, (&flusher, &flush_wanted), wanted);
+        spawn_watches(&mut tasks, &core, &replica, &directory, (options.reserve, &flush_wanted));
         let identity = SessionIdentity {
             manager_id: directory.manager_id(),
             data_directory: std::path::absolute(directory.path()).unwrap_or_else(|_| directory.path().to_owned()),
@@ -226,11 +227,11 @@ fn spawn_effects(
     core: &Core,
     replica: &Replica,
     drivers: &Arc<Drivers>,
-    flusher: &Flusher,
+    (flusher, flush_wanted): (&Flusher, &Arc<Notify>),
     wanted: Wanted,
 ) {
     let Wanted { proposals, calls, barriers } = wanted;
-    let (due, flushed) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
+    let (due, flushed) = (Arc::clone(flush_wanted), Arc::new(Notify::new()));
     let (proposing, asked, done) = (replica.clone(), Arc::clone(&due), Arc::clone(&flushed));
     let proposer = core.spawn(async move { propose(proposing, proposals, &asked, &done).await });
     tasks.spawn(async move {
@@ -257,16 +258,16 @@ fn spawn_watches(
     core: &Core,
     replica: &Replica,
     directory: &DataDirectory,
-    reserve: u64,
+    (reserve, flush_wanted): (u64, &Arc<Notify>),
 ) {
     let (following, leadership) = (core.clone(), replica.leadership());
     let (manager_id, incarnation) = (directory.manager_id(), directory.incarnation());
     tasks.spawn(
         async move { ServeError::Stopped(follow_leadership(leadership, following, manager_id, incarnation).await) },
     );
-    let (watching, path) = (core.clone(), directory.path().to_owned());
+    let (watching, path, flush) = (core.clone(), directory.path().to_owned(), Arc::clone(flush_wanted));
     tasks.spawn(async move {
-        watch_space(watching, path, reserve).await;
+        watch_space(watching, path, reserve, &flush).await;
         ServeError::Ended("the watch of disk space")
     });
 }
