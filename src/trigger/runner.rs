@@ -125,9 +125,35 @@ impl Runner {
         Ok(())
     }
 
+    /// Nothing is left, nothing is locked, and nothing is in doubt: neither in the queues nor at the database.
     async fn is_empty(&self) -> Result<bool, Setback> {
         let queue = self.handfast.queue(self.work.queue.as_str()).await?;
-        Ok(queue.messages == 0 && queue.locked == 0 && queue.in_doubt == 0)
+        if queue.messages > 0 || queue.locked > 0 || queue.in_doubt > 0 {
+            return Ok(false);
+        }
+        let in_doubt = self.in_doubt().await?;
+        if let Some(place) = &in_doubt {
+            let what = format!("a transaction is in doubt at {place}; see: handfast transaction list --in-doubt");
+            self.condition.troubled(Place::Database, &what);
+        }
+        Ok(in_doubt.is_none())
+    }
+
+    /// Where something is that may be this trigger's and has not ended.
+    async fn in_doubt(&self) -> Result<Option<String>, Setback> {
+        if let Some(database) = &self.work.database {
+            let resources = self.handfast.resources().await?;
+            let ours = resources.into_iter().find(|view| view.resource.name == database.resource);
+            if ours.is_some_and(|view| view.in_doubt > 0) {
+                return Ok(Some(database.resource.to_string()));
+            }
+        }
+        if let Some(send) = &self.work.send
+            && self.handfast.queue(send.as_str()).await?.in_doubt > 0
+        {
+            return Ok(Some(send.to_string()));
+        }
+        Ok(None)
     }
 
     /// One message, from its receive to its outcome.

@@ -257,6 +257,10 @@ impl Running {
         self.process.id()
     }
 
+    pub fn is_running(&mut self) -> bool {
+        self.process.try_wait().expect("it is our child").is_none()
+    }
+
     /// More of its standard input; the test goes on when the process has taken it.
     pub fn feed(&mut self, input: &[u8]) {
         let stdin = self.stdin.as_mut().expect("it is open");

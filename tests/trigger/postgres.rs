@@ -108,3 +108,37 @@ fn p22_a_database_that_is_away_costs_no_attempt() {
         assert_eq!((&attempts[0]["attempts"], dead_letters(&server).len()), (&json!(0), 0));
     }
 }
+
+/// The row is prepared and its commit decided, and the database lets nobody in who could tell it: that is not the end.
+#[test]
+fn it_does_not_end_while_what_it_did_is_in_doubt() {
+    let schema = "create role shop login; grant all on schema public to shop; create table booking (id int);
+        grant all on booking to shop";
+    let database = PostgresServer::start(Options::default()).unwrap();
+    database.psql(schema).unwrap();
+    let server = with_queues("2");
+    let url = database.url().replace("postgres://handfast@", "postgres://shop@");
+    server.run(&["resource", "add", "ledger", "--postgres", &url, "--two-phase"]).ok();
+    server.run(&["send", "orders", "{\"id\":1}"]).ok();
+    write(&server, &["insert into booking select :id from pg_sleep(2)"]);
+    let mut trigger = Running::start(&mut server.command(&["trigger", "run", "trigger.toml", "--until-empty"]));
+    let activity = |of: &str| format!("from pg_stat_activity where application_name = '{of}'");
+    let working = format!("select count(*) {} and state = 'active'", activity("handfast ledger"));
+    until("the row is being written", || database.psql(&working).unwrap() == "1");
+    database.psql("alter role shop nologin").unwrap();
+    database.psql(&format!("select pg_terminate_backend(pid) {}", activity("handfast"))).unwrap();
+
+    until("it is decided", || {
+        server.run(&["transaction", "list", "--in-doubt", "--output", "json"]).json() != json!([])
+    });
+    // Longer than it takes to find the queue empty.
+    std::thread::sleep(std::time::Duration::from_secs(2));
+    assert!(trigger.is_running());
+    assert_eq!((server.queue("orders")["messages"].as_u64(), server.bodies("shipments").len()), (Some(0), 0));
+    database.psql("alter role shop login").unwrap();
+    let ended = trigger.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stderr.contains("a transaction is in doubt at ledger"), "{}", ended.stderr);
+    assert_eq!(database.psql("select id from booking").unwrap(), "1");
+    assert_eq!(server.bodies("shipments"), ["{\"id\":1}"]);
+}
