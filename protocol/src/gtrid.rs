@@ -46,6 +46,12 @@ impl GlobalId {
         Xid { format_id: Xid::FORMAT_HANDFAST, gtrid: self.to_gtrid(), bqual }
     }
 
+    /// Whose branch it is, if our coordinator, or another Handfast's, made it.
+    pub(crate) fn of(xid: &Xid) -> Option<GlobalId> {
+        let is_ours = xid.format_id == Xid::FORMAT_HANDFAST;
+        if is_ours { GlobalId::from_bytes(xid.gtrid.as_bytes()) } else { None }
+    }
+
     pub fn to_bytes(self) -> [u8; Self::BYTES] {
         let mut bytes = [0; Self::BYTES];
         bytes[..16].copy_from_slice(self.coordinator.0.as_bytes());
@@ -73,9 +79,7 @@ impl TryFrom<&Xid> for GlobalId {
     type Error = GlobalIdError;
 
     fn try_from(xid: &Xid) -> Result<GlobalId, GlobalIdError> {
-        let ours = xid.format_id == Xid::FORMAT_HANDFAST;
-        let id = if ours { GlobalId::from_bytes(xid.gtrid.as_bytes()) } else { None };
-        id.ok_or_else(|| GlobalIdError(xid.to_string()))
+        GlobalId::of(xid).ok_or_else(|| GlobalIdError(xid.to_string()))
     }
 }
 

@@ -21,4 +21,4 @@ pub use producer::{ProducerName, ProducerNameError, ProducerSequence};
 pub use queue_name::{QueueName, QueueNameError};
 pub use resource::{ForeignName, PreparedName, ResourceKind, ResourceName, ResourceNameError, marker};
 pub use timestamp::Timestamp;
-pub use xid::{Bqual, Gtrid, IdTooLong, Xid};
+pub use xid::{Bqual, Gtrid, IdTooLong, Xid, XidInvalid};

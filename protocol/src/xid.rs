@@ -1,9 +1,11 @@
 //! X/Open XA transaction branch identifiers (XA+ 4.2).
 
 use std::fmt;
+use std::str::FromStr;
 
 use bytes::Bytes;
 
+use crate::GlobalId;
 use crate::limits::XID_PART_BYTES_MAX;
 
 /// A global transaction id: at most 64 opaque bytes (XA+ 4.2). Only our own coordinator reads the inside of its own (P1).
@@ -70,11 +72,43 @@ impl Xid {
     pub const FORMAT_HANDFAST: u32 = u32::from_be_bytes(*b"HAND");
 }
 
-/// `format:gtrid:bqual`, the two parts in hexadecimal.
+/// `format:gtrid:bqual`, the two parts in hexadecimal; one that a Handfast coordinator made as its [`GlobalId`], which is how
+/// users know its transaction.
 impl fmt::Display for Xid {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}:{}:{}", self.format_id, self.gtrid, self.bqual)
+        match GlobalId::of(self) {
+            Some(id) => id.fmt(f),
+            None => write!(f, "{}:{}:{}", self.format_id, self.gtrid, self.bqual),
+        }
     }
+}
+
+/// A text that is no xid.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{0:?} is not an xid of the form FORMAT:GTRID:BQUAL, the last two in hexadecimal")]
+pub struct XidInvalid(String);
+
+/// Reads `format:gtrid:bqual`.
+impl FromStr for Xid {
+    type Err = XidInvalid;
+
+    fn from_str(text: &str) -> Result<Xid, XidInvalid> {
+        let read = || {
+            let mut parts = text.split(':');
+            let format_id = parts.next()?.parse().ok()?;
+            let gtrid = Gtrid::new(of_hexadecimal(parts.next()?)?).ok()?;
+            let bqual = Bqual::new(of_hexadecimal(parts.next()?)?).ok()?;
+            parts.next().is_none().then_some(Xid { format_id, gtrid, bqual })
+        };
+        read().ok_or_else(|| XidInvalid(text.to_owned()))
+    }
+}
+
+fn of_hexadecimal(text: &str) -> Option<Vec<u8>> {
+    let digits = text.as_bytes();
+    let is_hexadecimal = digits.len().is_multiple_of(2) && digits.iter().all(u8::is_ascii_hexdigit);
+    let byte = |pair: &[u8]| u8::from_str_radix(std::str::from_utf8(pair).ok()?, 16).ok();
+    is_hexadecimal.then(|| digits.chunks(2).map(byte).collect())?
 }
 
 #[cfg(test)]
@@ -88,8 +122,19 @@ mod tests {
     }
 
     #[test]
-    fn shows_hexadecimal() {
+    fn reads_what_it_shows_in_hexadecimal() {
         let xid = Xid { format_id: 1, gtrid: Gtrid::new(vec![0, 255]).unwrap(), bqual: Bqual::new(vec![]).unwrap() };
         assert_eq!(xid.to_string(), "1:00ff:");
+        assert_eq!("1:00ff:".parse(), Ok(xid));
+        for wrong in ["", "1:00ff", "1:0:", "1:0g:", "x:00:", "1:00:00:00", "1:+1:", &format!("1:{}:", "00".repeat(65))]
+        {
+            assert_eq!(wrong.parse::<Xid>(), Err(XidInvalid(wrong.to_owned())));
+        }
+    }
+
+    #[test]
+    fn shows_a_transaction_of_ours_as_users_know_it() {
+        let id = GlobalId::from_bytes(&[7; GlobalId::BYTES]).unwrap();
+        assert_eq!(id.branch(Bqual::new(vec![0]).unwrap()).to_string(), id.to_string());
     }
 }

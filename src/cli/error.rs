@@ -4,7 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use handfast_client::{ConnectError, NotCommitted, ProducerError, ReceiveError, RequestError, SendError};
-use handfast_protocol::GlobalId;
+use handfast_protocol::{GlobalId, Xid};
 
 use super::send_many::ImportFailed;
 use crate::bench::BenchError;
@@ -42,7 +42,11 @@ pub enum CommandError {
     #[error(
         "transaction {gtrid} is another coordinator's, which decides it; resolve it there: handfast --server ITS-URL transaction resolve {gtrid} ..."
     )]
-    ForeignTransaction { gtrid: GlobalId },
+    OtherCoordinators { gtrid: GlobalId },
+    #[error("transaction {name} is decided by the coordinator that prepared it; resolve it there")]
+    ForeignTransaction { name: String },
+    #[error("transaction {xid} is unknown here; see: handfast transaction list")]
+    UnknownXid { xid: Xid },
     #[error("there is no place for data: neither XDG_DATA_HOME nor HOME is set; name one with --data DIR")]
     NoDataDirectory,
     #[error("{path} cannot be made absolute: {cause}")]

@@ -1,7 +1,10 @@
 //! `handfast transaction`: see what is under way and what is in doubt, and resolve it without guessing.
 
+use std::fmt;
+use std::str::FromStr;
+
 use handfast_client::{Force, Handfast, KnownOutcome, TransactionFilter, TransactionView};
-use handfast_protocol::{GlobalId, Outcome};
+use handfast_protocol::{GlobalId, Outcome, Xid};
 use serde::Serialize;
 
 use super::output::{print_done, print_list, print_one};
@@ -28,19 +31,55 @@ enum Action {
         in_doubt: bool,
     },
     /// Show one transaction: its branches, which side knows what, and what you can do
-    Show { gtrid: GlobalId },
+    Show {
+        /// As `list` shows it
+        #[arg(value_name = "GTRID")]
+        name: TransactionName,
+    },
     /// End a transaction that cannot end by itself
     ///
     /// A database that decides is asked first, and its word stands: the opposite is refused. `forget` drops a heuristic
     /// outcome that you have seen.
     Resolve {
-        gtrid: GlobalId,
+        /// As `list` shows it
+        #[arg(value_name = "GTRID")]
+        name: TransactionName,
         #[arg(value_enum)]
         decision: Decision,
         /// Do not ask the resource: it is gone for good. What follows is recorded as heuristic
         #[arg(long)]
         force: bool,
     },
+}
+
+/// What `list` shows of a transaction to name it by.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum TransactionName {
+    /// A Handfast coordinator's, this server's or another's.
+    Handfast(GlobalId),
+    /// Whoever's it is, it has a branch here.
+    Foreign(Xid),
+}
+
+impl FromStr for TransactionName {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<TransactionName, String> {
+        match (text.parse(), text.parse()) {
+            (Ok(id), _) => Ok(TransactionName::Handfast(id)),
+            (Err(_), Ok(xid)) => Ok(TransactionName::Foreign(xid)),
+            (Err(error), Err(_)) => Err(error.to_string()),
+        }
+    }
+}
+
+impl fmt::Display for TransactionName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            TransactionName::Handfast(id) => id.fmt(f),
+            TransactionName::Foreign(xid) => xid.fmt(f),
+        }
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
@@ -67,15 +106,18 @@ impl Args {
                 let records: Vec<TransactionRecord> = views.into_iter().map(TransactionRecord::from).collect();
                 print_list(output, &records, &["gtrid", "state", "outcome", "age_seconds", "suggestion"])?;
             }
-            Action::Show { gtrid } => {
-                print_one(output, &TransactionRecord::from(find(&handfast, gtrid).await?))?;
+            Action::Show { name } => {
+                print_one(output, &TransactionRecord::from(find(&handfast, &name).await?))?;
             }
-            Action::Resolve { gtrid, decision, force } => {
+            Action::Resolve { name, decision, force } => {
                 let force = if force { Force::ResourceIsGone } else { Force::No };
-                let resolved = resolve(&handfast, gtrid, decision, force).await;
-                let resolved = match resolved {
-                    Err(_) if foreign(&handfast, gtrid).await?.is_some() => {
-                        return Err(CommandError::ForeignTransaction { gtrid });
+                let TransactionName::Handfast(gtrid) = name else {
+                    find(&handfast, &name).await?;
+                    return Err(CommandError::ForeignTransaction { name: name.to_string() });
+                };
+                let resolved = match resolve(&handfast, gtrid, decision, force).await {
+                    Err(_) if foreign(&handfast, &name).await?.is_some() => {
+                        return Err(CommandError::OtherCoordinators { gtrid });
                     }
                     resolved => resolved?,
                 };
@@ -119,17 +161,21 @@ async fn all_foreign(handfast: &Handfast) -> Result<Vec<TransactionView>, Comman
     }
 }
 
-async fn foreign(handfast: &Handfast, gtrid: GlobalId) -> Result<Option<TransactionView>, CommandError> {
-    let gtrid = gtrid.to_string();
-    Ok(all_foreign(handfast).await?.into_iter().find(|view| view.gtrid == gtrid))
+async fn foreign(handfast: &Handfast, name: &TransactionName) -> Result<Option<TransactionView>, CommandError> {
+    let name = name.to_string();
+    Ok(all_foreign(handfast).await?.into_iter().find(|view| view.gtrid == name))
 }
 
 /// One of this server's coordinator, or a branch of another's.
-async fn find(handfast: &Handfast, gtrid: GlobalId) -> Result<TransactionView, CommandError> {
-    match handfast.transaction(gtrid).await {
-        Ok(view) => Ok(view),
-        Err(error) => foreign(handfast, gtrid).await?.ok_or(error.into()),
-    }
+async fn find(handfast: &Handfast, name: &TransactionName) -> Result<TransactionView, CommandError> {
+    let unknown = match name {
+        TransactionName::Handfast(gtrid) => match handfast.transaction(*gtrid).await {
+            Ok(view) => return Ok(view),
+            Err(error) => error.into(),
+        },
+        TransactionName::Foreign(xid) => CommandError::UnknownXid { xid: xid.clone() },
+    };
+    foreign(handfast, name).await?.ok_or(unknown)
 }
 
 /// Transactions of one page, as many as a server gives.

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 
 use handfast_coordinator_core::{Answer as Coordinated, Request as Ask, ResourceView, TransactionView};
-use handfast_machine::{Answer, Request};
+use handfast_machine::{Answer, ForeignBranch, Request};
 use handfast_queue::manager::{Answer as Queued, QueueView, Request as QueueAsk};
 
 use super::core_thread::Core;
@@ -33,7 +33,19 @@ pub async fn render(core: &Core, role: Role) -> Option<String> {
         return None;
     };
     write_transactions(&mut text, &in_doubt, &resources);
+    match role {
+        Role::QueueManager => write_foreign(&mut text, &ask_foreign(core).await?),
+        Role::Coordinator => {}
+    }
     Some(text)
+}
+
+/// Those of one page: beyond it the number tells no more than that there are too many.
+async fn ask_foreign(core: &Core) -> Option<Vec<ForeignBranch>> {
+    match core.ask(Request::ListForeign { after: None, limit: IN_DOUBT_MAX }).await {
+        Ok(Ok(Answer::Foreign(branches))) => Some(branches),
+        Ok(Ok(_) | Err(_)) | Err(_) => None,
+    }
 }
 
 async fn ask_queues(core: &Core) -> Option<Vec<QueueView>> {
@@ -74,6 +86,13 @@ fn write_transactions(text: &mut String, in_doubt: &[TransactionView], resources
     for view in resources {
         line(text, "handfast_resource_attached", "resource", view.resource.name.as_str(), u64::from(view.attached));
     }
+}
+
+fn write_foreign(text: &mut String, branches: &[ForeignBranch]) {
+    let oldest = branches.iter().map(|branch| branch.age.as_secs()).max().unwrap_or(0);
+    let what = "Prepared branches of other coordinators' transactions, which decide them";
+    gauge(text, "handfast_branches_in_doubt", what, branches.len() as u64);
+    gauge(text, "handfast_branches_in_doubt_oldest_seconds", "Age of the oldest of them", oldest);
 }
 
 fn head(text: &mut String, name: &str, help: &str) {

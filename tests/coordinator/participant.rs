@@ -1,6 +1,6 @@
 //! The queue manager as the participant of a coordinator that the test plays: the service ResourceManager, call by call.
 
-use handfast_protocol::{Bqual, CoordinatorId, GlobalId, Incarnation, Xid};
+use handfast_protocol::{Bqual, CoordinatorId, GlobalId, Gtrid, Incarnation, Xid};
 use handfast_wire::v1;
 use handfast_wire::v1::attach_reply::Kind;
 use handfast_wire::v1::reply::Answer;
@@ -10,7 +10,7 @@ use serde_json::json;
 use tonic::transport::Channel;
 use uuid::Uuid;
 
-use crate::harness::{Server, until};
+use crate::harness::{Server, http_get, until};
 use crate::session::Session;
 use crate::world::transactions;
 
@@ -173,9 +173,34 @@ async fn g6_what_is_in_doubt_for_another_coordinator_is_shown() {
     let refused = server.run(&["transaction", "resolve", &gtrid, "rollback"]);
     assert!(refused.refused(1).contains("is another coordinator's, which decides it; resolve it there"), "{refused:?}");
     let refused = server.run(&["queue", "delete", "orders", "--discard"]);
-    assert_eq!(refused.code, Some(1), "{}", refused.stderr);
+    let expected = format!("error: transaction {gtrid} is in doubt on queue orders; resolve it first\n");
+    assert_eq!(refused.refused(1), expected);
+    assert!(http_get(server.address(), "/metrics").contains("handfast_branches_in_doubt 1\n"));
     commit(&mut manager, xid(1)).await.unwrap();
     until("nothing is in doubt", || transactions(&server) == json!([]));
+}
+
+/// P1, G6: so is what a transaction manager has in doubt whose ids are opaque.
+#[tokio::test(flavor = "multi_thread")]
+async fn g6_what_is_in_doubt_for_a_stranger_is_shown() {
+    let (server, mut session, mut manager) = with_orders(&["one"]).await;
+    let xid = Xid { format_id: 77, gtrid: Gtrid::new("theirs").unwrap(), bqual: Bqual::new("b").unwrap() };
+    let wire = v1::Xid::from(&xid);
+    work(&mut session, &wire).await;
+    end(&mut session, &wire).await;
+    prepare(&mut manager, wire.clone()).await;
+    let name = "77:746865697273:62";
+    assert_eq!(transactions(&server)[0]["gtrid"], name);
+    let shown = server.run(&["transaction", "show", name, "--output", "json"]).json();
+    assert_eq!((&shown["gtrid"], &shown["state"]), (&json!(name), &json!("in-doubt")));
+    let refused = server.run(&["transaction", "resolve", name, "rollback"]);
+    let expected =
+        format!("error: transaction {name} is decided by the coordinator that prepared it; resolve it there\n");
+    assert_eq!(refused.refused(1), expected);
+    roll_back(&mut manager, wire).await;
+    let refused = server.run(&["transaction", "show", name]);
+    assert!(refused.refused(1).contains("is unknown here"), "{refused:?}");
+    assert_eq!(server.bodies("orders"), ["one"]);
 }
 
 /// P3: who attached last is kept for ever.

@@ -172,7 +172,7 @@ fn transaction(view: coordinator::TransactionView) -> v1::TransactionState {
 fn foreign(branch: &ForeignBranch) -> v1::TransactionState {
     let xid = &branch.xid;
     let own = GlobalId::try_from(xid).ok();
-    let gtrid = own.map_or_else(|| xid.to_string(), |id| id.to_string());
+    let gtrid = xid.to_string();
     let bqual = std::str::from_utf8(xid.bqual.as_bytes()).map_or_else(|_| xid.bqual.to_string(), str::to_owned);
     let who = match own {
         Some(id) => format!(
