@@ -11,7 +11,9 @@ use super::proposals::Pending;
 use super::timer::Timer;
 use super::transaction::{Phase, Stage};
 use super::{Context, Coordinator};
-use crate::{Branch, CallFailed, Command, ConnectionId, Done, Refused, RequestId, RequestRefused, Told};
+use crate::{
+    Answer, Branch, CallFailed, Command, ConnectionId, Done, KnownOutcome, Refused, RequestId, RequestRefused, Told,
+};
 
 impl Coordinator {
     /// A commit never makes a transaction live (P5).
@@ -24,8 +26,8 @@ impl Coordinator {
         prepared: &[ResourceName],
     ) -> Result<(), StoreError> {
         if !self.is_active(id) {
-            let refused = self.not_active(cx, id)?;
-            self.answer(cx, request, Err(refused));
+            let answer = self.committed_before(cx, id)?;
+            self.answer(cx, request, answer);
             return Ok(());
         }
         if let Err(refused) = self.votes_fit(id, prepared) {
@@ -53,6 +55,18 @@ impl Coordinator {
         }
         self.decide_if_prepared(cx, id);
         Ok(())
+    }
+
+    /// A commit asked again, when it is over: the answer may have been lost, and its outcome is told once more.
+    fn committed_before(&self, cx: &Context<'_>, id: GlobalId) -> Result<Result<Answer, RequestRefused>, StoreError> {
+        if self.transactions.contains_key(&id) {
+            return Ok(Err(RequestRefused::CommitUnderWay { id }));
+        }
+        Ok(match self.known(cx, id)? {
+            Ok(KnownOutcome::RolledBack(reason)) => Err(RequestRefused::RolledBack { id, reason }),
+            Ok(known) => Ok(Answer::Outcome(known)),
+            Err(refused) => Err(refused),
+        })
     }
 
     /// Who asks for commit leads from here on. Its client may have a newer connection than the one that it began with; the
