@@ -197,7 +197,7 @@ impl Handfast {
             // Done as asked.
             Answer::Done(_) => Ok(match outcome {
                 Outcome::Committed => KnownOutcome::Committed,
-                Outcome::RolledBack => KnownOutcome::RolledBack { reason: "an operator rolled it back".to_owned() },
+                Outcome::RolledBack => KnownOutcome::RolledBack { reason: String::new() },
             }),
             answer => {
                 expect_answer!(self.session, answer, Outcome, "resolve transaction").map(|outcome| known(&outcome))

@@ -145,8 +145,9 @@ pub struct TransactionView {
     pub state: String,
     /// Empty while there is none.
     pub outcome: String,
-    pub began_at: Timestamp,
-    pub age: Duration,
+    /// This and the age: `None` once it has ended, when nothing is remembered but its outcome.
+    pub began_at: Option<Timestamp>,
+    pub age: Option<Duration>,
     pub branches: Vec<BranchView>,
     /// What an operator may do, and what follows from it; empty where nothing need be done.
     pub suggestion: String,
@@ -168,8 +169,8 @@ impl TryFrom<v1::TransactionState> for TransactionView {
             gtrid: wire.gtrid,
             state: wire.state,
             outcome: wire.outcome,
-            began_at: Timestamp(wire.began_at_ms),
-            age: Duration::from_millis(wire.age_ms),
+            began_at: wire.began_at_ms.map(Timestamp),
+            age: wire.age_ms.map(Duration::from_millis),
             branches: wire.branches.into_iter().map(branch).collect(),
             suggestion: wire.suggestion,
             foreign: wire.foreign.map(Xid::try_from).transpose()?,

@@ -13,6 +13,7 @@ use handfast_store::{Store, StoreError};
 use crate::codec::BatchWriter;
 use crate::command::{Applied, Command};
 use crate::limits::{BATCH_BYTES, ENTRIES_IN_FLIGHT_MAX};
+use crate::local;
 use crate::node::Action;
 use crate::request::{Answer, ConnectionId, Refusal, Request, RequestId};
 use crate::state::{State, local_branch};
@@ -339,7 +340,8 @@ impl Leader {
                     self.propose_decision(scene, proposal, command, out)?;
                 }
                 coordinator::Action::Answer { request, answer } => {
-                    let answer = answer.map_err(Refusal::from).and_then(|answer| self.answer_of_coordinator(answer));
+                    let answer =
+                        answer.map_err(Refusal::from).and_then(|answer| self.answer_of_coordinator(scene, answer));
                     out.push(Action::Answer { request: RequestId(request.0), answer });
                 }
                 coordinator::Action::Call { call, resource, ask } => out.push(Action::Call { call, resource, ask }),
@@ -351,11 +353,12 @@ impl Leader {
     }
 
     /// A transaction begins with its local branch.
-    fn answer_of_coordinator(&mut self, answer: coordinator::Answer) -> Result<Answer, Refusal> {
+    fn answer_of_coordinator(&mut self, scene: Scene<'_>, mut answer: coordinator::Answer) -> Result<Answer, Refusal> {
         if let coordinator::Answer::Begun { id, .. } = &answer {
             // The coordinator leads it: its timeout and its connection are the coordinator's to watch.
             self.manager.start(local_branch(*id), None, Timestamp::MAX)?;
         }
+        local::complete(&mut answer, scene.state, &self.manager);
         Ok(Answer::Coordinator(answer))
     }
 

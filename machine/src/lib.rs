@@ -17,6 +17,7 @@ mod command;
 mod foreign;
 mod leader;
 pub mod limits;
+mod local;
 mod node;
 mod request;
 mod state;

@@ -207,8 +207,8 @@ pub struct TransactionRecord {
     gtrid: String,
     state: String,
     outcome: String,
-    age_seconds: f64,
-    began_at: String,
+    age_seconds: Option<f64>,
+    began_at: Option<String>,
     suggestion: String,
     branches: Vec<BranchRecord>,
 }
@@ -219,8 +219,8 @@ impl From<TransactionView> for TransactionRecord {
             gtrid: view.gtrid,
             state: view.state,
             outcome: view.outcome,
-            age_seconds: view.age.as_millis() as f64 / 1000.0,
-            began_at: view.began_at.to_string(),
+            age_seconds: view.age.map(|age| age.as_millis() as f64 / 1000.0),
+            began_at: view.began_at.map(|at| at.to_string()),
             suggestion: view.suggestion,
             branches: view.branches.into_iter().map(BranchRecord::from).collect(),
         }

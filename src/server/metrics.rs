@@ -79,7 +79,7 @@ fn write_queues(text: &mut String, queues: &[QueueView]) {
 }
 
 fn write_transactions(text: &mut String, in_doubt: &[TransactionView], resources: &[ResourceView]) {
-    let oldest = in_doubt.iter().map(|transaction| transaction.age.as_secs()).max().unwrap_or(0);
+    let oldest = in_doubt.iter().filter_map(|transaction| transaction.age).map(|age| age.as_secs()).max().unwrap_or(0);
     gauge(text, "handfast_transactions_in_doubt", "Transactions in doubt", in_doubt.len() as u64);
     gauge(text, "handfast_transactions_in_doubt_oldest_seconds", "Age of the oldest transaction in doubt", oldest);
     head(text, "handfast_resource_attached", "1 while the resource can be used");

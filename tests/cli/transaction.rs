@@ -1,6 +1,6 @@
 //! `handfast transaction`: what is under way, and what an operator may do about it.
 
-use handfast_client::{Blame, Handfast, Message};
+use handfast_client::{Blame, CommitOutcome, Handfast, Message};
 use handfast_wire::v1;
 use handfast_wire::v1::reply::Answer;
 use handfast_wire::v1::request::Ask;
@@ -53,6 +53,8 @@ async fn what_is_under_way_is_listed_shown_and_rolled_back() {
     let branches = shown["branches"].as_array().unwrap();
     let ledger = branches.iter().find(|branch| branch["resource"] == "ledger").unwrap();
     assert_eq!((&ledger["error"], &ledger["heuristic"]), (&json!(""), &Value::Null));
+    let queues = branches.iter().find(|branch| branch["resource"] == "queues").unwrap();
+    assert_eq!(queues["state"], "active: 1 received messages are locked");
     assert_eq!(server.run(&["transaction", "list", "--in-doubt", "--output", "json"]).json(), json!([]));
     assert_eq!(server.queue("orders")["locked"], 1);
 
@@ -89,6 +91,8 @@ async fn p16_what_is_in_doubt_is_shown_and_only_its_database_decides() {
     let shown = server.run(&["transaction", "show", &gtrid, "--output", "json"]).json();
     assert_eq!((&shown["gtrid"], &shown["outcome"]), (&json!(gtrid), &json!("")));
     assert_ne!(shown["suggestion"], "");
+    let queues = "prepared: 1 received messages stay locked, 0 sent ones invisible";
+    assert_eq!((&shown["branches"][1]["resource"], &shown["branches"][1]["state"]), (&json!("queues"), &json!(queues)));
     assert_eq!(server.queue("orders")["in_doubt"], 1);
     assert_eq!(server.run(&["peek", "orders"]).ok(), "");
     let refused = server.run(&["resource", "remove", "ledger"]);
@@ -133,6 +137,22 @@ async fn p16_force_is_for_a_database_that_is_gone_and_is_recorded() {
         format!("transaction {gtrid} is forgotten\n")
     );
     assert_eq!(server.run(&["transaction", "list", "--output", "json"]).json(), json!([]));
+}
+
+/// Of what has ended nothing is told that is not remembered.
+#[tokio::test(flavor = "multi_thread")]
+async fn what_has_ended_is_shown_by_its_outcome_alone() {
+    let server = with_queue_and_database();
+    let (_handfast, transaction) = begin(&server).await;
+    let gtrid = transaction.id().to_string();
+    assert!(matches!(transaction.commit().await, CommitOutcome::Committed));
+    let show = || server.run(&["transaction", "show", &gtrid, "--output", "json"]).json();
+    until("it has ended", || show()["state"] == "ended");
+    let expected = json!({
+        "gtrid": gtrid, "state": "ended", "outcome": "committed", "age_seconds": null, "began_at": null,
+        "suggestion": "", "branches": [],
+    });
+    assert_eq!(show(), expected);
 }
 
 #[test]

@@ -144,8 +144,9 @@ pub struct TransactionView {
     pub id: GlobalId,
     pub state: TransactionState,
     pub outcome: Option<Outcome>,
-    pub began_at: Timestamp,
-    pub age: Duration,
+    /// This and the age: `None` once it has ended, when nothing is remembered but its outcome.
+    pub began_at: Option<Timestamp>,
+    pub age: Option<Duration>,
     pub branches: Vec<BranchView>,
     /// What the operator may do, and what follows from it, in plain words; empty when nothing need be done.
     pub suggestion: String,

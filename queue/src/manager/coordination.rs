@@ -20,6 +20,11 @@ impl Manager {
         self.branches.find(xid).is_some_and(|(_, branch)| branch.phase.is_undecided())
     }
 
+    /// How many messages an active branch has received and locks.
+    pub fn locked_by(&self, xid: &Xid) -> Option<usize> {
+        self.branches.find(xid).map(|(_, branch)| branch.locked().count())
+    }
+
     /// Freezes an active branch and hands out its work, for a command that the caller proposes; nothing joins it any more and
     /// its timeout is over, but its locks stay until [`Manager::resolved`] or [`Manager::rollback`]. Empty work needs no
     /// command. A branch that is gone: why.

@@ -1,5 +1,7 @@
 //! Answers to the wire.
 
+use std::time::Duration;
+
 use handfast_coordinator_core as coordinator;
 use handfast_coordinator_core::{KnownOutcome, TransactionState};
 use handfast_machine::{Answer, ForeignBranch};
@@ -160,12 +162,16 @@ fn transaction(view: coordinator::TransactionView) -> v1::TransactionState {
         gtrid: GlobalId::to_string(&view.id),
         state: state_text(view.state).to_owned(),
         outcome: view.outcome.map(|outcome| outcome.to_string()).unwrap_or_default(),
-        began_at_ms: view.began_at.0,
-        age_ms: u64::try_from(view.age.as_millis()).unwrap_or(u64::MAX),
+        began_at_ms: view.began_at.map(|at| at.0),
+        age_ms: view.age.map(milliseconds),
         branches: view.branches.into_iter().map(branch).collect(),
         suggestion: view.suggestion,
         foreign: None,
     }
+}
+
+fn milliseconds(age: Duration) -> u64 {
+    u64::try_from(age.as_millis()).unwrap_or(u64::MAX)
 }
 
 /// A branch of another coordinator's transaction, told in the words of a transaction.
@@ -187,8 +193,8 @@ fn foreign(branch: &ForeignBranch) -> v1::TransactionState {
         gtrid,
         state: state_text(TransactionState::InDoubt).to_owned(),
         outcome: String::new(),
-        began_at_ms: branch.prepared_at.0,
-        age_ms: u64::try_from(branch.age.as_millis()).unwrap_or(u64::MAX),
+        began_at_ms: Some(branch.prepared_at.0),
+        age_ms: Some(milliseconds(branch.age)),
         branches: vec![v1::TransactionBranch {
             resource: bqual,
             state: "prepared here".to_owned(),

@@ -59,7 +59,7 @@ impl Coordinator {
         let answer = match self.view(cx, id) {
             Some(view) => Ok(Answer::Transaction(view)),
             None => match cx.state.outcome(cx.store, id)? {
-                Recorded::Decided { outcome, .. } => Ok(Answer::Transaction(ended_view(cx.now, id, outcome))),
+                Recorded::Decided { outcome, .. } => Ok(Answer::Transaction(ended_view(id, outcome))),
                 Recorded::Unknown | Recorded::Delegated | Recorded::Forgotten => Err(self.not_active(cx, id)?),
             },
         };
@@ -111,8 +111,8 @@ impl Coordinator {
             id,
             state: live.state(),
             outcome,
-            began_at: live.began_at,
-            age: cx.now.since(live.began_at),
+            began_at: Some(live.began_at),
+            age: Some(cx.now.since(live.began_at)),
             branches: two_phase.chain(last).chain(waiting).collect(),
             suggestion: String::new(),
         };
@@ -161,8 +161,8 @@ fn forced_view(now: Timestamp, record: &state::Transaction) -> TransactionView {
         id: record.id,
         state: TransactionState::Forced,
         outcome,
-        began_at: record.since,
-        age: now.since(record.since),
+        began_at: Some(record.since),
+        age: Some(now.since(record.since)),
         branches: branches.collect(),
         suggestion: String::new(),
     };
@@ -171,13 +171,13 @@ fn forced_view(now: Timestamp, record: &state::Transaction) -> TransactionView {
 }
 
 /// One that has ended: of its times nothing is remembered but the outcome.
-fn ended_view(now: Timestamp, id: GlobalId, outcome: Outcome) -> TransactionView {
+fn ended_view(id: GlobalId, outcome: Outcome) -> TransactionView {
     TransactionView {
         id,
         state: TransactionState::Ended,
         outcome: Some(outcome),
-        began_at: now,
-        age: std::time::Duration::ZERO,
+        began_at: None,
+        age: None,
         branches: Vec::new(),
         suggestion: String::new(),
     }

@@ -102,7 +102,8 @@ fn resource_text(view: &ResourceView) -> String {
 
 fn transaction_text(view: &TransactionView) -> String {
     let outcome = view.outcome.map_or_else(|| "undecided".to_owned(), |outcome| outcome.to_string());
-    let mut text = format!("  {} {:?}, {outcome}, {} s", id_text(view.id), view.state, view.age.as_secs());
+    let mut text =
+        format!("  {} {:?}, {outcome}, {} s", id_text(view.id), view.state, view.age.map_or(0, |age| age.as_secs()));
     for branch in &view.branches {
         let error = branch.error.as_deref().map(|error| format!(" ({error})")).unwrap_or_default();
         text += &format!("\n    {}: {}{error}", branch.resource, branch.state);
