@@ -27,6 +27,7 @@ pub struct Producer {
     name: ProducerName,
     epoch: u64,
     next: u64,
+    mark: u64,
 }
 
 impl Producer {
@@ -35,15 +36,16 @@ impl Producer {
         let ask = v1::ShowProducer { producer: name.as_str().to_owned() };
         let answer = session.ask(Ask::ShowProducer(ask)).await?;
         let known = expect_answer!(session, answer, Producer, "show producer")?;
-        let (epoch, next) = if known.known { (known.epoch, known.next) } else { (0, 0) };
-        Ok(Producer { session, name, epoch, next })
+        let v1::Producer { known, epoch, next, mark } = known;
+        let (epoch, next, mark) = if known { (epoch, next, mark) } else { (0, 0, 0) };
+        Ok(Producer { session, name, epoch, next, mark })
     }
 
     /// Fences every other process that sends under this name: their sends are refused from the first of ours on. Sequences
     /// begin at 0 again.
     #[must_use]
     pub fn take_over(self) -> Producer {
-        Producer { epoch: self.epoch + 1, next: 0, ..self }
+        Producer { epoch: self.epoch + 1, next: 0, mark: 0, ..self }
     }
 
     pub fn name(&self) -> &ProducerName {
@@ -59,6 +61,11 @@ impl Producer {
         self.next
     }
 
+    /// What the last send of this stream said of it ([`Producer::send_as`]) when this producer was asked for; 0 says nothing.
+    pub fn mark(&self) -> u64 {
+        self.mark
+    }
+
     /// Sends one message under the next sequence. Dropped before it returns, the next send has the same sequence: to be the
     /// same message as well is the caller's part.
     pub async fn send(&mut self, queue: &str, message: Message) -> Result<Sent, SendError> {
@@ -67,17 +74,24 @@ impl Producer {
 
     /// Sends all of `messages` or none, under the next sequence.
     pub async fn send_batch(&mut self, queue: &str, messages: Vec<Message>) -> Result<Sent, SendError> {
-        let sent = self.send_as(self.next, queue, messages).await?;
+        let sent = self.send_as(self.next, 0, queue, messages).await?;
         self.next += 1;
         Ok(sent)
     }
 
     /// Sends under a sequence of the caller's choice, such as the number of a line. One that was used before is answered
-    /// with its first result.
-    pub async fn send_as(&self, sequence: u64, queue: &str, messages: Vec<Message>) -> Result<Sent, SendError> {
+    /// with its first result. `mark` is kept with the stream for whoever goes on with it, such as a digest of what it has sent
+    /// up to here, by which another stream under the same name is told apart.
+    pub async fn send_as(
+        &self,
+        sequence: u64,
+        mark: u64,
+        queue: &str,
+        messages: Vec<Message>,
+    ) -> Result<Sent, SendError> {
         let mut pause = PRODUCER_PAUSE_MIN;
         loop {
-            let producer = ProducerSequence { producer: self.name.clone(), epoch: self.epoch, sequence };
+            let producer = ProducerSequence { producer: self.name.clone(), epoch: self.epoch, sequence, mark };
             let envelope = Envelope { transaction: None, producer: Some(producer) };
             let copies = messages.iter().map(|message| (queue, message.clone()));
             match send::send(&self.session, envelope, copies).await {

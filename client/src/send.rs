@@ -88,6 +88,7 @@ pub async fn send<'m>(
         producer: sequence.producer.as_str().to_owned(),
         epoch: sequence.epoch,
         sequence: sequence.sequence,
+        mark: sequence.mark,
     });
     let ask = Ask::Send(v1::Send { transaction: envelope.transaction, producer, messages: wire });
     // Staged bodies belong to the connection that they were staged on.

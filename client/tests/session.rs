@@ -312,14 +312,14 @@ async fn p24_a_producer_tries_with_the_same_sequence_until_the_answer_is_definit
     let mut server = ScriptedServer::start().await;
     let handfast = Handfast::connect(&server.url()).await.unwrap();
     let mut peer = server.accept().await;
-    let expected = |sequence| v1::ProducerSequence { producer: "import".into(), epoch: 3, sequence };
+    let expected = |sequence| v1::ProducerSequence { producer: "import".into(), epoch: 3, sequence, mark: 0 };
     let sequence_of = |ask: Ask| match ask {
         Ask::Send(send) => send.producer.unwrap(),
         other => panic!("{other:?}"),
     };
     let script = async {
         let (id, _) = peer.next().await;
-        peer.answer(id, Answer::Producer(v1::Producer { known: true, epoch: 3, next: 41 })).await;
+        peer.answer(id, Answer::Producer(v1::Producer { known: true, epoch: 3, next: 41, mark: 0 })).await;
         let (_, ask) = peer.next().await;
         assert_eq!(sequence_of(ask), expected(41));
         peer.lose();

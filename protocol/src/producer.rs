@@ -40,4 +40,7 @@ pub struct ProducerSequence {
     pub producer: ProducerName,
     pub epoch: u64,
     pub sequence: u64,
+    /// What the producer says of its stream up to the end of this send; opaque here, and told to whoever goes on with the
+    /// stream, who can see by it whether it is the same one.
+    pub mark: u64,
 }

@@ -179,7 +179,7 @@ impl Args {
         let input_bytes = input.metadata().ok().filter(std::fs::Metadata::is_file).map(|file| file.len());
         let input = BufReader::with_capacity(READ_BYTES, input);
         let import = send_many::Import {
-            queue: self.queue.as_str(),
+            queue: &self.queue,
             template: self.properties.message(),
             batch: usize::try_from(self.batch).expect("at most a thousand"),
             producer: self.producer.as_deref(),

@@ -9,12 +9,13 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
 use handfast_client::{Handfast, Message, Producer, RefusalCode, RequestError, SendError, Sent};
+use handfast_protocol::QueueName;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::progress::Progress;
 use super::{CommandError, Options};
-use crate::import::{BATCH_MESSAGES_MAX, Batch, Batches, ImportError, Record};
+use crate::import::{BATCH_MESSAGES_MAX, Batch, Batches, Digest, ImportError, Record, Resume};
 
 /// Batches that are read ahead of those under way.
 const BATCHES_READ_AHEAD: usize = 4;
@@ -29,7 +30,7 @@ const MESSAGES_UNDER_WAY: usize = BATCH_MESSAGES_MAX;
 /// An import that has to be described.
 #[derive(Debug)]
 pub struct Import<'a> {
-    pub queue: &'a str,
+    pub queue: &'a QueueName,
     /// Every message but its body.
     pub template: Message,
     /// Messages of one transaction.
@@ -114,15 +115,17 @@ impl Import<'_> {
         I: Iterator<Item = Result<Record, ImportError>> + Send + 'static,
     {
         let progress = Progress::of_bytes(self.input_bytes);
+        let digest = Digest::of(self.queue);
         match self.producer {
             None => {
-                let input = read_in_thread(Batches::new(records, self.batch, 0))?;
+                let input = read_in_thread(Batches::new(records, self.batch, Resume { first: 0, mark: 0 }, digest))?;
                 Ok(self.send_one_by_one(handfast, input, &progress).await?)
             }
             Some(name) => {
                 let resume = || async { Ok(handfast.producer(name).await?) };
                 let producer = options.patiently(self.retry_for, resume).await?;
-                let input = read_in_thread(Batches::new(records, self.batch, producer.next()))?;
+                let resume = Resume { first: producer.next(), mark: producer.mark() };
+                let input = read_in_thread(Batches::new(records, self.batch, resume, digest))?;
                 let pipeline = Pipeline::new(self, &producer, options.server());
                 Ok(pipeline.run(input, &progress).await?)
             }
@@ -147,7 +150,7 @@ impl Import<'_> {
                 Ok(()) = tokio::signal::ctrl_c() => return Err(failed(totals, ImportCause::Interrupted)),
             };
             let lines = batch.lines;
-            if let Err(cause) = handfast.send_batch(self.queue, self.messages(&batch)).await {
+            if let Err(cause) = handfast.send_batch(self.queue.as_str(), self.messages(&batch)).await {
                 let maybe = may_have_happened(&cause).then_some(lines);
                 return Err(ImportFailed { totals, maybe, cause: ImportCause::Send { lines, cause } });
             }
@@ -222,7 +225,7 @@ impl<'a> Pipeline<'a> {
         let (producer, queue) = (self.producer, self.import.queue);
         let messages = self.import.messages(&batch);
         async move {
-            let result = producer.send_as(batch.first, queue, messages).await;
+            let result = producer.send_as(batch.first, batch.digest.mark(), queue.as_str(), messages).await;
             (batch, result)
         }
     }
@@ -231,7 +234,9 @@ impl<'a> Pipeline<'a> {
     async fn finish(&mut self, batch: &Batch, result: Result<Sent, SendError>) -> Result<(), ImportFailed> {
         let result = match result {
             Err(SendError::Request(RequestError::Refused(refused))) if refused.code == RefusalCode::ProducerGap => {
-                let again = self.producer.send_as(batch.first, self.import.queue, self.import.messages(batch));
+                let Import { queue, .. } = self.import;
+                let messages = self.import.messages(batch);
+                let again = self.producer.send_as(batch.first, batch.digest.mark(), queue.as_str(), messages);
                 timeout(self.import.retry_for, again).await.map_err(|_| self.away())?
             }
             result => result,

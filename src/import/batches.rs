@@ -3,7 +3,7 @@
 use bytes::Bytes;
 
 use super::limits::{BATCH_BYTES, BATCH_MESSAGES_MAX};
-use super::{ImportError, Record};
+use super::{Digest, ImportError, Record};
 
 /// Records that are sent together. Never empty.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -15,6 +15,17 @@ pub struct Batch {
     pub lines: (u64, u64),
     /// Bytes of the input up to its end.
     pub offset: u64,
+    /// Of all records up to its end.
+    pub digest: Digest,
+}
+
+/// Where an import goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Resume {
+    /// Records before this one were sent.
+    pub first: u64,
+    /// The mark of their digest; 0 if nothing is known of them.
+    pub mark: u64,
 }
 
 /// Groups records. What was read before a record that is refused comes as batches, without the one that it would have been
@@ -23,21 +34,30 @@ pub struct Batch {
 pub struct Batches<I> {
     records: I,
     messages_max: usize,
-    /// Records before this one are passed over: they were sent before.
-    first: u64,
+    /// What was sent before is passed over.
+    resume: Resume,
+    digest: Digest,
     /// Records read so far.
     read: u64,
 }
 
 impl<I: Iterator<Item = Result<Record, ImportError>>> Batches<I> {
-    pub fn new(records: I, messages_max: usize, first: u64) -> Batches<I> {
+    /// `empty` is the digest of no record.
+    pub fn new(records: I, messages_max: usize, resume: Resume, empty: Digest) -> Batches<I> {
         assert!((1..=BATCH_MESSAGES_MAX).contains(&messages_max));
-        Batches { records, messages_max, first, read: 0 }
+        Batches { records, messages_max, resume, digest: empty, read: 0 }
     }
 
     /// Records read so far, those that were passed over included.
     pub fn read(&self) -> u64 {
         self.read
+    }
+
+    /// Whether all that was sent before is what was read now.
+    fn check_resumed(&self) -> Result<(), ImportError> {
+        let Resume { first, mark } = self.resume;
+        let is_other = self.read == first && mark != 0 && mark != self.digest.mark();
+        if is_other { Err(ImportError::OtherInput { records: first }) } else { Ok(()) }
     }
 
     fn next_batch(&mut self) -> Result<Option<Batch>, ImportError> {
@@ -46,15 +66,23 @@ impl<I: Iterator<Item = Result<Record, ImportError>>> Batches<I> {
         while let Some(record) = self.records.next().transpose()? {
             let number = self.read;
             self.read += 1;
-            if number < self.first {
+            let Record { line, body, offset } = record;
+            self.digest = self.digest.with(&body);
+            if number < self.resume.first {
+                self.check_resumed()?;
                 continue;
             }
-            let Record { line, body, offset } = record;
             bytes += body.len();
-            let batch =
-                batch.get_or_insert_with(|| Batch { first: number, bodies: Vec::new(), lines: (line, line), offset });
+            let digest = self.digest;
+            let batch = batch.get_or_insert_with(|| Batch {
+                first: number,
+                bodies: Vec::new(),
+                lines: (line, line),
+                offset,
+                digest,
+            });
             batch.bodies.push(body);
-            (batch.lines.1, batch.offset) = (line, offset);
+            (batch.lines.1, batch.offset, batch.digest) = (line, offset, digest);
             if batch.bodies.len() >= self.messages_max || bytes >= BATCH_BYTES {
                 break;
             }
@@ -73,11 +101,17 @@ impl<I: Iterator<Item = Result<Record, ImportError>>> Iterator for Batches<I> {
 
 #[cfg(test)]
 mod tests {
+    use handfast_protocol::QueueName;
+
     use super::super::{Content, Lines};
     use super::*;
 
     fn batches(input: &[u8], messages_max: usize, first: u64) -> (Vec<Batch>, Option<ImportError>, u64) {
-        let mut batches = Batches::new(Lines::new(input, Content::Json), messages_max, first);
+        resumed(input, messages_max, Resume { first, mark: 0 })
+    }
+
+    fn resumed(input: &[u8], messages_max: usize, resume: Resume) -> (Vec<Batch>, Option<ImportError>, u64) {
+        let mut batches = Batches::new(Lines::new(input, Content::Json), messages_max, resume, empty());
         let mut found = Vec::new();
         let mut error = None;
         for batch in &mut batches {
@@ -92,8 +126,25 @@ mod tests {
         (found, error, batches.read())
     }
 
+    fn empty() -> Digest {
+        Digest::of(&QueueName::new("orders").unwrap())
+    }
+
+    /// Of an input whose records are 10, 11 and so on.
     fn batch(first: u64, bodies: &[&'static str], lines: (u64, u64), offset: u64) -> Batch {
-        Batch { first, bodies: bodies.iter().map(|body| Bytes::from(*body)).collect(), lines, offset }
+        let through = 10 + first + bodies.len() as u64;
+        let digest = (10..through).fold(empty(), |digest, record| digest.with(record.to_string().as_bytes()));
+        Batch { first, bodies: bodies.iter().map(|body| Bytes::from(*body)).collect(), lines, offset, digest }
+    }
+
+    #[test]
+    fn another_input_is_not_gone_on_with() {
+        let sent = batch(0, &["10", "11"], (1, 2), 6).digest.mark();
+        let resume = Resume { first: 2, mark: sent };
+        let (found, error, _) = resumed(b"10\n11\n12\n", 9, resume);
+        assert_eq!((found, error.is_none()), (vec![batch(2, &["12"], (3, 3), 9)], true));
+        let (found, error, _) = resumed(b"10\n99\n12\n", 9, resume);
+        assert!(found.is_empty() && matches!(error, Some(ImportError::OtherInput { records: 2 })), "{error:?}");
     }
 
     #[test]

@@ -7,6 +7,10 @@ use super::limits::RECORD_BYTES_MAX;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum ImportError {
+    #[error(
+        "its first {records} records are not those that were sent before under this producer's name, to this queue; choose another --producer"
+    )]
+    OtherInput { records: u64 },
     #[error("the input cannot be read: {0}")]
     Read(io::Error),
     #[error("line {line} is longer than {RECORD_BYTES_MAX} bytes, the most that a message may have")]

@@ -5,14 +5,16 @@
 
 mod batches;
 mod csv;
+mod digest;
 mod error;
 mod json_number;
 mod limits;
 mod lines;
 mod rows;
 
-pub use batches::{Batch, Batches};
+pub use batches::{Batch, Batches, Resume};
 pub use csv::CsvRows;
+pub use digest::Digest;
 pub use error::ImportError;
 pub use json_number::is_json_number;
 pub use limits::{BATCH_MESSAGES_DEFAULT, BATCH_MESSAGES_MAX};

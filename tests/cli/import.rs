@@ -182,3 +182,23 @@ fn one_message_of_a_producer_goes_on_with_its_sequence() {
     assert_eq!(import.ok(), "1 messages sent; 2 were there already\n");
     assert_eq!(server.bodies("orders"), ["1", "2", "3"]);
 }
+
+/// A producer's name is one input to one queue: what another one has sent is not taken for sent.
+#[test]
+fn p24_another_input_under_the_same_name_is_refused_and_nothing_of_it_is_sent() {
+    let server = Server::start();
+    for queue in ["orders", "others"] {
+        server.run(&["queue", "create", queue]).ok();
+    }
+    let send = |queue: &str, input: &str| {
+        server.run_with(&["send", queue, "--lines", "--producer", "import", "--batch", "2"], input.as_bytes())
+    };
+    assert_eq!(send("orders", "a\nb\nc\n").code, Some(0));
+    let expected = "error: its first 3 records are not those that were sent before under this producer's name, to this \
+         queue; choose another --producer; 0 messages were sent, and 3 before\n";
+    for (queue, input) in [("others", "a\nb\nc\nd\n"), ("orders", "a\nB\nc\nd\n")] {
+        assert_eq!(send(queue, input).refused(1), expected, "{queue} {input}");
+    }
+    assert_eq!(send("ORDERS", "a\nb\nc\nd\n").code, Some(0));
+    assert_eq!((server.bodies("orders").join(""), server.bodies("others").len()), ("abcd".to_owned(), 0));
+}

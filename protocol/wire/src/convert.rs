@@ -109,7 +109,7 @@ impl TryFrom<v1::ProducerSequence> for ProducerSequence {
 
     fn try_from(wire: v1::ProducerSequence) -> Result<ProducerSequence, Malformed> {
         let producer = ProducerName::new(wire.producer)?;
-        Ok(ProducerSequence { producer, epoch: wire.epoch, sequence: wire.sequence })
+        Ok(ProducerSequence { producer, epoch: wire.epoch, sequence: wire.sequence, mark: wire.mark })
     }
 }
 

@@ -65,7 +65,7 @@ fn work() -> Work {
 /// One of each, with something in every field.
 fn commands() -> Vec<(&'static str, Command)> {
     let settings = QueueSettings { max_attempts: 5, max_abandoned: 20 };
-    let at = ProducerSequence { producer: ProducerName::new("import").unwrap(), epoch: 2, sequence: 3 };
+    let at = ProducerSequence { producer: ProducerName::new("import").unwrap(), epoch: 2, sequence: 3, mark: 4 };
     let purged = Fate::DeadLetter(DeadLetterReason::Purged);
     let error = || "error".to_owned();
     vec![
@@ -155,7 +155,7 @@ fn dead_letter() -> DeadLetter {
 }
 
 fn producer() -> ProducerRecord {
-    ProducerRecord { epoch: 1, next: 2_000, oldest: 1_000, used_at: 5_000 }
+    ProducerRecord { epoch: 1, next: 2_000, oldest: 1_000, used_at: 5_000, mark: 7_000 }
 }
 
 fn results() -> [ProducerResult; 3] {
@@ -195,7 +195,7 @@ const FIXTURES: &[(&str, &str)] = &[
     ("expire", "010302030401030402"),
     (
         "send",
-        "01040106696d706f7274020303030000000000000000000000000198c5f2fd0000000000010000056c6162656c0b636f7272\
+        "01040106696d706f727402030403030000000000000000000000000198c5f2fd0000000000010000056c6162656c0b636f7272\
          656c6174696f6e0107616e7377657273050103040101046e616d650576616c75650004626f6479fc40420f00030000000000\
          000000000000000198c5f2fd0000000000010000056c6162656c0b636f7272656c6174696f6e0107616e7377657273050103\
          040101046e616d650576616c75650109fce0930400fc40420f00030000000000000000000000000198c5f2fd000000000001\
@@ -260,7 +260,7 @@ const FIXTURES: &[(&str, &str)] = &[
          fc40420f00020304010304fb2c010108",
     ),
     ("staged body", "01fce0930400"),
-    ("producer", "0101fbd007fbe803fb8813"),
+    ("producer", "0101fbd007fbe803fb8813fb581b"),
     ("sent", "010a00010000000000000000000000000198c5f2050a"),
     ("queue gone", "010a0103"),
     ("to dead letters", "010a02"),

@@ -98,18 +98,20 @@ pub(super) struct ProducerSequenceRecord<'a> {
     producer: &'a str,
     epoch: u64,
     sequence: u64,
+    mark: u64,
 }
 
 impl<'a> From<&'a ProducerSequence> for ProducerSequenceRecord<'a> {
     fn from(place: &'a ProducerSequence) -> ProducerSequenceRecord<'a> {
-        ProducerSequenceRecord { producer: place.producer.as_str(), epoch: place.epoch, sequence: place.sequence }
+        let ProducerSequence { producer, epoch, sequence, mark } = place;
+        ProducerSequenceRecord { producer: producer.as_str(), epoch: *epoch, sequence: *sequence, mark: *mark }
     }
 }
 
 impl ProducerSequenceRecord<'_> {
     fn into_sequence(self) -> Result<ProducerSequence, Unreadable> {
         let producer = ProducerName::new(self.producer).map_err(Unreadable::malformed)?;
-        Ok(ProducerSequence { producer, epoch: self.epoch, sequence: self.sequence })
+        Ok(ProducerSequence { producer, epoch: self.epoch, sequence: self.sequence, mark: self.mark })
     }
 }
 

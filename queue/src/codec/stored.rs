@@ -54,6 +54,8 @@ pub(crate) struct ProducerRecord {
     /// The first sequence of the oldest result that is kept; equals `next` when there is none.
     pub oldest: u64,
     pub used_at: u64,
+    /// Of the last send, as its producer gave it.
+    pub mark: u64,
 }
 
 /// What one send of a producer came to; the sequences it covers begin with the one in its key.

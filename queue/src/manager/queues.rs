@@ -51,7 +51,7 @@ impl Manager {
 
     pub(super) fn show_producer(turn: &Turn<'_>, producer: &ProducerName) -> Answer {
         match turn.state.producer(producer) {
-            Some((epoch, next)) => Answer::Producer { epoch, next },
+            Some(place) => Answer::Producer(place),
             None => Answer::UnknownProducer,
         }
     }

@@ -8,6 +8,7 @@ use handfast_protocol::{
     RollbackReason, Timestamp, Xid,
 };
 
+use crate::state::ProducerPlace;
 use crate::{Blame, BodyId, MessageKey, QueueSettings, Refused};
 
 /// One caller's wait for one answer. Drawn by the shell; the manager only hands it back.
@@ -155,10 +156,7 @@ pub enum Answer {
     Staged {
         body: BodyId,
     },
-    Producer {
-        epoch: u64,
-        next: u64,
-    },
+    Producer(ProducerPlace),
     UnknownProducer,
     Received(Box<Received>),
     /// The wait ended without a message.

@@ -14,7 +14,7 @@
 //! | State | 27 Held | as Branch | runs of message keys | from a held commit to its release (P10) |
 //! | State | 28 Stage | stage u64, part u32 | work | until its transaction commits, or the epoch ends (P26) |
 //! | State | 29 StagedBody | body u64 | length | until something owns the body, or the epoch ends (P26) |
-//! | State | 2a Producer | name | epoch, next and oldest sequence, last use | until evicted (P24) |
+//! | State | 2a Producer | name | epoch, next and oldest sequence, last use, mark | until evicted (P24) |
 //! | State | 2b ProducerResult | name with length byte, first sequence u64 | count, result | the window of its producer (P24) |
 //!
 //! Integers are big-endian, so that bytes order as the keys do. Values begin with a version byte. Numbers are stored:

@@ -28,6 +28,7 @@ use handfast_store::{Overlay, Store, StoreError};
 
 pub use branches::Branch;
 pub use invariants::{Invariant, Violation};
+pub use producers::ProducerPlace;
 
 use crate::command::Fate;
 use crate::limits::QUEUES_MAX;

@@ -24,6 +24,16 @@ pub(super) struct Producers {
     by_use: BTreeSet<(u64, ProducerName)>,
 }
 
+/// Where a producer's stream stands (P24).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProducerPlace {
+    pub epoch: u64,
+    /// The sequence that is expected next.
+    pub next: u64,
+    /// What its last send said of it.
+    pub mark: u64,
+}
+
 /// Where a send stands in its producer's stream.
 #[derive(Debug, PartialEq, Eq)]
 enum Place {
@@ -52,7 +62,7 @@ impl Producers {
     }
 
     fn judge(&self, at: &ProducerSequence, count: u64) -> Result<Place, Refused> {
-        let ProducerSequence { producer, epoch, sequence } = at;
+        let ProducerSequence { producer, epoch, sequence, mark: _ } = at;
         let gap =
             |expected| Err(Refused::ProducerGap { producer: producer.to_string(), sequence: *sequence, expected });
         match self.by_name.get(producer) {
@@ -89,7 +99,7 @@ impl Producers {
             }
             None => {
                 self.make_room(overlay)?;
-                ProducerRecord { epoch: at.epoch, next: 0, oldest: 0, used_at: now.0 }
+                ProducerRecord { epoch: at.epoch, next: 0, oldest: 0, used_at: now.0, mark: 0 }
             }
         };
         assert_eq!(record.next, at.sequence, "the send was judged to be the next one");
@@ -99,6 +109,7 @@ impl Producers {
             codec::encode_producer_result(result),
         );
         record.next += result.count;
+        record.mark = at.mark;
         forget_old_results(overlay, &at.producer, &mut record)?;
         self.by_use.remove(&(record.used_at, at.producer.clone()));
         record.used_at = now.0;

@@ -9,8 +9,9 @@ use handfast_store::{Family, Overlay, Store, StoreError};
 use super::branches::Branch;
 use super::ground::BANDS;
 use super::keys::{Key, KeyKind};
+use super::producers::ProducerPlace;
 use super::{State, records};
-use crate::codec;
+use crate::codec::{self, ProducerRecord};
 use crate::command::Fate;
 use crate::{BodyId, MessageKey, QueueId, QueueRecord, Status, StoredMessage};
 
@@ -67,9 +68,12 @@ impl State {
         self.branches.holders()
     }
 
-    /// A producer's epoch and the sequence that is expected next (P24).
-    pub fn producer(&self, name: &ProducerName) -> Option<(u64, u64)> {
-        self.producers.get(name).map(|record| (record.epoch, record.next))
+    pub fn producer(&self, name: &ProducerName) -> Option<ProducerPlace> {
+        let place = |record: &ProducerRecord| {
+            let ProducerRecord { epoch, next, mark, .. } = *record;
+            ProducerPlace { epoch, next, mark }
+        };
+        self.producers.get(name).map(place)
     }
 
     pub fn message(&self, store: &dyn Store, key: &MessageKey) -> Result<Option<StoredMessage>, StoreError> {

@@ -332,7 +332,8 @@ impl Model {
         let prepared: Vec<&Xid> = world.state.branches().collect();
         assert_eq!(prepared, self.branches.keys().collect::<Vec<_>>());
         for (name, producer) in &self.producers {
-            assert_eq!(world.state.producer(name), Some((producer.epoch, producer.results.len() as u64)));
+            let known = world.state.producer(name).map(|place| (place.epoch, place.next));
+            assert_eq!(known, Some((producer.epoch, producer.results.len() as u64)));
         }
         self.compare_expiry(world);
     }

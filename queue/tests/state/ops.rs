@@ -195,7 +195,7 @@ impl Drawer {
                     Epoch::Same => (now, (next + 1).saturating_sub(u64::from(back))),
                     Epoch::Newer => (now + 1, 0),
                 };
-                let at = ProducerSequence { producer, epoch, sequence };
+                let at = ProducerSequence { producer, epoch, sequence, mark: 0 };
                 Command::Send { producer: Some(at), sends: self.messages(model, &sends) }
             }
             Deed::StageBody { body, part, full } => {

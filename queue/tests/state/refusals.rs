@@ -52,7 +52,7 @@ fn scene() -> Scene {
 }
 
 fn producer(name: &str, epoch: u64, sequence: u64) -> ProducerSequence {
-    ProducerSequence { producer: ProducerName::new(name).unwrap(), epoch, sequence }
+    ProducerSequence { producer: ProducerName::new(name).unwrap(), epoch, sequence, mark: 0 }
 }
 
 fn create(name: &str) -> Command {

@@ -10,6 +10,7 @@ use handfast_queue::limits::{
     BODY_PART_BYTES, GONE_STRETCHES_MAX, INLINE_BODY_BYTES_MAX, PREPARED_INLINE_BYTES_MAX, PRODUCER_WINDOW,
     PRODUCERS_MAX, SWEEP_MESSAGES_MAX,
 };
+use handfast_queue::state::ProducerPlace;
 use handfast_queue::state::State;
 use handfast_queue::{
     Body, BodyId, Command, Done, MessageKey, OutgoingMessage, QueueId, Refused, StageId, StoredMessage, Work,
@@ -20,7 +21,7 @@ use crate::world::{Entry, World, apart, dump, id, message, receives, sends, smal
 
 fn produce(sequence: u64, sends: Vec<OutgoingMessage>) -> Command {
     let producer = ProducerName::new("import").unwrap();
-    Command::Send { producer: Some(ProducerSequence { producer, epoch: 1, sequence }), sends }
+    Command::Send { producer: Some(ProducerSequence { producer, epoch: 1, sequence, mark: 10 * sequence }), sends }
 }
 
 fn batch(queue: QueueId, ordinals: std::ops::Range<u64>) -> Vec<OutgoingMessage> {
@@ -42,7 +43,10 @@ fn p24_a_repetition_is_answered_with_the_first_result() {
     let across: Vec<MessageId> = [11, 12, 20].map(id).to_vec();
     assert_eq!(world.apply(produce(1, batch(orders, 90..93))), Ok(Done::Repeated(across)));
     assert_eq!(world.ordinals(orders), [10, 11, 12, 20, 21]);
-    assert_eq!(world.state.producer(&ProducerName::new("import").unwrap()), Some((1, 5)));
+    assert_eq!(
+        world.state.producer(&ProducerName::new("import").unwrap()),
+        Some(ProducerPlace { epoch: 1, next: 5, mark: 30 })
+    );
 
     // It does not matter that what was sent is gone.
     let keys = world.keys(orders);
@@ -73,7 +77,7 @@ fn p24_a_newer_epoch_starts_again_and_fences_the_older() {
     let orders = world.queue("orders");
     let producer = ProducerName::new("import").unwrap();
     let second = |sequence, ordinal| Command::Send {
-        producer: Some(ProducerSequence { producer: producer.clone(), epoch: 2, sequence }),
+        producer: Some(ProducerSequence { producer: producer.clone(), epoch: 2, sequence, mark: 0 }),
         sends: vec![small(orders, ordinal)],
     };
     for sequence in 0..3 {
@@ -112,7 +116,7 @@ fn p24_the_producer_that_was_not_used_for_longest_is_forgotten() {
     let mut world = World::new();
     let orders = world.queue("orders");
     let first = |name: &str, sequence: u64| Command::Send {
-        producer: Some(ProducerSequence { producer: ProducerName::new(name).unwrap(), epoch: 1, sequence }),
+        producer: Some(ProducerSequence { producer: ProducerName::new(name).unwrap(), epoch: 1, sequence, mark: 0 }),
         sends: vec![small(orders, 1)],
     };
     world.apply(first("early", 0)).unwrap();

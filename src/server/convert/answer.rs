@@ -8,6 +8,7 @@ use handfast_machine::{Answer, ForeignBranch};
 use handfast_protocol::{GlobalId, Heuristic, MessageId};
 use handfast_queue::MessageKey;
 use handfast_queue::manager::{self, QueueView, Received};
+use handfast_queue::state::ProducerPlace;
 use handfast_wire::v1;
 use handfast_wire::v1::reply::Answer as Wire;
 
@@ -36,8 +37,10 @@ fn of_queue(answer: manager::Answer) -> Wire {
             Wire::Sent(v1::Sent { ids: ids.iter().map(MessageId::to_string).collect(), repeated_send: repeated })
         }
         Answer::Staged { body } => Wire::Staged(v1::Staged { body: body.0 }),
-        Answer::Producer { epoch, next } => Wire::Producer(v1::Producer { known: true, epoch, next }),
-        Answer::UnknownProducer => Wire::Producer(v1::Producer { known: false, epoch: 0, next: 0 }),
+        Answer::Producer(ProducerPlace { epoch, next, mark }) => {
+            Wire::Producer(v1::Producer { known: true, epoch, next, mark })
+        }
+        Answer::UnknownProducer => Wire::Producer(v1::Producer::default()),
         Answer::Received(message) => Wire::Received(received(*message)),
         Answer::NoMessage => Wire::NoMessage(v1::NoMessage {}),
         Answer::Peeked(messages) => Wire::Peeked(v1::Peeked { messages: messages.into_iter().map(received).collect() }),
