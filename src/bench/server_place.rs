@@ -68,8 +68,10 @@ mod tests {
     #[test]
     fn the_word_of_a_server_is_taken_where_its_directory_is() {
         let directory = tempfile::tempdir().unwrap();
-        let identity =
-            format!("role queue-manager\nmanager {}\nincarnation 01\ninode 1\nborn 1\n", Uuid::from_u128(7).simple());
+        let identity = format!(
+            "version 1\nrole queue-manager\nmanager {}\nincarnation 01\ninode 1\nborn 1\n",
+            Uuid::from_u128(7).simple()
+        );
         fs::write(directory.path().join("identity"), identity).unwrap();
         let view = |manager_id| ServerView {
             manager_id: Uuid::from_u128(manager_id),

@@ -50,6 +50,9 @@ pub struct Common {
 
 fn body_bytes(text: &str) -> Result<u64, String> {
     let bytes = parse_byte_count(text).map_err(|error| error.to_string())?;
+    if bytes == 0 {
+        return Err("at least one byte".to_owned());
+    }
     if bytes > BODY_BYTES_MAX as u64 {
         return Err(format!("at most {}MiB", BODY_BYTES_MAX >> 20));
     }

@@ -35,6 +35,8 @@ pub enum DirectoryError {
     OtherRole { path: PathBuf, found: Role, wanted: Role },
     #[error("{path} is damaged: {cause}; restore it from a backup of the whole data directory")]
     Identity { path: PathBuf, cause: IdentityUnreadable },
+    #[error("{path} cannot be used: {cause}; start a newer version")]
+    Newer { path: PathBuf, cause: IdentityUnreadable },
     #[error("random numbers cannot be drawn: {0}")]
     Random(getrandom::Error),
 }
@@ -117,7 +119,10 @@ fn identity_path(path: &Path) -> PathBuf {
 fn read_identity(path: &Path) -> Result<Option<Identity>, DirectoryError> {
     let file = identity_path(path);
     match fs::read_to_string(&file) {
-        Ok(text) => text.parse().map(Some).map_err(|cause| DirectoryError::Identity { path: file, cause }),
+        Ok(text) => text.parse().map(Some).map_err(|cause| match cause {
+            IdentityUnreadable::Newer { .. } => DirectoryError::Newer { path: path.to_owned(), cause },
+            IdentityUnreadable::Line { .. } => DirectoryError::Identity { path: file, cause },
+        }),
         Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
         Err(error) => Err(failed("read", &file)(error)),
     }

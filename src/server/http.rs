@@ -2,7 +2,7 @@
 
 use axum::Router;
 use axum::extract::State;
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use handfast_wire::v1::handfast_server::HandfastServer;
@@ -29,7 +29,17 @@ pub fn routes(core: Core, role: Role, service: Service) -> Routes {
         Role::Coordinator => Routes::new(grpc),
     };
     let plain = Router::new().route("/health", get(health)).route("/metrics", get(scrape)).with_state((core, role));
-    Routes::from(plain.merge(grpc.into_axum_router()))
+    Routes::from(plain.merge(grpc.into_axum_router()).fallback(nothing_here))
+}
+
+/// What is neither a page nor a service of this server.
+async fn nothing_here(headers: HeaderMap) -> Response {
+    let kind = headers.get(header::CONTENT_TYPE).and_then(|kind| kind.to_str().ok());
+    if kind.is_some_and(|kind| kind.starts_with("application/grpc")) {
+        return tonic::Status::unimplemented("this server has no such service").into_http::<axum::body::Body>();
+    }
+    (StatusCode::NOT_FOUND, "this is a Handfast server: /health and /metrics are pages, all else is gRPC\n")
+        .into_response()
 }
 
 /// 200 while requests are served, 503 while the server starts or stops.

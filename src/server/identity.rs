@@ -26,14 +26,20 @@ pub struct Marks {
     pub born: u128,
 }
 
+/// Of the file's form.
+const VERSION: u32 = 1;
+
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("line {line} of the identity file is not understood")]
-pub struct IdentityUnreadable {
-    pub line: usize,
+pub enum IdentityUnreadable {
+    #[error("line {line} of the identity file is not understood")]
+    Line { line: usize },
+    #[error("the identity file has a format of version {version} and this program reads up to {VERSION}")]
+    Newer { version: u32 },
 }
 
 impl fmt::Display for Identity {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        writeln!(f, "version {VERSION}")?;
         writeln!(f, "role {}", self.role.as_str())?;
         writeln!(f, "manager {}", self.manager_id.simple())?;
         writeln!(f, "incarnation {:016x}", self.incarnation.0)?;
@@ -49,14 +55,18 @@ impl FromStr for Identity {
         let lines: Vec<&str> = text.lines().collect();
         let value = |at: usize, key: &str| {
             let value = lines.get(at).and_then(|line| line.strip_prefix(key)?.strip_prefix(' '));
-            value.ok_or(IdentityUnreadable { line: at + 1 })
+            value.ok_or(IdentityUnreadable::Line { line: at + 1 })
         };
-        let unreadable = |line| IdentityUnreadable { line };
-        let role = value(0, "role")?.parse().map_err(|_| unreadable(1))?;
-        let manager_id = Uuid::try_parse(value(1, "manager")?).map_err(|_| unreadable(2))?;
-        let incarnation = u64::from_str_radix(value(2, "incarnation")?, 16).map_err(|_| unreadable(3))?;
-        let inode = value(3, "inode")?.parse().map_err(|_| unreadable(4))?;
-        let born = value(4, "born")?.parse().map_err(|_| unreadable(5))?;
+        let unreadable = |line| IdentityUnreadable::Line { line };
+        let version = value(0, "version")?.parse().map_err(|_| unreadable(1))?;
+        if version > VERSION {
+            return Err(IdentityUnreadable::Newer { version });
+        }
+        let role = value(1, "role")?.parse().map_err(|_| unreadable(2))?;
+        let manager_id = Uuid::try_parse(value(2, "manager")?).map_err(|_| unreadable(3))?;
+        let incarnation = u64::from_str_radix(value(3, "incarnation")?, 16).map_err(|_| unreadable(4))?;
+        let inode = value(4, "inode")?.parse().map_err(|_| unreadable(5))?;
+        let born = value(5, "born")?.parse().map_err(|_| unreadable(6))?;
         Ok(Identity { role, manager_id, incarnation: Incarnation(incarnation), marks: Marks { inode, born } })
     }
 }
@@ -81,11 +91,14 @@ mod tests {
         };
         let text = identity.to_string();
         assert_eq!(text.parse(), Ok(identity));
-        let broken = [(0, "role bridge"), (1, "manager x"), (2, "incarnation"), (3, "inode -1"), (4, "")];
+        let broken =
+            [(0, "version x"), (1, "role bridge"), (2, "manager x"), (3, "incarnation"), (4, "inode -1"), (5, "")];
         for (line, replacement) in broken {
             let mut lines: Vec<&str> = text.lines().collect();
             lines[line] = replacement;
-            assert_eq!(lines.join("\n").parse::<Identity>(), Err(IdentityUnreadable { line: line + 1 }));
+            assert_eq!(lines.join("\n").parse::<Identity>(), Err(IdentityUnreadable::Line { line: line + 1 }));
         }
+        let newer = text.replace("version 1", "version 2");
+        assert_eq!(newer.parse::<Identity>(), Err(IdentityUnreadable::Newer { version: 2 }));
     }
 }

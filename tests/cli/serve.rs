@@ -98,6 +98,8 @@ fn health_and_metrics_are_on_the_same_port() {
     assert!(health.starts_with("HTTP/1.1 200 OK\r\n") && health.ends_with("\r\n\r\nserving\n"), "{health}");
     let metrics = http_get(server.address(), "/metrics");
     assert!(metrics.starts_with("HTTP/1.1 200 OK\r\n") && metrics.contains("\n# TYPE handfast_"), "{metrics}");
+    let nothing = http_get(server.address(), "/nothing");
+    assert!(nothing.starts_with("HTTP/1.1 404") && nothing.contains("/health and /metrics"), "{nothing}");
 }
 
 #[test]
