@@ -45,7 +45,9 @@ pub fn blame_of(error: &tokio_postgres::Error) -> Blame {
 /// The error as a person wants to read it: SQLSTATE, message and detail in one line.
 pub fn postgres_text(error: &tokio_postgres::Error) -> String {
     let Some(said) = error.as_db_error() else {
-        return error.to_string();
+        // The driver's own words say only that something failed; why is in its cause.
+        let cause = std::error::Error::source(error);
+        return cause.map_or_else(|| error.to_string(), |cause| format!("{error}: {cause}"));
     };
     let mut text = format!("{} {}: {}", said.severity(), said.code().code(), said.message());
     if let Some(detail) = said.detail() {

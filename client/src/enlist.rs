@@ -44,14 +44,16 @@ pub enum EnlistError {
     NoFile { resource: ResourceName, path: String },
     /// P3: nothing is done in a database that is not the registered one.
     #[error(
-        "{resource} is another database than the registered one: its id is {found:?}, expected {expected}; add it anew with: handfast resource add {resource} ..."
+        "{resource} is another database than the registered one: its id is {}, expected {expected}; add it anew with: handfast resource add {resource} ...",
+        found.as_deref().unwrap_or("missing")
     )]
     WrongDatabase { resource: ResourceName, expected: Uuid, found: Option<String> },
     #[error("queue manager {resource} cannot be reached: {cause}")]
     QueueManager { resource: ResourceName, cause: ConnectError },
     /// P3 again.
     #[error(
-        "{resource} is another queue manager than the registered one: its id is {found:?}, expected {expected}; add it anew with: handfast resource add {resource} --service URL"
+        "{resource} is another queue manager than the registered one: its id is {}, expected {expected}; add it anew with: handfast resource add {resource} --service URL",
+        found.map_or_else(|| "missing".to_owned(), |id| id.to_string())
     )]
     WrongQueueManager { resource: ResourceName, expected: Uuid, found: Option<Uuid> },
     #[error("{resource} is a standby or read-only; name its primary")]
@@ -77,20 +79,20 @@ impl EnlistError {
             EnlistError::RollbackOnly(cause) => cause.is_retryable(),
             EnlistError::Postgres { .. }
             | EnlistError::TimedOut { .. }
+            | EnlistError::NoFile { .. }
             | EnlistError::Sqlite { .. }
             | EnlistError::ReadOnly { .. }
             | EnlistError::Thread { .. }
             | EnlistError::Broken { .. } => true,
             EnlistError::QueueManager { cause, .. } => match cause {
                 ConnectError::Request(error) => error.is_retryable(),
-                ConnectError::Url { .. } => false,
+                ConnectError::Url { .. } | ConnectError::Tls { .. } => false,
             },
             EnlistError::Kind { .. }
             | EnlistError::Joined { .. }
             | EnlistError::TooManyBranches
             | EnlistError::Address { .. }
             | EnlistError::Tls { .. }
-            | EnlistError::NoFile { .. }
             | EnlistError::WrongDatabase { .. }
             | EnlistError::WrongQueueManager { .. }
             | EnlistError::TransactionOpen { .. }

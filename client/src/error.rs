@@ -162,6 +162,8 @@ impl From<v1::Refusal> for Refused {
 pub enum ConnectError {
     #[error("{url} is not the URL of a server; it looks like http://127.0.0.1:1801")]
     Url { url: String, cause: tonic::transport::Error },
+    #[error("{url} asks for TLS, which servers do not have yet; use http://, and a tunnel between machines")]
+    Tls { url: String },
     #[error(transparent)]
     Request(#[from] RequestError),
 }

@@ -67,6 +67,9 @@ pub struct Session {
 impl Session {
     /// Connects, so that a wrong address is known at once; later losses are mended when the next request comes.
     pub async fn connect(url: &str) -> Result<Session, ConnectError> {
+        if url.starts_with("https:") {
+            return Err(ConnectError::Tls { url: url.to_owned() });
+        }
         let endpoint = link::endpoint(url).map_err(|cause| ConnectError::Url { url: url.to_owned(), cause })?;
         let shared = Arc::new(Shared {
             server: url.into(),
