@@ -1,5 +1,7 @@
 //! `handfast dead-letter`.
 
+use std::collections::BTreeSet;
+
 use handfast_client::{Handfast, PeekedMessage, Received};
 use handfast_protocol::{MessageId, QueueName};
 use serde::Serialize;
@@ -66,11 +68,14 @@ impl Args {
             Action::Show { id } => {
                 print_one(output, &MessageRecord::from(&handfast.dead_letter(id).await?))?;
             }
-            Action::Return { ids, to, all, queue } => {
+            Action::Return { mut ids, to, all, queue } => {
                 let to = to.as_ref().map(QueueName::as_str);
                 let returned = if all {
                     return_all(&handfast, queue.as_ref(), to).await?
                 } else {
+                    // One that is named twice is returned once.
+                    let mut named = BTreeSet::new();
+                    ids.retain(|id| named.insert(*id));
                     handfast.return_dead_letters(&ids, to).await?;
                     ids.len() as u64
                 };

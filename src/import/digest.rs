@@ -9,7 +9,7 @@ pub struct Digest(u32);
 impl Digest {
     /// Of nothing, to this queue. Names of queues are the same whatever their case.
     pub fn of(queue: &QueueName) -> Digest {
-        Digest(crc32c::crc32c(queue.as_str().to_lowercase().as_bytes()))
+        Digest(crc32c::crc32c(queue.folded().as_bytes()))
     }
 
     #[must_use]

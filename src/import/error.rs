@@ -15,7 +15,7 @@ pub enum ImportError {
     Read(io::Error),
     #[error("line {line} is longer than {RECORD_BYTES_MAX} bytes, the most that a message may have")]
     LineTooLong { line: u64 },
-    #[error("line {line} is not JSON: {cause}")]
+    #[error("line {line} is not JSON: {}", json_text(cause))]
     NotJson { line: u64, cause: serde_json::Error },
     #[error("the input is empty: CSV begins with a line of column names")]
     NoHeader,
@@ -39,4 +39,14 @@ pub enum ImportError {
     RowTooLong { line: u64 },
     #[error("line {line}, column {column} is not UTF-8 text; convert the file, for example with iconv")]
     NotText { line: u64, column: usize },
+}
+
+/// What the reader of JSON says, without its own count of lines: it saw a single one.
+fn json_text(cause: &serde_json::Error) -> String {
+    let text = cause.to_string();
+    let place = format!(" at line {} column {}", cause.line(), cause.column());
+    match text.strip_suffix(&place) {
+        Some(text) => format!("{text} at column {}", cause.column()),
+        None => text,
+    }
 }

@@ -96,6 +96,12 @@ impl TriggerFile {
             let offset = name.span().start;
             QueueName::new(name.into_inner()).map_err(|error| wrong(offset, error.to_string()))
         };
+        let target = |name: Spanned<String>| {
+            let offset = name.span().start;
+            let name = queue(name)?;
+            let what = "nothing is sent to the dead-letter queue; choose another queue".to_owned();
+            if name == QueueName::dead_letter() { Err(wrong(offset, what)) } else { Ok(name) }
+        };
         let database = content.database.map(|database| {
             let resource = ResourceName::new(database.resource.get_ref().as_str())
                 .map_err(|error| wrong(database.resource.span().start, error.to_string()))?;
@@ -111,7 +117,7 @@ impl TriggerFile {
         Ok(TriggerFile {
             queue: queue(content.queue)?,
             database: database.transpose()?,
-            send: content.send.map(|send| queue(send.queue)).transpose()?,
+            send: content.send.map(|send| target(send.queue)).transpose()?,
         })
     }
 }
@@ -179,6 +185,10 @@ mod tests {
             ("", "a.toml:1: missing field `queue`"),
             ("queue = 'a'\n[database]\nresource = 'b'", "a.toml:2: missing field `statements`"),
             ("queue = 'a'\nqueue = 'b'", "a.toml:2: duplicate key"),
+            (
+                "queue = 'a'\n[send]\nqueue = 'Dead-Letter'",
+                "a.toml:3: nothing is sent to the dead-letter queue; choose another queue",
+            ),
             ("queue = 7", "a.toml:1: invalid type: integer `7`, expected a string"),
             ("queue = 'a;b'", "a.toml:1: "),
             ("queue = 'a'\n[send]\nqueue = ''", "a.toml:3: "),

@@ -48,7 +48,10 @@ fn a_dead_letter_says_where_it_came_from_and_why() {
 fn dead_letters_go_back_one_by_one_and_all_together() {
     let server = with_dead_letters();
     let found = ids(&server);
-    assert_eq!(server.run(&["dead-letter", "return", &found[1], &found[0]]).ok(), "2 dead letters returned\n");
+    assert_eq!(
+        server.run(&["dead-letter", "return", &found[1], &found[0], &found[1]]).ok(),
+        "2 dead letters returned\n"
+    );
     assert_eq!(server.bodies("orders"), ["2", "1"]);
     let gone = server.run(&["dead-letter", "return", &found[2], &found[0]]);
     assert_eq!(gone.code, Some(1), "{}", gone.stderr);

@@ -64,7 +64,7 @@ fn a_bad_row_is_refused_with_its_line_and_nothing_of_its_batch_is_sent() {
         (
             &["--lines", "--json", "--batch", "1"],
             "1\nx\n3\n",
-            "error: line 2 is not JSON: expected value at line 1 column 1; 1 messages were sent\n",
+            "error: line 2 is not JSON: expected value at column 1; 1 messages were sent\n",
             &["1"],
         ),
     ];

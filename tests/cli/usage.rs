@@ -69,3 +69,9 @@ fn completions_are_made_for_three_shells() {
     }
     assert!(run(&["completions", "tcsh"]).refused(2).contains("possible values: bash, zsh, fish"));
 }
+
+#[test]
+fn a_server_with_tls_is_not_spoken_to_in_plain_text() {
+    let refused = run(&["queue", "list", "--server", "https://127.0.0.1:1801"]);
+    assert!(refused.refused(1).contains("asks for TLS, which servers do not have yet"), "{}", refused.stderr);
+}

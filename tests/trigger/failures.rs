@@ -82,3 +82,23 @@ fn a_server_that_goes_away_is_waited_for_and_a_signal_ends_it_cleanly() {
     assert!(String::from_utf8(ended.stdout).unwrap().starts_with("2 messages committed"), "{}", ended.stderr);
     assert_eq!(server.bodies("shipments"), ["first", "second"]);
 }
+
+/// The disk of a SQLite file may be away for a while, as a database may be down.
+#[test]
+fn p22_a_sqlite_file_that_is_away_is_waited_for_and_costs_no_attempt() {
+    let server = with_queues("2");
+    rusqlite::Connection::open(server.path("ledger.db")).unwrap().execute_batch("create table t(a)").unwrap();
+    server.run(&["resource", "add", "ledger", "--sqlite", "ledger.db"]).ok();
+    server.run(&["send", "orders", "{}"]).ok();
+    crate::write(&server, &["insert into t values (1)"]);
+    std::fs::rename(server.path("ledger.db"), server.path("away.db")).unwrap();
+    let mut trigger = Running::start(&mut server.command(&["trigger", "run", "trigger.toml", "--until-empty"]));
+    // More tries than a message has attempts.
+    std::thread::sleep(std::time::Duration::from_secs(3));
+    assert!(trigger.is_running());
+    std::fs::rename(server.path("away.db"), server.path("ledger.db")).unwrap();
+    let ended = trigger.end();
+    assert_eq!(ended.code, Some(0), "{}", ended.stderr);
+    assert!(ended.stderr.contains("is not here"), "{}", ended.stderr);
+    assert_eq!(server.bodies("shipments"), ["{}"]);
+}
