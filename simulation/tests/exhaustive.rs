@@ -18,31 +18,37 @@ fn all(way: Way, rare: &[Probe]) {
     }
 }
 
+/// Steps `local 1` to `6`.
 #[test]
 fn local() {
     all(Way::Local, &[EntriesReplayed, OutcomesAsked]);
 }
 
+/// Steps `marker 1` to `8`.
 #[test]
 fn marker_postgres() {
     all(Way::MarkerPostgres, &[InDoubtRecovered, FencedCommitted, FencedRolledBack, LateDecisions]);
 }
 
+/// The same steps, with the file, its client and the server on one machine (P15).
 #[test]
 fn marker_sqlite() {
     all(Way::MarkerSqlite, &[InDoubtRecovered, FencedCommitted, FencedRolledBack, VisibleEarly]);
 }
 
+/// Steps `one-log 1` to `7`.
 #[test]
 fn two_phase() {
     all(Way::TwoPhase, &[InDoubtRecovered, CommittedBefore, PreparedRolledBack]);
 }
 
+/// Steps `standalone 1` to `7`, with a last resource in `standalone 5`; and those of `branch` at the queue manager.
 #[test]
 fn standalone_marker() {
     all(Way::StandaloneMarker, &[InDoubtRecovered, FencedCommitted, FencedRolledBack, BranchesRecovered]);
 }
 
+/// The same, where the decision is the coordinator's own.
 #[test]
 fn standalone_two_phase() {
     all(Way::StandaloneTwoPhase, &[InDoubtRecovered, CommittedBefore, PreparedRolledBack, BranchesRecovered]);

@@ -82,6 +82,7 @@ async fn with_orders(bodies: &[&str]) -> (Server, Session, ResourceManagerClient
     (server, session, manager)
 }
 
+/// Steps `branch 1` to `3`.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_prepared_branch_outlives_its_client_and_its_server_and_commits_once() {
     let (mut server, mut session, mut manager) = with_orders(&["one"]).await;
@@ -182,7 +183,7 @@ async fn g6_what_is_in_doubt_for_another_coordinator_is_shown() {
 
 /// P1, G6: so is what a transaction manager has in doubt whose ids are opaque.
 #[tokio::test(flavor = "multi_thread")]
-async fn g6_what_is_in_doubt_for_a_stranger_is_shown() {
+async fn g6_p1_what_is_in_doubt_for_a_stranger_is_shown_and_its_xid_may_come_again() {
     let (server, mut session, mut manager) = with_orders(&["one"]).await;
     let xid = Xid { format_id: 77, gtrid: Gtrid::new("theirs").unwrap(), bqual: Bqual::new("b").unwrap() };
     let wire = v1::Xid::from(&xid);
@@ -197,10 +198,16 @@ async fn g6_what_is_in_doubt_for_a_stranger_is_shown() {
     let expected =
         format!("error: transaction {name} is decided by the coordinator that prepared it; resolve it there\n");
     assert_eq!(refused.refused(1), expected);
-    roll_back(&mut manager, wire).await;
+    roll_back(&mut manager, wire.clone()).await;
     let refused = server.run(&["transaction", "show", name]);
     assert!(refused.refused(1).contains("is unknown here"), "{refused:?}");
     assert_eq!(server.bodies("orders"), ["one"]);
+    // What is over leaves nothing behind.
+    work(&mut session, &wire).await;
+    end(&mut session, &wire).await;
+    assert_eq!(prepare(&mut manager, wire.clone()).await.0, v1::PrepareVote::Commit);
+    commit(&mut manager, wire).await.unwrap();
+    assert_eq!((server.bodies("orders").len(), server.bodies("shipments").len()), (0, 1));
 }
 
 /// P3: who attached last is kept for ever.

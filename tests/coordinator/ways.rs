@@ -18,6 +18,7 @@ async fn ship(handfast: &Handfast) -> handfast_client::Transaction {
     tx
 }
 
+/// Steps `standalone 1` to `7`, with a last resource.
 #[tokio::test(flavor = "multi_thread")]
 async fn all_of_it_commits() {
     let world = World::start();
@@ -32,6 +33,7 @@ async fn all_of_it_commits() {
     until("it is over", || world.is_quiet());
 }
 
+/// `standalone 5` without one, and `branch 2` with its read-only vote.
 #[tokio::test(flavor = "multi_thread")]
 async fn without_a_last_resource_the_coordinator_decides() {
     let world = World::start();

@@ -10,6 +10,7 @@ use tokio_postgres::NoTls;
 use crate::scripted::{Answer, Peer, ScriptedServer, gtrid, outcome, within};
 use crate::world::{SCHEMA, World, decided};
 
+/// Steps `marker 2` to `7`, as the database and the coordinator see them.
 #[tokio::test]
 async fn marker_the_row_and_the_work_commit_together_after_go() {
     let mut world = World::marker().await;

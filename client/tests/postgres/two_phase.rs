@@ -9,6 +9,7 @@ use handfast_wire::v1::transaction_outcome::Kind;
 use crate::scripted::{gtrid, outcome};
 use crate::world::World;
 
+/// Steps `one-log 2` and `3`.
 #[tokio::test]
 async fn two_phase_the_branch_is_prepared_under_its_name_with_its_witness() {
     let mut world = World::two_phase().await;

@@ -133,7 +133,7 @@ async fn restart_replays_exactly_what_is_above_the_position() {
 
 /// P30: the mark purges the log, and what is left is enough for a store that holds the rest.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn flushed_purges_and_a_restart_goes_on_from_there() {
+async fn p30_flushed_purges_and_a_restart_goes_on_from_there() {
     let directory = tempfile::tempdir().unwrap();
     let log = open_log(directory.path());
     let (machine, mut record) = Recorder::opened_with(Kept::default());
