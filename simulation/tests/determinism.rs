@@ -1,5 +1,7 @@
 //! One plan, one run: the same trace to the last byte.
 
+use std::process::Command;
+
 use handfast_simulation::plan::Plan;
 use handfast_simulation::{swarm, trial};
 
@@ -17,6 +19,23 @@ fn the_same_plan_gives_the_same_trace() {
     }
     let text = "standalone-marker orders=3 20:server:sectors:lost:at-once 60:coordinator:torn:arrive:late";
     assert_same(&Plan::of_text(text).expect("it is a plan"));
+}
+
+/// Nothing of a process is in its runs: neither its addresses nor its id nor its time.
+#[test]
+fn two_processes_tell_the_same_to_the_last_byte() {
+    let told = |plan: &Plan| {
+        let program = env!("CARGO_BIN_EXE_handfast-simulation");
+        let ran = Command::new(program).args(plan.to_string().split(' ')).output().expect("it is built for this test");
+        assert!(ran.status.success(), "{plan}: {}", String::from_utf8_lossy(&ran.stderr));
+        ran.stdout
+    };
+    for seed in 100..112 {
+        let plan = swarm::plan(seed);
+        let (one, other) = (told(&plan), told(&plan));
+        assert!(one.len() > 2_000, "{plan} tells too little");
+        assert!(one == other, "{plan} runs differently in another process");
+    }
 }
 
 /// What a failed run prints is enough to run it again.

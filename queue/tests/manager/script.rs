@@ -197,7 +197,7 @@ fn parse(words: &[&str]) -> Request {
                 producer: ProducerName::new(name).unwrap(),
                 epoch: number("epoch").unwrap_or(1),
                 sequence: number("sequence").unwrap_or(0),
-                mark: 0,
+                mark: number("mark").unwrap_or(0),
             });
             let messages = (0..count).map(|_| new_message(words)).collect();
             Request::Send { xid: option("in").map(xid), producer, messages }
