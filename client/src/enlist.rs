@@ -79,7 +79,6 @@ impl EnlistError {
             EnlistError::RollbackOnly(cause) => cause.is_retryable(),
             EnlistError::Postgres { .. }
             | EnlistError::TimedOut { .. }
-            | EnlistError::NoFile { .. }
             | EnlistError::Sqlite { .. }
             | EnlistError::ReadOnly { .. }
             | EnlistError::Thread { .. }
@@ -93,6 +92,7 @@ impl EnlistError {
             | EnlistError::TooManyBranches
             | EnlistError::Address { .. }
             | EnlistError::Tls { .. }
+            | EnlistError::NoFile { .. }
             | EnlistError::WrongDatabase { .. }
             | EnlistError::WrongQueueManager { .. }
             | EnlistError::TransactionOpen { .. }

@@ -50,6 +50,7 @@ mod rollback;
 mod send;
 mod session;
 mod sqlite;
+mod sqlite_file;
 mod sqlite_thread;
 mod statement;
 mod transaction;

@@ -67,7 +67,7 @@ pub struct Session {
 impl Session {
     /// Connects, so that a wrong address is known at once; later losses are mended when the next request comes.
     pub async fn connect(url: &str) -> Result<Session, ConnectError> {
-        if url.starts_with("https:") {
+        if url.get(..6).is_some_and(|scheme| scheme.eq_ignore_ascii_case("https:")) {
             return Err(ConnectError::Tls { url: url.to_owned() });
         }
         let endpoint = link::endpoint(url).map_err(|cause| ConnectError::Url { url: url.to_owned(), cause })?;

@@ -13,6 +13,7 @@ use crate::decision::Decision;
 use crate::enlist::EnlistError;
 use crate::resource::Resource;
 use crate::rollback::{Failure, RollbackCause};
+use crate::sqlite_file::FileIdentity;
 use crate::sqlite_thread::{self, CheckFailed, Command, Source};
 use crate::statement::{Dialect, Nature, TransactionControl, check};
 
@@ -77,13 +78,16 @@ pub struct SqliteConnection {
     resource: Arc<Resource>,
     /// One of our own, and nothing but rows was asked of it: the next transaction finds it as new.
     is_reusable: bool,
+    /// The file that was at the resource's path before it was opened.
+    file: Option<FileIdentity>,
 }
 
 impl SqliteConnection {
     pub async fn open(resource: &Arc<Resource>, source: Source) -> Result<SqliteConnection, EnlistError> {
         let is_reusable = matches!(source, Source::File);
+        let file = FileIdentity::at(&resource.address);
         let commands = sqlite_thread::start(resource, source).await?;
-        Ok(SqliteConnection { commands, resource: Arc::clone(resource), is_reusable })
+        Ok(SqliteConnection { commands, resource: Arc::clone(resource), is_reusable, file })
     }
 
     /// Takes the write lock at once: a transaction that reads first and writes later may find that it cannot (P15).
@@ -99,9 +103,9 @@ impl SqliteConnection {
         &self.resource
     }
 
-    /// Whether the next transaction may have it.
+    /// Whether the next transaction may have it: not where its file is no longer the one at the path.
     pub fn fits(&self, resource: &Resource) -> bool {
-        *self.resource == *resource && !self.commands.is_closed()
+        *self.resource == *resource && !self.commands.is_closed() && FileIdentity::at(&resource.address) == self.file
     }
 
     pub async fn check(self) -> Result<SqliteConnection, Failure> {

@@ -34,7 +34,7 @@ order. SIGTERM and Ctrl-C finish the message in hand.")]
     Run {
         /// The trigger file
         file: PathBuf,
-        /// End when the queue has no message, locked ones and those in doubt included
+        /// End when the queue has no message, locked ones included, and nothing is in doubt, here or at the database
         #[arg(long)]
         until_empty: bool,
         /// Messages at a time; with more than one they are in no order

@@ -4,6 +4,7 @@
 //! - [`TriggerFile`] is what the user writes; `statement` finds the parameters in it, `parameters` their values in a body.
 //! - [`Runner`] is who does it: `work` is one message inside its transaction, `condition` and `tally` what is told of it.
 
+mod aftermath;
 mod condition;
 mod error;
 mod file;

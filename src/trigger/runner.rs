@@ -9,14 +9,15 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use handfast_client::{
-    Blame, CommitOutcome, Dialect, ExclusiveReader, Handfast, InDoubt, KnownOutcome, ReceiveError, Received,
-    RefusalCode, RollbackCause, Transaction,
+    Blame, CommitOutcome, Dialect, EnlistError, ExclusiveReader, Handfast, InDoubt, KnownOutcome, ReceiveError,
+    Received, RefusalCode, RollbackCause, Transaction,
 };
 use handfast_protocol::ResourceKind;
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::aftermath::Aftermath;
 use super::condition::{Condition, Place};
 use super::error::TriggerError;
 use super::file::{Database, TriggerFile};
@@ -27,7 +28,7 @@ use super::work::{Setback, Statements, Work};
 /// How a trigger is run.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Settings {
-    /// End when the queue has no message, locked ones and those in doubt included.
+    /// End when the queue has no message, locked ones and those in doubt included, and nothing is in doubt at the database.
     pub until_empty: bool,
     pub workers: u16,
 }
@@ -39,6 +40,7 @@ pub struct Runner {
     max_attempts: u32,
     settings: Settings,
     tally: Tally,
+    aftermath: Aftermath,
     condition: Condition,
     stop: watch::Sender<bool>,
 }
@@ -62,8 +64,9 @@ impl Runner {
             None => None,
         };
         let work = Work { queue: file.queue, database, send: file.send };
-        let (tally, condition, stop) = (Tally::default(), Condition::default(), watch::Sender::new(false));
-        Ok(Runner { handfast, work, max_attempts, settings, tally, condition, stop })
+        let (tally, aftermath) = (Tally::default(), Aftermath::default());
+        let (condition, stop) = (Condition::default(), watch::Sender::new(false));
+        Ok(Runner { handfast, work, max_attempts, settings, tally, aftermath, condition, stop })
     }
 
     /// Runs until it is empty, `stopped` ends, or a worker cannot go on. The messages in hand are finished.
@@ -125,35 +128,19 @@ impl Runner {
         Ok(())
     }
 
-    /// Nothing is left, nothing is locked, and nothing is in doubt: neither in the queues nor at the database.
+    /// Nothing is left, nothing is locked, and nothing is in doubt.
     async fn is_empty(&self) -> Result<bool, Setback> {
         let queue = self.handfast.queue(self.work.queue.as_str()).await?;
         if queue.messages > 0 || queue.locked > 0 || queue.in_doubt > 0 {
             return Ok(false);
         }
-        let in_doubt = self.in_doubt().await?;
-        if let Some(place) = &in_doubt {
-            let what = format!("a transaction is in doubt at {place}; see: handfast transaction list --in-doubt");
+        let Some(database) = &self.work.database else { return Ok(true) };
+        let open = self.aftermath.open(&self.handfast, &database.resource).await?;
+        if let Some(gtrid) = &open {
+            let what = format!("{gtrid} is in doubt at {}; see: handfast transaction show {gtrid}", database.resource);
             self.condition.troubled(Place::Database, &what);
         }
-        Ok(in_doubt.is_none())
-    }
-
-    /// Where something is that may be this trigger's and has not ended.
-    async fn in_doubt(&self) -> Result<Option<String>, Setback> {
-        if let Some(database) = &self.work.database {
-            let resources = self.handfast.resources().await?;
-            let ours = resources.into_iter().find(|view| view.resource.name == database.resource);
-            if ours.is_some_and(|view| view.in_doubt > 0) {
-                return Ok(Some(database.resource.to_string()));
-            }
-        }
-        if let Some(send) = &self.work.send
-            && self.handfast.queue(send.as_str()).await?.in_doubt > 0
-        {
-            return Ok(Some(send.to_string()));
-        }
-        Ok(None)
+        Ok(open.is_none())
     }
 
     /// One message, from its receive to its outcome.
@@ -162,6 +149,7 @@ impl Runner {
             return Ok(Turn::NoMessage);
         }
         let mut transaction = self.handfast.begin().await?;
+        self.aftermath.begun(transaction.id());
         let wait = if self.settings.until_empty { RECEIVE_WAIT_UNTIL_EMPTY } else { RECEIVE_WAIT };
         let queue = self.work.queue.as_str();
         let received = self.unless_stopped(transaction.receive_within(queue, wait)).await;
@@ -181,6 +169,7 @@ impl Runner {
                 return Ok(Turn::NoMessage);
             }
         };
+        self.aftermath.received();
         if let Some(reader) = reader.as_ref() {
             // The lease may have been lost between the two (P23); what was received goes back to its place.
             reader.check()?;
@@ -188,12 +177,22 @@ impl Runner {
         let left = transaction.time_left();
         match timeout(left, self.work.carry_out(&mut transaction, &message)).await {
             Ok(Ok(())) => self.commit(transaction, &message).await,
-            Ok(Err(setback)) => Err(self.give_back(transaction, &message, setback).await),
+            Ok(Err(setback)) => Err(self.give_back(transaction, &message, self.unless_known(setback)).await),
             Err(_) => {
                 let what = format!("message {} was not done within {left:?}", message.id);
                 let setback = Setback::Away { place: Place::Database, what };
                 Err(self.give_back(transaction, &message, setback).await)
             }
+        }
+    }
+
+    /// A file that this run has worked on is away, as a database is down; one that it never found is a mistake to tell.
+    fn unless_known(&self, setback: Setback) -> Setback {
+        match setback {
+            Setback::Fatal(TriggerError::Enlist(error @ EnlistError::NoFile { .. })) if self.tally.has_committed() => {
+                Setback::Away { place: Place::Database, what: error.to_string() }
+            }
+            setback => setback,
         }
     }
 

@@ -42,6 +42,11 @@ pub struct Summary {
 }
 
 impl Tally {
+    /// Whether anything was committed in this run.
+    pub fn has_committed(&self) -> bool {
+        self.committed.load(Ordering::Relaxed) > 0
+    }
+
     pub fn summary(&self, span: Duration) -> Summary {
         let read = |counter: &AtomicU64| counter.load(Ordering::Relaxed);
         let (committed, seconds) = (read(&self.committed), span.as_secs_f64());

@@ -10,6 +10,7 @@ mod main_job;
 mod postgres;
 mod sqlite;
 
+use handfast_client::Handfast;
 use serde_json::{Value, json};
 
 use harness::Server;
@@ -34,6 +35,13 @@ fn run(server: &Server, statements: &[&str]) -> Value {
         assert!(fields.remove(measured).unwrap().as_f64().unwrap() > 0.0);
     }
     summary
+}
+
+/// How many transactions were begun there, by one more: they are counted in their names.
+fn begun(server: &Server) -> u64 {
+    let runtime = tokio::runtime::Runtime::new().unwrap();
+    let begin = async { Handfast::connect(&server.url()).await.unwrap().begin().await.unwrap().id() };
+    runtime.block_on(begin).sequence
 }
 
 fn write(server: &Server, statements: &[&str]) {
