@@ -14,7 +14,12 @@ pub(crate) fn complete(answer: &mut Answer, state: &State, manager: &Manager) {
     match answer {
         Answer::Transaction(view) => add(view, state, manager),
         Answer::Transactions(views) => views.iter_mut().for_each(|view| add(view, state, manager)),
-        _ => {}
+        Answer::Done
+        | Answer::Begun { .. }
+        | Answer::Enlisted(_)
+        | Answer::Go
+        | Answer::Outcome(_)
+        | Answer::Resources(_) => {}
     }
 }
 
@@ -23,7 +28,7 @@ fn add(view: &mut TransactionView, state: &State, manager: &Manager) {
     let text = if let Some(branch) = state.queue.branch(&xid) {
         let (received, sent) = (branch.receives.len(), branch.sends);
         format!("prepared: {received} received messages stay locked, {sent} sent ones invisible")
-    } else if state.queue.holding().any(|holder| *holder == xid) {
+    } else if state.queue.holds(&xid) {
         "committed: sent messages stay invisible until the databases have committed".to_owned()
     } else {
         match manager.locked_by(&xid) {

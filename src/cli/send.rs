@@ -16,7 +16,7 @@ use super::output::print_done;
 use super::queue::queue_name;
 use super::send_many::{self, ImportFailed, Totals};
 use super::{CommandError, Ended, Options, parse_duration};
-use crate::import::{BATCH_MESSAGES_DEFAULT, BATCH_MESSAGES_MAX, Content, CsvRows, ImportError, Lines};
+use crate::import::{BATCH_MESSAGES_DEFAULT, BATCH_MESSAGES_MAX, Content, CsvRows, Digest, ImportError, Lines};
 
 /// Input is read in pieces of this size.
 const READ_BYTES: usize = 256 << 10;
@@ -161,8 +161,11 @@ impl Args {
         let id = match &self.producer {
             None => Some(handfast.send(queue, message).await?),
             Some(name) => {
-                let mut producer = handfast.producer(name).await?;
-                let sending = tokio::time::timeout(self.retry_for, producer.send(queue, message));
+                let producer = handfast.producer(name).await?;
+                let before = Digest::after(producer.next(), producer.mark(), &self.queue);
+                let mark = before.map_or(0, |digest| digest.with(&message.body).mark());
+                let sent = producer.send_as(producer.next(), mark, queue, vec![message]);
+                let sending = tokio::time::timeout(self.retry_for, sent);
                 let away = || CommandError::Away { server: options.server().to_owned(), within: self.retry_for };
                 sending.await.map_err(|_| away())??.ids.first().copied()
             }

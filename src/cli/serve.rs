@@ -91,7 +91,7 @@ pub fn serve(options: ServeOptions, log_format: LogFormat) -> Result<Ended, Comm
     runtime.map_err(CommandError::Process)?.block_on(serve_until_told(options))
 }
 
-/// Half of the processors carry sessions and Raft. The core thread, the log's thread and the store's have the others; with as
+/// Half of the processors carry sessions. The core thread, the log's thread and the store's have the others; with as
 /// many workers as processors, every message would be handed through more threads than can run.
 fn workers() -> usize {
     std::thread::available_parallelism().map_or(1, |processors| processors.get().div_ceil(2))

@@ -67,7 +67,11 @@ impl FromStr for TransactionName {
     fn from_str(text: &str) -> Result<TransactionName, String> {
         match (text.parse(), text.parse()) {
             (Ok(id), _) => Ok(TransactionName::Handfast(id)),
-            (Err(_), Ok(xid)) => Ok(TransactionName::Foreign(xid)),
+            // An own one may be written in full.
+            (Err(_), Ok(xid)) => Ok(match GlobalId::try_from(&xid) {
+                Ok(id) => TransactionName::Handfast(id),
+                Err(_) => TransactionName::Foreign(xid),
+            }),
             (Err(error), Err(_)) => Err(error.to_string()),
         }
     }

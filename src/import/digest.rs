@@ -12,6 +12,15 @@ impl Digest {
         Digest(crc32c::crc32c(queue.folded().as_bytes()))
     }
 
+    /// Of what a producer has sent to this queue, by its mark; `None` where that says nothing.
+    pub fn after(producer_next: u64, mark: u64, queue: &QueueName) -> Option<Digest> {
+        match (producer_next, mark) {
+            (0, _) => Some(Digest::of(queue)),
+            (_, 0) => None,
+            (_, mark) => Some(Digest(mark as u32)),
+        }
+    }
+
     #[must_use]
     pub fn with(self, body: &[u8]) -> Digest {
         let length = crc32c::crc32c_append(self.0, &(body.len() as u64).to_le_bytes());

@@ -78,7 +78,8 @@ impl Core {
         self.send(Input::Event(event))
     }
 
-    /// Runs a task on the core's own thread, until that ends. For what works hand in hand with the core, and never blocks.
+    /// Runs a task on the core's own thread, until that ends. For what works hand in hand with the core: what blocks in it
+    /// stops the core too, as an append does while the log has no room for more.
     pub fn spawn<F>(&self, task: F) -> task::JoinHandle<F::Output>
     where
         F: Future<Output: Send> + Send + 'static,
@@ -120,16 +121,24 @@ pub fn start<S: Store + 'static>(
     effects: Effects,
     ended: oneshot::Sender<Result<(), Fatal>>,
 ) -> std::io::Result<(Core, JoinHandle<()>)> {
-    let runtime = Builder::new_current_thread().enable_time().build()?;
     let (inputs, receiver) = unbounded_channel();
-    let core = Core { inputs, runtime: runtime.handle().clone() };
     let thread = CoreThread { node, effects, waiters: BTreeMap::new(), next_request: 1, actions: Vec::new() };
+    let (built, handed_over) = std::sync::mpsc::sync_channel(1);
     let handle = std::thread::Builder::new().name("core".to_owned()).spawn(move || {
+        let runtime = match Builder::new_current_thread().enable_time().build() {
+            Ok(runtime) => runtime,
+            Err(error) => return drop(built.send(Err(error))),
+        };
+        built.send(Ok(runtime.handle().clone())).expect("who started the thread waits for it");
         let result = runtime.block_on(thread.run(receiver));
+        if let Err(fatal) = &result {
+            tracing::error!(%fatal, "the machine cannot go on");
+        }
         // Nobody listens any more only when the process is ending anyway.
         ended.send(result).ok();
     })?;
-    Ok((core, handle))
+    let runtime = handed_over.recv().expect("the thread says how it began")?;
+    Ok((Core { inputs, runtime }, handle))
 }
 
 struct CoreThread<S: Store> {
@@ -168,6 +177,8 @@ impl<S: Store> CoreThread<S> {
                 self.carry_out();
                 return Ok(());
             }
+            // What was proposed goes to the log, and what is durable comes back, however many inputs wait.
+            task::yield_now().await;
         }
     }
 

@@ -5,6 +5,9 @@ use std::time::Duration;
 /// Between two looks whether the first epoch has begun: an fdatasync or two after the replica leads.
 pub const EPOCH_LOOK: Duration = Duration::from_millis(1);
 
+/// Who ends because the core does may be seen first: so long its own reason is waited for.
+pub const CORE_ENDED_WITHIN: Duration = Duration::from_millis(200);
+
 /// The window of one session, in units: what its open requests may be answered, were all answers as large as they can be.
 /// Beyond it the session is not read, which the client feels as HTTP/2 flow control; so a client that asks and does not take
 /// the answers costs a bounded memory. A small answer takes one unit.

@@ -25,7 +25,7 @@ use super::core_thread::{self, Core, Effects, Input};
 use super::data_directory::{DataDirectory, DirectoryError};
 use super::flush::{FlushFailed, flush, flush_when_due};
 use super::http::routes;
-use super::limits::{EPOCH_LOOK, STOP_GRACE};
+use super::limits::{CORE_ENDED_WITHIN, EPOCH_LOOK, STOP_GRACE};
 use super::proposer::{Machine, follow_leadership, pass_barriers, propose};
 use super::role::Role;
 use super::session::{SessionIdentity, Sessions};
@@ -106,10 +106,14 @@ impl Server {
         let flusher = store.flusher();
         let node = Node::open(store)?.with_body_bytes_max(options.max_body);
         let (effects, wanted) = effects();
-        let (ended, core_ended) = oneshot::channel();
+        let (ended, mut core_ended) = oneshot::channel();
         let (core, thread) = core_thread::start(node, effects, ended).map_err(ServeError::Thread)?;
         let replica = core.spawn(Replica::start(ReplicaConfig::default(), log, Machine::new(core.clone())));
-        let replica = replica.await.map_err(|_| ServeError::Ended("the core"))??;
+        let replica = match replica.await {
+            Ok(Ok(replica)) => replica,
+            Ok(Err(error)) => return Err(reason(&mut core_ended, error.into()).await),
+            Err(_) => return Err(reason(&mut core_ended, ServeError::Ended("the core")).await),
+        };
 
         let drivers = Arc::new(Drivers::new(Secrets::from_environment()));
         let (stopping, stop) = watch::channel(false);
@@ -158,7 +162,7 @@ impl Server {
                     Ok(Ok(())) | Err(_) => ServeError::Ended("the core"),
                 });
             }
-            Some(ended) = self.tasks.join_next() => return Err(failure(ended)),
+            Some(ended) = self.tasks.join_next() => return Err(reason(&mut self.core_ended, failure(ended)).await),
         }
         self.stop().await
     }
@@ -179,6 +183,14 @@ impl Server {
             Ok(Err(_)) | Err(_) => return Err(ServeError::Ended("the core")),
         }
         Ok(())
+    }
+}
+
+/// What ended has ended because of the core, where that cannot go on: then its reason is the one to tell (D12).
+async fn reason(core_ended: &mut oneshot::Receiver<Result<(), Fatal>>, seen: ServeError) -> ServeError {
+    match tokio::time::timeout(CORE_ENDED_WITHIN, core_ended).await {
+        Ok(Ok(Err(fatal))) => fatal.into(),
+        _ => seen,
     }
 }
 

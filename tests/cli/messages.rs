@@ -173,6 +173,29 @@ fn bodies_have_a_limit_that_the_operator_sets() {
     assert!(wrong.refused(2).contains("at most 64MiB"), "{}", wrong.stderr);
 }
 
+/// P18: what is received gives its space back while no send is taken, without a restart.
+#[test]
+fn p18_what_is_received_from_a_full_disk_makes_room() {
+    const BODIES: u64 = 24;
+    let server = with_queue();
+    for seed in 0..BODIES {
+        let mut generator = fastrand::Rng::with_seed(seed);
+        let body: Vec<u8> = std::iter::repeat_with(|| generator.u8(..)).take(1 << 20).collect();
+        server.run_with(&["send", "orders"], &body).ok();
+    }
+    let full = |args: &[&str]| serve_with(&["--reserve", "8000000GiB"], args);
+    let server = Server::start_on(full, server.into_directory());
+    let bytes = || -> u64 {
+        let files = std::fs::read_dir(server.data().join("store")).unwrap();
+        // A file that a compaction has just removed takes nothing.
+        files.map(|file| file.unwrap().metadata().map_or(0, |metadata| metadata.len())).sum()
+    };
+    assert!(bytes() > 8 << 20, "{}", bytes());
+    server.run_with(&["receive", "orders", "--count", "1000"], b"");
+    assert_eq!(server.queue("orders")["messages"], 0);
+    until("the store has given the space back", || bytes() < 4 << 20);
+}
+
 /// P18: a full disk refuses sends by its name; what is there can be received.
 #[test]
 fn p18_without_disk_space_nothing_new_is_taken_and_the_rest_goes_on() {

@@ -99,6 +99,10 @@ impl Branches {
         self.prepared.range::<Xid, _>((start, Bound::Unbounded)).map(|(xid, _)| xid)
     }
 
+    pub(super) fn holds(&self, xid: &Xid) -> bool {
+        self.holders.contains_key(xid)
+    }
+
     pub(super) fn holders(&self) -> impl Iterator<Item = &Xid> {
         self.holders.keys()
     }

@@ -63,6 +63,11 @@ impl State {
         self.branches.get(xid)
     }
 
+    /// The branch's committed sends wait for [`crate::Command::Release`] (P10).
+    pub fn holds(&self, xid: &Xid) -> bool {
+        self.branches.holds(xid)
+    }
+
     /// The branches whose committed sends wait for [`crate::Command::Release`] (P10).
     pub fn holding(&self) -> impl Iterator<Item = &Xid> {
         self.branches.holders()
