@@ -5,7 +5,7 @@ use toml::{Table, Value};
 use crate::{Finding, Repository};
 
 /// Each crate and those of ours that it may depend on. A crate that is not here has no place yet.
-const ARROWS: [(&str, &[&str]); 14] = [
+const ARROWS: [(&str, &[&str]); 15] = [
     ("handfast-protocol", &[]),
     ("handfast-wire", &["handfast-protocol"]),
     ("handfast-store", &[]),
@@ -27,6 +27,8 @@ const ARROWS: [(&str, &[&str]); 14] = [
         ],
     ),
     ("handfast-client", &["handfast-protocol", "handfast-wire"]),
+    // It judges whoever wrote a history, and knows none of them.
+    ("handfast-checker", &[]),
     (
         "handfast",
         &[
@@ -53,6 +55,7 @@ const ARROWS: [(&str, &[&str]); 14] = [
             "handfast-machine",
             "handfast-replica",
             "handfast-log",
+            "handfast-checker",
         ],
     ),
     ("handfast-test-postgres", &[]),

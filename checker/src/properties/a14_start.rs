@@ -1,0 +1,28 @@
+//! A14: a server starts, and in time, whatever it left behind: nothing in doubt keeps it from serving. Not checked: a server
+//! whose log was damaged, which must not start (A22); how the healthy fare beside what is in doubt (A24).
+
+use super::Verdict;
+use crate::account::{Account, Answer};
+use crate::history::Fact;
+
+pub fn check(account: &Account<'_>, verdict: &mut Verdict) {
+    let within = account.terms.and_then(|terms| terms.starts_within);
+    for start in &account.starts {
+        let process = start.process;
+        let is_damaged = account.facts.iter().any(|seen| {
+            seen.process == process && *seen.what == Fact::Rotted && seen.moment.number < start.answered.number
+        });
+        let is_struck = account.facts.iter().any(|seen| {
+            let is_within = (start.asked.number..=start.answered.number).contains(&seen.moment.number);
+            seen.process == process && is_within && matches!(seen.what, Fact::Crashed { .. })
+        });
+        if is_damaged || is_struck {
+            continue;
+        }
+        verdict.judge(start.answer == Answer::Ok, || format!("{process} does not start"));
+        if let (Some(within), Answer::Ok) = (within, start.answer) {
+            let took = start.answered.at - start.asked.at;
+            verdict.judge(took <= within, || format!("{process} took {took} us to start, and {within} are allowed"));
+        }
+    }
+}
