@@ -30,7 +30,8 @@ pub fn told_by_queues(resource: &ResourceName, ask: &Ask, answer: Result<Answer,
         Ok(Answer::Queue(answer)) => Ok(answer),
         Err(Refusal::Queue(refusal)) => Err(refusal),
         Ok(_) | Err(_) => {
-            return Err(refused(&"it does not serve its queues now"));
+            let cause = "it does not serve its queues now".to_owned();
+            return Err(CallFailed::Unreachable { resource: resource.clone(), cause });
         }
     };
     let is_gone = |refusal: &RequestRefused| {

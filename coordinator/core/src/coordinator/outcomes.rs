@@ -65,6 +65,10 @@ impl Coordinator {
     ) -> Result<Result<KnownOutcome, RequestRefused>, StoreError> {
         if let Some(transaction) = self.transactions.get(&id) {
             return Ok(Ok(match transaction.phase {
+                // Whoever is told goes on, and must find what the transaction did (P19).
+                Phase::Ending { .. } if transaction.waits_for_services() => {
+                    KnownOutcome::Undecided(transaction.state())
+                }
                 Phase::Ending { outcome } => ended_as(cx.state, id, outcome),
                 Phase::Active
                 | Phase::Preparing

@@ -25,17 +25,14 @@ impl Coordinator {
         self.unrecorded.remove(&id);
         let record = cx.state.transaction(id).filter(|record| record.ended().is_none());
         let open: Vec<ResourceName> = record.map(open_branches).unwrap_or_default();
-        let answer = Ok(Answer::Outcome(super::outcomes::ended_as(cx.state, id, outcome)));
         let transaction = self.transactions.get_mut(&id).expect("a proposed transaction stays live");
         self.timers.cancel(transaction.deadline, Timer::Silence(id));
         transaction.phase = Phase::Ending { outcome };
-        let (watchers, resolvers) =
-            (std::mem::take(&mut transaction.watchers), std::mem::take(&mut transaction.resolvers));
+        let resolvers = std::mem::take(&mut transaction.resolvers);
         for name in &open {
             let branch = transaction.branches.get_mut(name).expect("a recorded branch was one of the transaction's");
             branch.stage = Stage::Telling;
         }
-        self.answer_all(cx, watchers, &answer);
         for resolver in resolvers {
             let answer = match resolver.outcome == outcome {
                 true => Ok(Answer::Done),
@@ -170,9 +167,10 @@ impl Coordinator {
     fn answer_if_heard(&mut self, cx: &mut Context<'_>, id: GlobalId, outcome: Outcome) {
         let transaction = self.transactions.get_mut(&id).expect("the caller found it");
         if !transaction.waits_for_services() {
-            let committers = std::mem::take(&mut transaction.committers);
+            let mut asked = std::mem::take(&mut transaction.committers);
+            asked.append(&mut transaction.watchers);
             let answer = Ok(Answer::Outcome(super::outcomes::ended_as(cx.state, id, outcome)));
-            self.answer_all(cx, committers, &answer);
+            self.answer_all(cx, asked, &answer);
         }
     }
 
