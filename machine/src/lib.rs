@@ -28,5 +28,5 @@ pub use command::{Applied, Batch, Command};
 pub use foreign::ForeignBranch;
 pub use node::{Action, Broken, Entry, Event, Fatal, Node};
 pub use request::{Answer, ConnectionId, Refusal, Request, RequestId};
-pub use state::{State, local_branch};
+pub use state::{AppliedBatch, State, local_branch};
 pub use visitors::{Approach, Attached, Visit};

@@ -52,9 +52,9 @@ pub struct State {
     position: Option<Bytes>,
 }
 
-/// What one entry did, as its proposer knows it again.
+/// What one entry did, as its proposer knows it again. Empty if it was judged in another epoch (P2).
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct AppliedBatch {
+pub struct AppliedBatch {
     pub epoch: u64,
     pub number: u64,
     pub results: Vec<Applied>,
@@ -92,7 +92,7 @@ impl State {
     }
 
     /// Applies committed entries, in order, as one atomic write.
-    pub(crate) fn apply(&mut self, store: &mut dyn Store, entries: Vec<Entry>) -> Result<Vec<AppliedBatch>, Fatal> {
+    pub fn apply(&mut self, store: &mut dyn Store, entries: Vec<Entry>) -> Result<Vec<AppliedBatch>, Fatal> {
         let Some(last) = entries.last().map(|entry| entry.position.clone()) else { return Ok(Vec::new()) };
         let mut applied = Vec::with_capacity(entries.len());
         let mut overlay = Overlay::new(store);

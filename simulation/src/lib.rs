@@ -4,14 +4,13 @@
 //! - [`plan`]: what a run is told. Its text is all that is needed to run it again: a failed run prints it, and
 //!   `cargo run -p handfast-simulation -- PLAN` tells that run step by step.
 //! - [`world`]: the run.
-//! - [`checker`]: what must hold of its history and its audit.
+//! - [`trial`]: the run, judged by the checker.
 //! - [`exhaustive`]: every single crash of a scene.
 
-pub mod checker;
 mod client;
 mod database;
 pub mod exhaustive;
-pub mod history;
+mod goods;
 pub mod limits;
 mod names;
 pub mod plan;
@@ -19,4 +18,5 @@ pub mod probes;
 mod server;
 pub mod swarm;
 pub mod trial;
+mod watcher;
 pub mod world;

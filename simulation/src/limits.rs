@@ -6,6 +6,13 @@ use std::time::Duration;
 /// 60 s, its database is asked after 30 s of silence, and a lost branch is swept within 10 s.
 pub const LIVENESS: Duration = Duration::from_secs(200);
 
+/// A transaction whose client, servers and databases are all there ends within this time of its commit: a question for an
+/// outcome waits 5 s, and what holds it up are others' locks, which a server that lost their owner keeps for 10 s.
+pub const HEALTHY: Duration = Duration::from_secs(40);
+
+/// A server that was started serves within this time; nothing that it does before takes any.
+pub const STARTS: Duration = Duration::from_secs(1);
+
 /// A run that takes more steps than this goes round in circles. The longest honest ones take a few thousand.
 pub const STEPS_MAX: u64 = 200_000;
 

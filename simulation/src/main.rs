@@ -3,8 +3,9 @@
 
 use std::process::ExitCode;
 
+use handfast_checker::judge;
 use handfast_simulation::plan::Plan;
-use handfast_simulation::{checker, trial};
+use handfast_simulation::trial;
 
 fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
@@ -23,10 +24,19 @@ fn main() -> ExitCode {
         }
         Ok(ran) => {
             print!("{}", ran.trace);
-            println!("{plan}\n{:#?}\n{}", ran.audit, ran.probes);
-            let violations = checker::judge(&ran.history, &ran.audit);
-            violations.iter().for_each(|violation| println!("{violation}"));
-            if violations.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+            println!("{plan}\n{}", ran.probes);
+            let report = judge(&ran.history);
+            for verdict in &report.verdicts {
+                println!(
+                    "{:4} {:12} {} judged, {} wrong",
+                    verdict.id,
+                    verdict.name,
+                    verdict.judged,
+                    verdict.wrong.len()
+                );
+            }
+            report.violations().for_each(|violation| println!("{violation}"));
+            if report.is_good() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
         }
     }
 }

@@ -13,8 +13,10 @@ pub fn shipments() -> QueueName {
 }
 
 /// The database.
+pub const LEDGER: &str = "ledger";
+
 pub fn ledger() -> ResourceName {
-    ResourceName::new("ledger").expect("it is a resource's name")
+    ResourceName::new(LEDGER).expect("it is a resource's name")
 }
 
 /// The queue manager, to a coordinator of its own.

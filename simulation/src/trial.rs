@@ -2,7 +2,8 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use crate::checker;
+use handfast_checker::judge;
+
 use crate::plan::Plan;
 use crate::world::{Ran, Stuck, World};
 
@@ -18,11 +19,11 @@ pub struct Failed {
 pub fn try_plan(plan: &Plan) -> Result<Ran, Failed> {
     let failed = |why: Vec<String>| Failed { plan: plan.clone(), why };
     let ran = run(plan, false).map_err(|(stuck, _)| failed(vec![stuck.to_string()]))?;
-    let violations = checker::judge(&ran.history, &ran.audit);
-    if violations.is_empty() {
+    let report = judge(&ran.history);
+    if report.is_good() {
         return Ok(ran);
     }
-    Err(failed(violations.iter().map(ToString::to_string).collect()))
+    Err(failed(report.violations().map(|violation| violation.to_string()).collect()))
 }
 
 /// Runs it; a panic of whoever runs in it is a result like any other.

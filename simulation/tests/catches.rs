@@ -14,7 +14,7 @@ fn caught(mutant: Mutant, way: Way, seen_as: &str) {
 
 #[test]
 fn catches_answers_before_sync() {
-    caught(Mutant::AnswersBeforeSync, Way::Local, "outcomes");
+    caught(Mutant::AnswersBeforeSync, Way::Local, "write-ahead");
 }
 
 #[test]
@@ -29,12 +29,12 @@ fn catches_skips_replay() {
 
 #[test]
 fn catches_presumes_delegated() {
-    caught(Mutant::PresumesDelegated, Way::MarkerPostgres, "atomicity");
+    caught(Mutant::PresumesDelegated, Way::MarkerPostgres, "exactly once");
 }
 
 #[test]
 fn catches_looks_without_fence() {
-    caught(Mutant::LooksWithoutFence, Way::MarkerPostgres, "atomicity");
+    caught(Mutant::LooksWithoutFence, Way::MarkerPostgres, "exactly once");
 }
 
 #[test]
@@ -54,7 +54,7 @@ fn catches_reports_what_it_hopes() {
 
 #[test]
 fn catches_sweeps_everything() {
-    caught(Mutant::SweepsEverything, Way::TwoPhase, "atomicity");
+    caught(Mutant::SweepsEverything, Way::TwoPhase, "exactly once");
 }
 
 #[test]

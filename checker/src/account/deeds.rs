@@ -74,7 +74,8 @@ pub struct Deeds<'h> {
     pub told: Vec<(Moment, Outcome)>,
     /// Its client was told that it ended in more than one way.
     pub told_heuristic: bool,
-    /// What its coordinator says at the end.
+    /// Its coordinator, and what that says at the end.
+    pub coordinator: Option<&'h str>,
     pub known: Option<&'h Known>,
     pub steps: Vec<Step<'h>>,
     /// Where somebody ended a branch of it by hand, and how.

@@ -43,6 +43,8 @@ pub struct Account<'h> {
     pub facts: Vec<Seen<'h, Fact>>,
     pub findings: Vec<Seen<'h, Finding>>,
     pub away: Absences<'h>,
+    /// Which process keeps each queue.
+    pub homes: BTreeMap<&'h str, &'h str>,
     /// What is left in each queue, in its order.
     pub left: BTreeMap<&'h str, &'h [Message]>,
     pub letters: Vec<&'h DeadLetter>,

@@ -114,6 +114,7 @@ impl<'h> Account<'h> {
     fn found(&mut self, found: Seen<'h, Finding>) {
         match found.what {
             Finding::Queue { queue, messages, .. } => {
+                self.homes.insert(queue, found.process);
                 self.left.insert(queue, messages);
             }
             Finding::DeadLetters { letters } => self.letters.extend(letters),
@@ -121,7 +122,9 @@ impl<'h> Account<'h> {
                 self.rows.insert(resource, rows);
             }
             Finding::Outcome { transaction, outcome } => {
-                self.transactions.entry(transaction).or_default().known = Some(outcome);
+                let deeds = self.transactions.entry(transaction).or_default();
+                deeds.coordinator = Some(found.process);
+                deeds.known = Some(outcome);
             }
             Finding::Branches { .. }
             | Finding::Transactions { .. }

@@ -13,7 +13,8 @@ pub fn check(account: &Account<'_>, verdict: &mut Verdict) {
             continue;
         };
         let (from, until) = (began.at, told.at);
-        let is_healthy = !touched(deeds).into_iter().any(|process| account.away.overlaps(process, from, until));
+        let is_healthy =
+            !touched(account, deeds).into_iter().any(|process| account.away.overlaps(process, from, until));
         if is_healthy && account.away.anybody(from, until) {
             let took = until - ending.at;
             verdict.judge(took <= within, || {
@@ -24,8 +25,10 @@ pub fn check(account: &Account<'_>, verdict: &mut Verdict) {
 }
 
 /// Everybody on whom the transaction depends.
-fn touched<'h>(deeds: &Deeds<'h>) -> BTreeSet<&'h str> {
-    let servers = deeds.steps.iter().map(|step| step.process);
+fn touched<'h>(account: &Account<'h>, deeds: &Deeds<'h>) -> BTreeSet<&'h str> {
+    let queues = deeds.sends.iter().map(|send| send.queue).chain(deeds.receives.iter().map(|receive| receive.queue));
+    let homes = queues.filter_map(|queue| account.homes.get(queue).copied());
+    let servers = deeds.steps.iter().map(|step| step.process).chain(deeds.coordinator).chain(homes);
     let resources = deeds.writes.iter().map(|write| write.resource);
     servers.chain(resources).chain(deeds.process).collect()
 }

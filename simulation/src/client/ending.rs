@@ -5,9 +5,8 @@ use handfast_machine::{Answer, Refusal, Request};
 use handfast_protocol::{Heuristic, ResourceKind};
 
 use super::Client;
-use super::step::{Heard, Known, Order, Step};
+use super::step::{Heard, Known, Order, Step, Told};
 use crate::database::{Reply, Statement};
-use crate::history::Told;
 use crate::limits::CLIENT_WAIT;
 use crate::names;
 use crate::plan::Mutant;

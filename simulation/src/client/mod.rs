@@ -11,13 +11,12 @@ use handfast_machine::Request;
 use handfast_queue::manager;
 
 use crate::database::Reply;
-use crate::history::{Event, Told};
 use crate::limits::{CLIENT_PAUSE, CLIENT_PAUSE_DOUBLINGS, CLIENT_WAIT};
 use crate::names;
 use crate::plan::{Mutant, Way};
 use crate::server::ServerId;
 use step::Step;
-pub use step::{Attempt, Heard, Order};
+pub use step::{Attempt, Heard, Order, Told};
 
 #[derive(Debug)]
 pub struct Client {
@@ -168,7 +167,7 @@ impl Client {
     /// The end of its transaction, as it knows it.
     fn told(&mut self, outcome: Told) {
         let attempt = self.attempt.take().expect("a transaction ends once");
-        self.orders.push(Order::Record(Event::Told { id: attempt.id, outcome }));
+        self.orders.push(Order::End { id: attempt.id, told: outcome });
         if outcome == Told::Committed || attempt.found_nothing {
             self.setbacks = 0;
         }

@@ -1,11 +1,10 @@
 //! Where a client is in its job.
 
 use handfast_machine::Request;
-use handfast_protocol::{GlobalId, Xid};
+use handfast_protocol::{GlobalId, Heuristic, Xid};
 use std::time::Duration;
 
 use crate::database::Statement;
-use crate::history::Event;
 use crate::server::ServerId;
 
 /// What the client waits for.
@@ -85,9 +84,23 @@ pub enum Order {
     Sleep(Duration),
     /// From now on signs of life are due.
     KeepAlive,
-    Record(Event),
+    /// The end of a transaction, as the client knows it.
+    End {
+        id: GlobalId,
+        told: Told,
+    },
     /// The client has nothing more to do.
     Leave,
+}
+
+/// How a client's transaction ended, as the client knows it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Told {
+    Committed,
+    RolledBack,
+    /// Nobody could say.
+    Unknown,
+    Heuristic(Heuristic),
 }
 
 /// What a request came to.

@@ -9,7 +9,6 @@ use handfast_queue::manager::{self, NewBody, NewMessage, RequestRefused};
 use super::Client;
 use super::step::{Attempt, Heard, Order, Step};
 use crate::database::{OrderRow, Statement};
-use crate::history::Event;
 use crate::limits::{CLIENT_WAIT, TRANSACTION_TIMEOUT};
 use crate::names;
 use crate::server::ServerId;
@@ -33,7 +32,6 @@ impl Client {
             (Step::Beginning, Answer::Coordinator(coordinator::Answer::Begun { id, .. })) => {
                 let xid = local_branch(id);
                 self.attempt = Some(Attempt { id, xid, order: None, found_nothing: false });
-                self.orders.push(Order::Record(Event::Began { id }));
                 if self.way.is_standalone() {
                     self.step = Step::EnlistingQueues;
                     self.ask_coordinator(coordinator::Request::Enlist { id, resource: names::queues() });
@@ -99,8 +97,7 @@ impl Client {
     fn received(&mut self, order: String) {
         let attempt = self.attempt.as_mut().expect("it has begun");
         let id = attempt.id;
-        attempt.order = Some(order.clone());
-        self.orders.push(Order::Record(Event::Took { id, order }));
+        attempt.order = Some(order);
         // The right to read alone may have been lost between the two; then the order goes back to its place.
         if self.reads_alone && !self.holds {
             return self.roll_back();

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use handfast_checker::history::State as Stage;
 use handfast_coordinator_core::Identity;
 use handfast_protocol::{GlobalId, Outcome, Xid};
 
@@ -51,6 +52,19 @@ pub enum Change {
 }
 
 impl Image {
+    /// What the change is to its transaction, if it comes to anything here.
+    pub fn step(&self, change: &Change) -> Option<(GlobalId, Stage)> {
+        let has = |xid: &Xid| self.prepared.contains_key(xid);
+        match change {
+            Change::Decide { id, .. } => Some((*id, Stage::Committed)),
+            Change::Prepare { xid, .. } => Some((GlobalId::try_from(xid).ok()?, Stage::Prepared)),
+            Change::CommitPrepared { xid, id } => has(xid).then_some((*id, Stage::Committed)),
+            Change::RollbackPrepared { xid } if has(xid) => Some((GlobalId::try_from(xid).ok()?, Stage::RolledBack)),
+            Change::Fence { id } => (!self.markers.contains_key(id)).then_some((*id, Stage::RolledBack)),
+            Change::Visit(_) | Change::RollbackPrepared { .. } | Change::Clear { .. } => None,
+        }
+    }
+
     pub fn apply(&mut self, change: &Change) {
         match change {
             Change::Visit(identity) => self.visitor = Some(*identity),

@@ -11,6 +11,7 @@ mod image;
 
 use std::collections::BTreeMap;
 
+use handfast_checker::history::State as Stage;
 use handfast_coordinator_core::{Ask, CallFailed, Identity, Resource, Told};
 use handfast_protocol::{GlobalId, ResourceKind};
 
@@ -64,6 +65,8 @@ pub struct Database {
     /// A flush is to come.
     pub flush_is_due: bool,
     answered: Vec<Answered>,
+    /// What became durable of transactions, not told yet.
+    steps: Vec<(GlobalId, Stage)>,
     pub seen: Probes,
 }
 
@@ -82,6 +85,7 @@ impl Database {
             blocks: BTreeMap::new(),
             flush_is_due: false,
             answered: Vec::new(),
+            steps: Vec::new(),
             seen: Probes::default(),
         }
     }
@@ -93,6 +97,16 @@ impl Database {
     /// The answers that have come about since the last look.
     pub fn take_answered(&mut self) -> Vec<Answered> {
         std::mem::take(&mut self.answered)
+    }
+
+    /// The steps of transactions that have become durable since the last look.
+    pub fn take_steps(&mut self) -> Vec<(GlobalId, Stage)> {
+        std::mem::take(&mut self.steps)
+    }
+
+    fn endure(&mut self, change: &Change) {
+        self.steps.extend(self.durable.step(change));
+        self.durable.apply(change);
     }
 
     fn is_sqlite(&self) -> bool {
@@ -113,7 +127,7 @@ impl Database {
     pub fn flush(&mut self) {
         self.flush_is_due = false;
         for Written { change, is_visible, waiting } in std::mem::take(&mut self.written) {
-            self.durable.apply(&change);
+            self.endure(&change);
             if !is_visible {
                 self.live.apply(&change);
             }
@@ -136,7 +150,7 @@ impl Database {
     /// durable before anybody is let in.
     pub fn crash(&mut self, kept: usize) {
         let written = std::mem::take(&mut self.written);
-        written.iter().take(kept).for_each(|written| self.durable.apply(&written.change));
+        written.iter().take(kept).for_each(|written| self.endure(&written.change));
         self.live = self.durable.clone();
         self.flush_is_due = false;
         self.blocks.clear();

@@ -26,6 +26,16 @@ pub enum ServerId {
     Coordinator,
 }
 
+impl ServerId {
+    /// Its name in histories: the queue manager's is the one that it has as a resource.
+    pub fn name(self) -> &'static str {
+        match self {
+            ServerId::Queues => "queues",
+            ServerId::Coordinator => "coordinator",
+        }
+    }
+}
+
 /// A question on its way, and whom to tell: one life of a server.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Caller {

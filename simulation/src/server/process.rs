@@ -32,6 +32,9 @@ pub struct Process {
     written: Vec<Entry>,
     /// Synced, not applied.
     committed: Vec<Entry>,
+    /// Written, not synced; and synced, for whoever watches.
+    unsynced: Vec<Entry>,
+    durable: Vec<Entry>,
     log_is_busy: bool,
     apply_is_due: bool,
     flush_is_due: bool,
@@ -70,6 +73,8 @@ impl Process {
             purge: None,
             written: Vec::new(),
             committed: Vec::new(),
+            unsynced: Vec::new(),
+            durable: Vec::new(),
             log_is_busy: false,
             apply_is_due: false,
             flush_is_due: false,
@@ -106,6 +111,7 @@ impl Process {
             let entries: Vec<Entry> = read.iter().map(|(index, stored)| entry(*index, stored)).collect();
             next += entries.len() as u64;
             self.replayed += entries.len();
+            self.durable.extend(entries.iter().cloned());
             self.step(now, Event::Committed { entries })?;
         }
         Ok(())
@@ -137,6 +143,16 @@ impl Process {
 
     pub fn node(&self) -> &Node<FlushedStore> {
         &self.node
+    }
+
+    /// What has become durable since the last look: by a sync, or found so by the start.
+    pub fn take_durable(&mut self) -> Vec<Entry> {
+        std::mem::take(&mut self.durable)
+    }
+
+    /// The last entry that is in the state.
+    pub fn applied(&self) -> u64 {
+        self.node.state().position().and_then(|position| index_of(position).ok()).unwrap_or_default()
     }
 
     /// Something is committed and not applied.
@@ -210,6 +226,7 @@ impl Process {
             records.push(Record::Purge { index, payload: position(index) });
         }
         self.log.append(&records).map_err(log_failure)?;
+        self.unsynced.extend(self.written.iter().cloned());
         if self.mutant == Mutant::AnswersBeforeSync {
             self.committed.append(&mut self.written);
         }
@@ -218,6 +235,7 @@ impl Process {
 
     fn sync(&mut self) -> Result<(), Failure> {
         self.log.sync().map_err(log_failure)?;
+        self.durable.append(&mut self.unsynced);
         self.committed.append(&mut self.written);
         self.log_is_busy = false;
         Ok(())

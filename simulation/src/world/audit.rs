@@ -1,57 +1,31 @@
-//! The end of a run, looked at through the doors that users have: the other half of what the checker judges.
+//! The end of a run, looked at through the doors that users have.
 
 use std::collections::BTreeMap;
 
+use handfast_checker::history::{DeadLetter, Finding, Known, Message, Op, Size, What};
 use handfast_coordinator_core::{self as coordinator, KnownOutcome};
 use handfast_machine::{Answer, Request};
-use handfast_protocol::{GlobalId, QueueName};
+use handfast_protocol::{self as protocol, QueueName};
 use handfast_queue::manager;
 
-use super::scenery::{dead_letters, order_name};
 use super::{Ran, World};
-use crate::database::OrderRow;
-use crate::history::Event;
+use crate::goods;
 use crate::names;
 use crate::probes::Probe;
 use crate::server::ServerId;
+use crate::watcher::{self, outcome_of};
 
-/// A message that the auditor found, with the transaction that its label names.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Found {
-    pub order: String,
-    pub id: Option<GlobalId>,
-}
+/// More messages than a queue of any scene has.
+const ALL: usize = 1_000;
 
-/// What is there at the end.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Audit {
-    /// What was to be done, in its order.
-    pub orders: Vec<String>,
-    /// Several clients share the queue, so that the order of shipments says nothing.
-    pub is_ordered: bool,
-    /// There is a database: every shipment has a row.
-    pub has_database: bool,
-    pub rows: Vec<OrderRow>,
-    pub shipments: Vec<Found>,
-    pub left_in_orders: Vec<Found>,
-    pub dead_letters: Vec<Found>,
-    /// Messages that are locked or in doubt.
-    pub held: u64,
-    /// What coordinators still know as open, by its state.
-    pub open_transactions: Vec<String>,
-    /// Branches that are prepared somewhere.
-    pub prepared: Vec<String>,
-    /// What coordinators say of each transaction.
-    pub outcomes: BTreeMap<GlobalId, Result<KnownOutcome, String>>,
-    /// What is broken in a server's state.
-    pub broken: Vec<String>,
-}
+/// The whole of any body.
+const BODY_BYTES: usize = 100_000;
 
 impl World {
     pub(super) fn end(mut self, changes_at_first: BTreeMap<ServerId, u64>) -> Ran {
         // The connections of the last client to leave.
         self.drain();
-        let audit = self.audit();
+        self.audit();
         self.probes[Probe::Steps] += self.steps;
         if let Some(database) = &self.database {
             self.probes.add(&database.seen);
@@ -60,7 +34,6 @@ impl World {
             changes: self.changes(),
             is_struck: self.next_strike >= self.plan.strikes.len(),
             history: self.history,
-            audit,
             probes: self.probes,
             steps: self.steps,
             changes_at_first,
@@ -72,77 +45,125 @@ impl World {
         self.servers.iter().map(|(id, server)| (*id, server.changes())).collect()
     }
 
-    fn audit(&mut self) -> Audit {
-        let scene = self.plan.scene.clone();
-        let mut audit = Audit {
-            orders: (1..=scene.orders).map(order_name).collect(),
-            is_ordered: scene.clients == 1,
-            has_database: scene.way.database().is_some(),
-            shipments: self.peek(names::shipments()),
-            left_in_orders: self.peek(names::orders()),
-            dead_letters: self.peek(dead_letters()),
-            ..Audit::default()
-        };
-        for name in [names::shipments(), names::orders(), dead_letters()] {
-            let show = Request::Queue(manager::Request::ShowQueue { name });
-            if let Ok(Answer::Queue(manager::Answer::Queue(view))) = self.audit_asks(ServerId::Queues, show) {
-                audit.held += view.locked + view.in_doubt;
-            }
-        }
-        self.audit_transactions(&mut audit);
-        if let Some(database) = &self.database {
-            audit.rows = database.image().orders.clone();
-            audit.prepared.extend(database.image().prepared.keys().map(|xid| format!("{xid} at the database")));
-        }
-        for (id, server) in &self.servers {
-            let node = server.process.as_ref().expect("all are up at the end").node();
-            let state = node.state();
-            audit.prepared.extend(state.queue.branches().map(|xid| format!("{xid} at {id:?}")));
-            audit.prepared.extend(state.queue.holding().map(|xid| format!("{xid} held at {id:?}")));
-            audit.broken.extend(node.check_invariants().err().map(|broken| format!("{id:?}: {broken}")));
-        }
-        audit
+    fn found(&mut self, process: &str, finding: Finding) {
+        self.tell(process, What::Audit(finding));
     }
 
-    fn peek(&mut self, queue: QueueName) -> Vec<Found> {
-        let peek = manager::Request::Peek { queue, after: None, limit: 1_000, body_bytes: 1_000 };
+    fn audit(&mut self) {
+        self.audit_queues();
+        self.audit_transactions();
+        if let Some(database) = &self.database {
+            let image = database.image();
+            let rows = image.orders.iter().map(goods::row).collect();
+            let prepared = image.prepared.keys().map(ToString::to_string).collect();
+            self.found(names::LEDGER, Finding::Rows { resource: names::LEDGER.to_owned(), rows });
+            self.found(names::LEDGER, Finding::Branches { prepared, holding: Vec::new() });
+        }
+        let ids: Vec<ServerId> = self.servers.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.audit_server(id));
+    }
+
+    fn audit_queues(&mut self) {
+        for name in [names::orders(), names::shipments()] {
+            let messages: Vec<protocol::Message> = self.peek(name.clone());
+            let show = Request::Queue(manager::Request::ShowQueue { name: name.clone() });
+            let Ok(Answer::Queue(manager::Answer::Queue(view))) = self.audit_asks(ServerId::Queues, show) else {
+                panic!("a queue of the scene can be shown");
+            };
+            let queue = name.to_string();
+            let held = view.locked + view.in_doubt;
+            let counted = Size { messages: view.messages, bytes: 0 };
+            let recounted = Size { messages: messages.len() as u64, bytes: 0 };
+            let messages = messages.iter().map(told).collect();
+            self.found(ServerId::Queues.name(), Finding::Queue { queue: queue.clone(), messages, held });
+            self.found(ServerId::Queues.name(), Finding::Counted { queue, counted, recounted });
+        }
+        let letters = self.peek(QueueName::dead_letter()).iter().filter_map(dead).collect();
+        self.found(ServerId::Queues.name(), Finding::DeadLetters { letters });
+    }
+
+    fn peek(&mut self, queue: QueueName) -> Vec<protocol::Message> {
+        let peek = manager::Request::Peek { queue, after: None, limit: ALL, body_bytes: BODY_BYTES };
         match self.audit_asks(ServerId::Queues, Request::Queue(peek)) {
-            Ok(Answer::Queue(manager::Answer::Peeked(messages))) => messages
-                .into_iter()
-                .map(|received| Found {
-                    order: String::from_utf8_lossy(&received.message.body).into_owned(),
-                    id: received.message.properties.label.parse().ok(),
-                })
-                .collect(),
+            Ok(Answer::Queue(manager::Answer::Peeked(messages))) => {
+                messages.into_iter().map(|received| received.message).collect()
+            }
             other => panic!("a queue of the scene can be peeked at: {other:?}"),
         }
     }
 
-    fn audit_transactions(&mut self, audit: &mut Audit) {
+    fn audit_transactions(&mut self) {
         let coordinator = self.coordinator();
         let list = coordinator::Request::ListTransactions { in_doubt: false, after: None, limit: 1_000 };
         if let Ok(Answer::Coordinator(coordinator::Answer::Transactions(views))) =
             self.audit_asks(coordinator, Request::Coordinator(list))
         {
-            audit.open_transactions = views.iter().map(|view| format!("{} is {:?}", view.id, view.state)).collect();
+            let open = views.iter().map(|view| format!("{} is {:?}", view.id, view.state)).collect();
+            self.found(coordinator.name(), Finding::Transactions { open, heuristic: Vec::new() });
         }
-        let begun: Vec<GlobalId> = self
-            .history
-            .events
-            .iter()
-            .filter_map(|event| match event {
-                Event::Began { id } => Some(*id),
-                Event::Took { .. } | Event::Told { .. } => None,
-            })
-            .collect();
-        for id in begun {
+        let begun = self.history.events.iter().filter_map(|event| match &event.what {
+            What::Ok(Op::Begin { transaction }) => Some(transaction.clone()),
+            _ => None,
+        });
+        for transaction in begun.collect::<Vec<String>>() {
+            let id = transaction.parse().expect("it is the name that the coordinator gave");
             let ask = coordinator::Request::Outcome { id, wait: std::time::Duration::ZERO };
             let outcome = match self.audit_asks(coordinator, Request::Coordinator(ask)) {
-                Ok(Answer::Coordinator(coordinator::Answer::Outcome(known))) => Ok(known),
-                Ok(other) => Err(format!("{other:?}")),
-                Err(refusal) => Err(refusal.to_string()),
+                Ok(Answer::Coordinator(coordinator::Answer::Outcome(known))) => known_of(&known),
+                Ok(other) => Known::Open(format!("{other:?}")),
+                Err(refusal) => Known::Open(refusal.to_string()),
             };
-            audit.outcomes.insert(id, outcome);
+            self.found(coordinator.name(), Finding::Outcome { transaction, outcome });
         }
+    }
+
+    fn audit_server(&mut self, id: ServerId) {
+        let process = self.servers[&id].process.as_ref().expect("all are up at the end");
+        let node = process.node();
+        let queue = &node.state().queue;
+        let prepared = queue.branches().map(ToString::to_string).collect();
+        let holding = queue.holding().map(ToString::to_string).collect();
+        let broken = node.check_invariants().err();
+        let digest = watcher::digest(node.store());
+        let watcher = self.watchers.entry(id).or_default();
+        let log = Finding::Log {
+            first: 1,
+            last: process.applied(),
+            entries: watcher.count(),
+            digest,
+            replayed: watcher.digest(),
+        };
+        let complaints = std::mem::take(&mut watcher.complaints);
+        self.found(id.name(), Finding::Branches { prepared, holding });
+        self.found(id.name(), log);
+        for what in complaints.into_iter().chain(broken.map(|broken| broken.to_string())) {
+            self.found(id.name(), Finding::Broken { what });
+        }
+    }
+}
+
+fn told(message: &protocol::Message) -> Message {
+    goods::message(&String::from_utf8_lossy(&message.body), &message.properties.label)
+}
+
+fn dead(message: &protocol::Message) -> Option<DeadLetter> {
+    let letter = message.dead_letter.as_ref()?;
+    let lives = message.properties.time_to_be_received;
+    Some(DeadLetter {
+        message: told(message),
+        queue: letter.queue.to_string(),
+        reason: format!("{:?}", letter.reason),
+        died_at: letter.dead_at.0,
+        expires_at: lives.map(|lives| message.sent_at.after(lives).0),
+    })
+}
+
+fn known_of(known: &KnownOutcome) -> Known {
+    match known {
+        KnownOutcome::Committed => Known::Ended(outcome_of(protocol::Outcome::Committed)),
+        KnownOutcome::RolledBack(_) => Known::Ended(outcome_of(protocol::Outcome::RolledBack)),
+        KnownOutcome::Heuristic(_) => Known::Heuristic,
+        KnownOutcome::Undecided(why) => Known::Open(format!("{why:?}")),
+        KnownOutcome::Forgotten => Known::Forgotten,
     }
 }

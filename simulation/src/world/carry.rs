@@ -1,5 +1,6 @@
 //! What each happening does, and what follows from it.
 
+use handfast_checker::history::{Fact, Op, What};
 use handfast_coordinator_core::{self as coordinator, Ask, CallFailed, Resource, Told};
 use handfast_machine::{Answer, ConnectionId, Event, Refusal, Request};
 use handfast_protocol::PrepareVote;
@@ -8,7 +9,6 @@ use super::happening::Happening;
 use super::{ClientId, FrameId, Session, SessionId, Stuck, World};
 use crate::client::{Client, Heard, Order};
 use crate::database::{Answered, Connection, Reply};
-use crate::history;
 use crate::limits::KEEP_ALIVE;
 use crate::names;
 use crate::plan::Mutant;
@@ -61,11 +61,17 @@ impl World {
             Happening::Wake { client, life } => self.with_client(client, life, Client::wake),
             Happening::KeepAliveDue { client, life } => self.keep_alive(client, life),
             Happening::RestartServer { server } => self.restart_server(server)?,
-            Happening::RestartDatabase => self.database_mut().is_up = true,
+            Happening::RestartDatabase => self.restart_database(),
             Happening::RestartClient { client } => self.restart_client(client),
-            Happening::Resume { client } => self.desks[client.0].is_paused = false,
+            Happening::Resume { client } => {
+                self.desks[client.0].is_paused = false;
+                let name = self.client_name(client);
+                self.is_back(&name);
+            }
             Happening::ResumeServer { server } => {
-                self.stalled.remove(&server);
+                if self.stalled.remove(&server) {
+                    self.is_back(server.name());
+                }
             }
         }
         Ok(())
@@ -127,9 +133,12 @@ impl World {
 
     /// After a server has done something: its failure, or what it wants done.
     pub(super) fn settle(&mut self, id: ServerId, result: Result<(), Failure>) -> Result<(), Stuck> {
+        // What was synced is durable, whatever came after it.
+        self.watch(id);
         if let Err(failure) = result {
             return self.failed(id, failure);
         }
+        self.serves(id);
         let server = self.server(id);
         let life = server.life;
         let effects = server.process.as_mut().map(|process| process.take_effects()).unwrap_or_default();
@@ -197,6 +206,9 @@ impl World {
         let database = self.database_mut();
         let answered = database.take_answered();
         let flush = database.flush_is_due;
+        for (id, state) in database.take_steps() {
+            self.inform(names::LEDGER, Fact::State { transaction: id.to_string(), state, epoch: 0 });
+        }
         for answered in answered {
             match answered {
                 Answered::Client { connection, reply } => self.push(Happening::Reply { connection, reply }),
@@ -220,8 +232,7 @@ impl World {
         let desk = &mut self.desks[client.0];
         if desk.awaited == Some((session, frame)) {
             desk.awaited = None;
-            desk.client.heard(Heard::Answer(answer));
-            self.collect_client(client);
+            self.client_hears(client, Heard::Answer(answer));
         }
     }
 
@@ -235,9 +246,14 @@ impl World {
         desk.client.session_lost(session.server);
         if desk.awaited.is_some_and(|(awaited, _)| awaited == id) {
             desk.awaited = None;
-            desk.client.heard(if was_there { Heard::Lost } else { Heard::Unreachable });
+            self.client_hears(session.client, if was_there { Heard::Lost } else { Heard::Unreachable });
         }
-        self.collect_client(session.client);
+    }
+
+    fn client_hears(&mut self, id: ClientId, heard: Heard) {
+        self.hears(id, &heard);
+        self.desks[id.0].client.heard(heard);
+        self.collect_client(id);
     }
 
     fn reply_arrived(&mut self, connection: Connection, reply: Reply) {
@@ -245,6 +261,7 @@ impl World {
         if reply == Reply::Lost {
             self.desks[at].connection = None;
         }
+        self.replied(ClientId(at), reply);
         self.desks[at].client.replied(reply);
         self.collect_client(ClientId(at));
     }
@@ -284,6 +301,7 @@ impl World {
         let life = self.desks[id.0].life;
         match order {
             Order::Ask { server, ask } => {
+                self.asks(id, &ask);
                 let sent = self.send(id, server, ask);
                 self.desks[id.0].awaited = Some(sent);
             }
@@ -291,6 +309,7 @@ impl World {
                 self.send(id, server, ask);
             }
             Order::Execute(statement) => {
+                self.executes(id, &statement);
                 let fresh = Connection(self.number());
                 let connection = *self.desks[id.0].connection.get_or_insert(fresh);
                 self.push(Happening::Statement { connection, statement });
@@ -304,7 +323,7 @@ impl World {
             Order::KeepAlive => {
                 self.push_at(self.now.after(KEEP_ALIVE), Happening::KeepAliveDue { client: id, life });
             }
-            Order::Record(event) => self.record(event),
+            Order::End { id: transaction, told } => self.ends(id, transaction.to_string(), told),
             Order::Leave => self.leave(id),
         }
     }
@@ -317,18 +336,6 @@ impl World {
         }
         self.push(Happening::Frame { session, frame, ask });
         (session, frame)
-    }
-
-    pub(super) fn record(&mut self, event: history::Event) {
-        if let history::Event::Told { outcome, .. } = &event {
-            match outcome {
-                history::Told::Committed => self.probes[Probe::ToldCommitted] += 1,
-                history::Told::RolledBack => self.probes[Probe::ToldRolledBack] += 1,
-                history::Told::Unknown | history::Told::Heuristic(_) => self.probes[Probe::ToldUnknown] += 1,
-            }
-        }
-        self.note(|| format!("      history {event:?}"));
-        self.history.events.push(event);
     }
 
     /// Its connections end with the client.
@@ -345,6 +352,7 @@ impl World {
     fn restart_server(&mut self, id: ServerId) -> Result<(), Stuck> {
         let now = self.now;
         self.probes[Probe::ServerRecoveries] += 1;
+        self.tell(id.name(), What::Invoke(Op::Start));
         let server = self.server(id);
         if let Err(failure) = server.start(now) {
             return self.failed(id, failure);
@@ -358,7 +366,25 @@ impl World {
         self.probes[Probe::EntriesReplayed] += replayed;
         self.probes[Probe::InDoubtRecovered] += in_doubt;
         self.probes[Probe::BranchesRecovered] += branches;
+        self.starting.insert(id);
+        self.watch(id);
+        self.compare(id);
+        self.inform(id.name(), Fact::Recovered { in_doubt: in_doubt.max(branches), replayed });
         self.settle(id, Ok(()))
+    }
+
+    /// A server that was started serves when it leads.
+    fn serves(&mut self, id: ServerId) {
+        let leads = self.servers[&id].process.as_ref().is_some_and(|process| process.node().identity().is_some());
+        if leads && self.starting.remove(&id) {
+            self.tell(id.name(), What::Ok(Op::Start));
+            self.is_back(id.name());
+        }
+    }
+
+    fn restart_database(&mut self) {
+        self.database_mut().is_up = true;
+        self.is_back(names::LEDGER);
     }
 
     fn restart_client(&mut self, id: ClientId) {

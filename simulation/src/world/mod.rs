@@ -7,23 +7,23 @@ mod happening;
 mod run;
 mod scenery;
 mod strikes;
+mod telling;
 mod turmoil;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use handfast_checker::history::{History, Op};
 use handfast_machine::{Answer, Refusal};
 use handfast_protocol::Timestamp;
 
 use crate::client::Client;
 use crate::database::{Connection, Database};
-use crate::history::History;
 use crate::plan::Plan;
 use crate::probes::Probes;
 use crate::server::{Server, ServerId};
+use crate::watcher::Watcher;
 use happening::Happening;
 use turmoil::Turmoil;
-
-pub use audit::{Audit, Found};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct SessionId(pub u64);
@@ -53,6 +53,8 @@ struct Desk {
     links: BTreeMap<ServerId, SessionId>,
     connection: Option<Connection>,
     awaited: Option<(SessionId, FrameId)>,
+    /// What the history was told that the client asks.
+    asked: Option<Op>,
 }
 
 /// Why a run is no good, beyond what the checker judges.
@@ -76,6 +78,9 @@ pub struct World {
     now: Timestamp,
     servers: BTreeMap<ServerId, Server>,
     database: Option<Database>,
+    watchers: BTreeMap<ServerId, Watcher>,
+    /// Servers that were started and do not serve yet.
+    starting: BTreeSet<ServerId>,
     /// Servers that stand still.
     stalled: BTreeSet<ServerId>,
     desks: Vec<Desk>,
@@ -102,7 +107,6 @@ pub struct World {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Ran {
     pub history: History,
-    pub audit: Audit,
     pub probes: Probes,
     pub steps: u64,
     /// Changes of the queue manager's disk, and of the coordinator's, at the end.

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use bytes::Bytes;
+use handfast_checker::history::{Fact, History, Op, Terms, What};
 use handfast_coordinator_core::{self as coordinator, Identity, Resource, ResourceId};
 use handfast_machine::{Answer, ConnectionId, Refusal, Request};
 use handfast_protocol::{Properties, QueueName, ResourceKind, ResourceName, Timestamp};
@@ -11,11 +12,13 @@ use handfast_queue::manager::{self, NewBody, NewMessage};
 use uuid::Uuid;
 
 use super::happening::Happening;
+use super::telling::plain_send;
 use super::turmoil::Turmoil;
 use super::{ClientId, Desk, World};
 use crate::client::Client;
 use crate::database::Database;
-use crate::history::History;
+use crate::goods;
+use crate::limits::{HEALTHY, STARTS};
 use crate::names;
 use crate::plan::Plan;
 use crate::probes::Probes;
@@ -23,6 +26,12 @@ use crate::server::{Server, ServerId, Waiter};
 
 /// The connection of whoever sets the scene and audits the end.
 const AUDITOR: ConnectionId = ConnectionId(u64::MAX);
+
+/// Who sends the orders.
+const DRIVER: &str = "driver";
+
+/// What every run shows, however little happens in it.
+const JUDGED: [&str; 12] = ["A3", "A4", "A6", "A7", "A9", "A10", "A13", "A14", "A15", "A16", "A17", "A23"];
 
 /// When every run begins.
 const MORNING: Timestamp = Timestamp(1_000_000);
@@ -40,6 +49,8 @@ impl World {
             now: MORNING,
             servers,
             database: None,
+            watchers: BTreeMap::new(),
+            starting: BTreeSet::new(),
             stalled: BTreeSet::new(),
             desks: Vec::new(),
             sessions: BTreeMap::new(),
@@ -55,8 +66,11 @@ impl World {
             trace: None,
             turmoil: scene.trouble.map(|trouble| Turmoil::new(trouble.seed)),
         };
+        world.inform("run", Fact::Run(terms(plan)));
         let ids: Vec<ServerId> = world.servers.keys().copied().collect();
         for id in ids {
+            world.tell(id.name(), What::Invoke(Op::Start));
+            world.starting.insert(id);
             world.server(id).start(MORNING).expect("an empty disk starts");
             world.settle(id, Ok(())).expect("nothing fails before the first strike");
             world.drain();
@@ -73,6 +87,7 @@ impl World {
                 links: BTreeMap::new(),
                 connection: None,
                 awaited: None,
+                asked: None,
             });
             world.push(Happening::Wake { client: ClientId(at), life: 1 });
         }
@@ -85,13 +100,19 @@ impl World {
             self.demand(ServerId::Queues, Request::Queue(create));
         }
         for order in 1..=orders {
+            let body = goods::body(order, 0);
+            let message = goods::message(&body, "");
             let messages = vec![NewMessage {
                 queue: names::orders(),
                 properties: Properties::default(),
-                body: NewBody::Inline(Bytes::from(order_name(order))),
+                body: NewBody::Inline(Bytes::from(body)),
             }];
             let send = manager::Request::Send { xid: None, producer: None, messages };
-            self.demand(ServerId::Queues, Request::Queue(send));
+            let answer = self.audit_asks(ServerId::Queues, Request::Queue(send));
+            for what in plain_send(names::orders().to_string(), message, &answer) {
+                self.tell(DRIVER, what);
+            }
+            answer.expect("nothing is refused while the scene is set");
         }
     }
 
@@ -141,8 +162,21 @@ impl World {
     }
 }
 
-pub(super) fn order_name(number: u32) -> String {
-    format!("order-{number}")
+/// What the checker may expect of the run.
+fn terms(plan: &Plan) -> Terms {
+    let orders = names::orders().to_string();
+    let ordered =
+        if plan.scene.clients == 1 { vec![orders.clone(), names::shipments().to_string()] } else { Vec::new() };
+    Terms {
+        plan: plan.to_string(),
+        ordered,
+        drained: vec![orders],
+        healthy_within: Some(HEALTHY.as_micros() as u64),
+        // In turmoil the clock jumps while a server starts.
+        starts_within: plan.scene.trouble.is_none().then_some(STARTS.as_micros() as u64),
+        judges: JUDGED.map(str::to_owned).to_vec(),
+        must_recover: false,
+    }
 }
 
 fn resource(name: ResourceName, kind: ResourceKind) -> Resource {
@@ -153,8 +187,4 @@ fn resource(name: ResourceName, kind: ResourceKind) -> Resource {
         resource_id: ResourceId(Uuid::from_u128(0xD0)),
         schema: String::new(),
     }
-}
-
-pub(super) fn dead_letters() -> QueueName {
-    QueueName::dead_letter()
 }

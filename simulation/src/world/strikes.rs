@@ -1,14 +1,14 @@
 //! Strikes: how members end, and what becomes of what is on its way.
 
+use handfast_checker::history::Fact;
 use handfast_log::disk::{Crash, Fault, Survival};
 
 use super::carry::queues_unreachable;
 use super::happening::Happening;
 use super::{ClientId, SessionId, World};
-use crate::history::{Event, Told};
 use crate::limits::AWAY;
 use crate::names;
-use crate::plan::{Back, Ending, Messages, Moment, Strike, Victim};
+use crate::plan::{Back, Ending, Messages, Moment, Strike, Victim, Worded};
 use crate::probes::Probe;
 use crate::server::{Caller, ServerId, Waiter};
 
@@ -95,6 +95,9 @@ impl World {
         let kept = if strike.ending == Ending::Everything { server.unflushed_writes() } else { 0 };
         server.crash(crash, kept);
         self.stalled.remove(&id);
+        self.starting.remove(&id);
+        self.inform(id.name(), Fact::Crashed { how: strike.ending.word().to_owned() });
+        self.goes_away(id.name());
         self.pending.retain(|_, happening| !happening.is_inside(id));
         let sessions: Vec<SessionId> =
             self.sessions.iter().filter(|(_, session)| session.server == id).map(|(id, _)| *id).collect();
@@ -119,6 +122,9 @@ impl World {
         let server = self.server(id);
         let crash = crash_of(strike.ending, server.pending_changes(), id as u64);
         server.crash(crash, 0);
+        self.starting.remove(&id);
+        self.inform(id.name(), Fact::Crashed { how: strike.ending.word().to_owned() });
+        self.goes_away(id.name());
         let back = Happening::RestartServer { server: id };
         let is_coming = self.pending.values().any(|happening| *happening == back)
             || self.due.values().any(|happening| *happening == back);
@@ -131,6 +137,7 @@ impl World {
     fn stall(&mut self, id: ServerId) {
         if self.stalled.insert(id) {
             let until = self.now.after(AWAY);
+            self.goes_away(id.name());
             self.probes[Probe::Stalls] += 1;
             self.last_trouble = self.last_trouble.max(until);
             self.push_at(until, Happening::ResumeServer { server: id });
@@ -183,6 +190,8 @@ impl World {
         if strike.ending == Ending::Pause {
             if !desk.is_paused {
                 desk.is_paused = true;
+                let name = self.client_name(id);
+                self.goes_away(&name);
                 self.last_trouble = self.last_trouble.max(self.now.after(AWAY));
                 self.push_at(self.now.after(AWAY), Happening::Resume { client: id });
             }
@@ -190,12 +199,14 @@ impl World {
         }
         desk.is_up = false;
         desk.is_paused = false;
-        let unknown = desk.client.open_attempt().map(|attempt| attempt.id);
+        desk.asked = None;
+        let is_open = desk.client.open_attempt().is_some();
         let links: Vec<SessionId> = desk.links.values().copied().collect();
         let connection = desk.connection;
-        if let Some(id) = unknown {
-            self.record(Event::Told { id, outcome: Told::Unknown });
-        }
+        let name = self.client_name(id);
+        self.inform(&name, Fact::Crashed { how: strike.ending.word().to_owned() });
+        self.goes_away(&name);
+        self.probes[Probe::ToldUnknown] += u64::from(is_open);
         let is_lost = strike.messages == Messages::Lost;
         let sqlite = self.is_sqlite();
         self.pending.retain(|_, happening| match happening {
@@ -226,6 +237,8 @@ impl World {
             Ending::Half | Ending::Torn | Ending::Sectors => written.div_ceil(2),
         };
         database.crash(kept);
+        self.inform(names::LEDGER, Fact::Crashed { how: strike.ending.word().to_owned() });
+        self.goes_away(names::LEDGER);
         let lost = strike.messages == Messages::Lost;
         self.pending.retain(|_, happening| *happening != Happening::FlushDatabase);
         // Answers that had left may arrive; whatever had not is told that the connection broke.
@@ -260,6 +273,10 @@ impl World {
 
     /// A stream ends between two members that live on.
     pub(super) fn break_session(&mut self, broken: SessionId, messages: Messages, server_hears: Back) {
+        if let Some(client) = self.sessions.get(&broken).map(|session| session.client) {
+            let name = self.client_name(client);
+            self.falters(&name);
+        }
         if messages == Messages::Lost {
             self.pending.retain(|_, happening| match happening {
                 Happening::Frame { session, .. }

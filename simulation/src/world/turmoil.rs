@@ -114,6 +114,7 @@ impl World {
             self.spoil_call();
         }
         if jumps {
+            self.everybody_falters();
             self.advance();
         }
     }
@@ -164,6 +165,7 @@ impl World {
         let Some(number) = calls.get(at) else { return };
         let Some(Happening::Call { caller, resource, ask }) = self.pending.get(number).cloned() else { return };
         self.note(|| format!("      {how:?}: {ask:?} of {caller:?}"));
+        self.falters(resource.name.as_str());
         let from = resource.name.clone();
         let of_nobody = Caller { call: NOBODYS_CALL, ..caller };
         let unheard = Err(CallFailed::TimedOut { resource: resource.name.clone() });

@@ -1,0 +1,191 @@
+//! What the history is told of a run: what clients ask and hear, who comes and goes, what becomes durable.
+
+use handfast_checker::history::{Event, Fact, Message, Op, What};
+use handfast_coordinator_core as coordinator;
+use handfast_machine::{Answer, Refusal, Request};
+use handfast_queue::manager::{self, NewBody, NewMessage};
+
+use super::{ClientId, World};
+use crate::client::{Heard, Told};
+use crate::database::{Reply, Statement};
+use crate::goods;
+use crate::names;
+use crate::probes::Probe;
+use crate::server::ServerId;
+use crate::watcher;
+
+impl World {
+    pub(super) fn tell(&mut self, process: &str, what: What) {
+        let at = self.now.0 * 1_000;
+        self.note(|| format!("      {process}: {what:?}"));
+        self.history.events.push(Event { at, process: process.to_owned(), what });
+    }
+
+    pub(super) fn inform(&mut self, process: &str, fact: Fact) {
+        self.tell(process, What::Info(fact));
+    }
+
+    /// Whoever depends on this process may wait for it.
+    pub(super) fn goes_away(&mut self, process: &str) {
+        self.inform(process, Fact::Away);
+    }
+
+    pub(super) fn is_back(&mut self, process: &str) {
+        self.inform(process, Fact::Back);
+    }
+
+    /// It was away for a moment: a word from or to it was lost or late.
+    pub(super) fn falters(&mut self, process: &str) {
+        self.goes_away(process);
+        self.is_back(process);
+    }
+
+    pub(super) fn everybody_falters(&mut self) {
+        let names: Vec<String> = (0..self.desks.len()).map(|at| self.client_name(ClientId(at))).collect();
+        names.iter().for_each(|name| self.falters(name));
+    }
+
+    /// A client's next life is another process.
+    pub(super) fn client_name(&self, id: ClientId) -> String {
+        format!("client-{}.{}", id.0 + 1, self.desks[id.0].life)
+    }
+
+    pub(super) fn asks(&mut self, id: ClientId, ask: &Request) {
+        let transaction = self.desks[id.0].client.open_attempt().map(|attempt| attempt.id.to_string());
+        let op = match ask {
+            Request::Coordinator(coordinator::Request::Begin { .. }) => Op::Begin { transaction: String::new() },
+            Request::Coordinator(coordinator::Request::Commit { id, .. }) => Op::Commit { transaction: id.to_string() },
+            Request::Queue(manager::Request::Receive { queue, .. }) => {
+                Op::Receive { transaction, queue: queue.to_string(), message: None }
+            }
+            Request::Queue(manager::Request::Send { messages, .. }) => match messages.as_slice() {
+                [message] => Op::Send { transaction, queue: message.queue.to_string(), message: sent(message) },
+                _ => return,
+            },
+            _ => return,
+        };
+        self.invoke(id, op);
+    }
+
+    fn invoke(&mut self, id: ClientId, op: Op) {
+        let name = self.client_name(id);
+        self.desks[id.0].asked = Some(op.clone());
+        self.tell(&name, What::Invoke(op));
+    }
+
+    pub(super) fn executes(&mut self, id: ClientId, statement: &Statement) {
+        if let Statement::Insert(row) = statement {
+            let row = goods::row(row);
+            self.invoke(id, Op::Write { transaction: row.by.clone(), resource: names::ledger().to_string(), row });
+        }
+    }
+
+    pub(super) fn replied(&mut self, id: ClientId, reply: Reply) {
+        if let Some(op @ Op::Write { .. }) = self.desks[id.0].asked.clone() {
+            let what = match reply {
+                Reply::Done => What::Ok(op),
+                Reply::Lost => What::Unknown(op),
+                Reply::Busy | Reply::NoTransaction | Reply::Fenced => What::Fail(op),
+            };
+            self.answered(id, what);
+        }
+    }
+
+    /// A client hears what became of its request. What became of a commit it says itself, when it knows.
+    pub(super) fn hears(&mut self, id: ClientId, heard: &Heard) {
+        let Some(op) = self.desks[id.0].asked.clone() else { return };
+        let what = match (op, heard) {
+            (Op::Commit { .. }, _) => return,
+            (_, Heard::Answer(Ok(Answer::Coordinator(coordinator::Answer::Begun { id, .. })))) => {
+                What::Ok(Op::Begin { transaction: id.to_string() })
+            }
+            (Op::Receive { transaction, queue, .. }, Heard::Answer(Ok(answer))) => {
+                let message = match answer {
+                    Answer::Queue(manager::Answer::Received(received)) => {
+                        let body = String::from_utf8_lossy(&received.message.body);
+                        Some(goods::message(&body, &received.message.properties.label))
+                    }
+                    _ => None,
+                };
+                What::Ok(Op::Receive { transaction, queue, message })
+            }
+            (op, Heard::Answer(Ok(_))) => What::Ok(op),
+            (op, Heard::Answer(Err(_)) | Heard::Unreachable) => What::Fail(op),
+            (op, Heard::Lost) => What::Unknown(op),
+        };
+        self.answered(id, what);
+    }
+
+    fn answered(&mut self, id: ClientId, what: What) {
+        self.desks[id.0].asked = None;
+        let name = self.client_name(id);
+        self.tell(&name, what);
+    }
+
+    /// The end of a client's transaction, as it knows it.
+    pub(super) fn ends(&mut self, id: ClientId, transaction: String, told: Told) {
+        self.probes[match told {
+            Told::Committed => Probe::ToldCommitted,
+            Told::RolledBack => Probe::ToldRolledBack,
+            Told::Unknown | Told::Heuristic(_) => Probe::ToldUnknown,
+        }] += 1;
+        let op = match self.desks[id.0].asked.take() {
+            Some(op @ Op::Commit { .. }) => op,
+            _ => {
+                let op = Op::Rollback { transaction: transaction.clone() };
+                self.invoke(id, op.clone());
+                op
+            }
+        };
+        let what = match (told, op) {
+            (Told::Committed, op) | (Told::RolledBack, op @ Op::Rollback { .. }) => What::Ok(op),
+            (Told::RolledBack, op) => What::Fail(op),
+            (Told::Unknown | Told::Heuristic(_), op) => What::Unknown(op),
+        };
+        self.answered(id, what);
+        if matches!(told, Told::Heuristic(_)) {
+            let name = self.client_name(id);
+            self.inform(&name, Fact::ToldHeuristic { transaction });
+        }
+    }
+
+    /// What has become durable at the server since the last look.
+    pub(super) fn watch(&mut self, id: ServerId) {
+        let Some(process) = &mut self.server(id).process else { return };
+        let entries = process.take_durable();
+        for entry in entries {
+            let steps = self.watchers.entry(id).or_default().saw(&entry);
+            for watcher::Step { transaction, stage, epoch } in steps {
+                self.inform(id.name(), Fact::State { transaction, state: stage, epoch });
+            }
+        }
+    }
+
+    /// After a restart: what the server has made of its log is what there is to make of it.
+    pub(super) fn compare(&mut self, id: ServerId) {
+        let Some(process) = &self.server(id).process else { return };
+        let (index, live) = (process.applied(), watcher::digest(process.node().store()));
+        let watcher = self.watchers.entry(id).or_default();
+        let (last, digest) = (watcher.last(), watcher.digest());
+        if index < last {
+            watcher.complaints.push(format!("entries {} to {last} were synced, and are gone", index + 1));
+            return;
+        }
+        self.inform(id.name(), Fact::Applied { index: last, digest });
+        self.inform(id.name(), Fact::Applied { index, digest: live });
+    }
+}
+
+fn sent(message: &NewMessage) -> Message {
+    let body = match &message.body {
+        NewBody::Inline(body) => String::from_utf8_lossy(body).into_owned(),
+        _ => String::new(),
+    };
+    goods::message(&body, &message.properties.label)
+}
+
+/// What the driver, who sets the scene, is told of its send.
+pub(super) fn plain_send(queue: String, message: Message, answer: &Result<Answer, Refusal>) -> [What; 2] {
+    let op = Op::Send { transaction: None, queue, message };
+    [What::Invoke(op.clone()), if answer.is_ok() { What::Ok(op) } else { What::Fail(op) }]
+}
