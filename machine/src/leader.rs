@@ -209,6 +209,18 @@ impl Leader {
         self.manager.set_body_bytes_max(bytes);
     }
 
+    /// Results of entries come one by one, from here to [`Leader::caught_up`], while the state holds all of them.
+    pub fn falls_behind(&mut self) {
+        self.manager.falls_behind();
+    }
+
+    pub fn caught_up(&mut self, scene: Scene<'_>, out: &mut Vec<Action>) -> Result<(), StoreError> {
+        let mut actions = Vec::new();
+        self.manager.caught_up(&scene.state.queue, scene.store, scene.now, &mut actions)?;
+        self.carry_manager(scene, actions, out);
+        Ok(())
+    }
+
     /// An own entry was applied.
     pub fn applied(
         &mut self,

@@ -215,7 +215,11 @@ impl<S: Store> Node<S> {
     }
 
     fn committed(&mut self, now: Timestamp, entries: Vec<Entry>, out: &mut Vec<Action>) -> Result<(), Fatal> {
-        for batch in self.state.apply(&mut self.store, entries)? {
+        let batches = self.state.apply(&mut self.store, entries)?;
+        if let Some(leader) = &mut self.leader {
+            leader.falls_behind();
+        }
+        for batch in batches {
             if let [Applied::Epoch { leadership }] = batch.results.as_slice() {
                 self.epoch_began(now, *leadership, out)?;
             } else if let Some(leader) = self.leader.as_mut().filter(|leader| leader.epoch() == batch.epoch)
@@ -224,6 +228,9 @@ impl<S: Store> Node<S> {
                 let scene = Scene { state: &self.state, store: &self.store, now };
                 leader.applied(scene, batch.number, batch.results, out)?;
             }
+        }
+        if let Some(leader) = &mut self.leader {
+            leader.caught_up(Scene { state: &self.state, store: &self.store, now }, out)?;
         }
         Ok(())
     }

@@ -1,6 +1,9 @@
 //! Decisions that carry the local branch's work in the same entry (design D8).
 
+use std::time::Duration;
+
 use handfast_coordinator_core::{Answer, Ask, KnownOutcome, Request, Told};
+use handfast_machine::local_branch;
 use handfast_protocol::{GlobalId, ResourceKind, ResourceName, RollbackReason};
 use handfast_queue::manager;
 
@@ -64,6 +67,37 @@ fn p10_sends_beside_a_two_phase_branch_wait_for_its_acknowledgment() {
     world.told(|ask| matches!(ask, Ask::Commit { .. }), Ok(Told::Done));
     assert_eq!(world.receive(None, "shipments").as_deref(), Some("one"));
     world.check();
+}
+
+/// P23, G4: two databases acknowledge in one entry, the later transaction's first. Whoever reads alone is handed the earlier
+/// message all the same: when it is told of the one, the other is free as well.
+#[test]
+fn p10_sends_released_in_one_entry_are_handed_out_in_their_order() {
+    let mut world = World::new();
+    world.create("shipments");
+    world.add(resource("ledger", ResourceKind::PostgresTwoPhase));
+    let [first, second] = ["one", "two"].map(|body| {
+        let id = world.begin();
+        world.enlist(id, "ledger");
+        world.send(Some(id), "shipments", body);
+        assert_eq!(world.coordinator(commit(id, &["ledger"])), Ok(committed()));
+        id
+    });
+    assert_eq!(world.receive(None, "shipments"), None, "both are passed over");
+    let name = queue("shipments");
+    world.queues(manager::Request::OpenExclusive { queue: name.clone(), wait: Duration::ZERO }).unwrap();
+    let reader = Some(local_branch(world.begin()));
+    let receive = manager::Request::Receive { xid: reader, queue: name, wait: Duration::from_secs(5) };
+    let receive = world.ask(handfast_machine::Request::Queue(receive));
+    for id in [second, first] {
+        let of = |ask: &Ask| matches!(ask, Ask::Commit { xid } if GlobalId::try_from(xid) == Ok(id));
+        world.told_unsettled(of, Ok(Told::Done));
+    }
+    assert!(world.commit_one());
+    let Some(Ok(handfast_machine::Answer::Queue(manager::Answer::Received(received)))) = world.answer(receive) else {
+        panic!("both are free, and nothing is handed out");
+    };
+    assert_eq!(received.message.body, "one");
 }
 
 /// P17: the queue was deleted under the transaction; its database branch must not commit.

@@ -226,10 +226,15 @@ impl World {
 
     /// Answers the oldest open call that `wanted` picks.
     pub fn told(&mut self, wanted: impl Fn(&Ask) -> bool, result: Result<Told, CallFailed>) {
+        self.told_unsettled(wanted, result);
+        self.settle();
+    }
+
+    /// The same; what it leads to is not committed yet.
+    pub fn told_unsettled(&mut self, wanted: impl Fn(&Ask) -> bool, result: Result<Told, CallFailed>) {
         let at = self.calls.iter().position(|(_, _, ask)| wanted(ask));
         let (call, ..) = self.calls.remove(at.unwrap_or_else(|| panic!("not asked: {:?}", self.calls)));
         self.step(Event::Called { call, result });
-        self.settle();
     }
 
     /// Registers a resource and lets it attach.

@@ -98,6 +98,8 @@ pub struct Manager {
     body_bytes_max: usize,
     /// Queues where something changed in this step: their lines are served at its end.
     stirred: BTreeSet<QueueId>,
+    /// The state holds more than the manager has heard of.
+    is_behind: bool,
     /// Deletes that an earlier leader began are going on.
     resumed: bool,
 }
@@ -123,6 +125,7 @@ impl Manager {
             space: Space::default(),
             body_bytes_max: limits::BODY_BYTES_DEFAULT,
             stirred: BTreeSet::new(),
+            is_behind: false,
             resumed: false,
         }
     }

@@ -124,8 +124,29 @@ impl Manager {
         self.look_for_expired(turn)
     }
 
+    /// From here to [`Manager::caught_up`] the manager hears, one by one, of commands that are all applied. Nobody is served
+    /// meanwhile: an earlier message may be free as well, and its place be told only later (G4).
+    pub fn falls_behind(&mut self) {
+        self.is_behind = true;
+    }
+
+    /// The manager has heard of everything that is in the state.
+    pub fn caught_up(
+        &mut self,
+        state: &State,
+        store: &dyn Store,
+        now: Timestamp,
+        out: &mut Vec<Action>,
+    ) -> Result<(), StoreError> {
+        self.is_behind = false;
+        self.round_off(&mut Turn { state, store, now, out })
+    }
+
     /// The end of every step: the lines of the queues where something changed are served.
     pub(super) fn round_off(&mut self, turn: &mut Turn<'_>) -> Result<(), StoreError> {
+        if self.is_behind {
+            return Ok(());
+        }
         while let Some(queue) = self.stirred.pop_first() {
             self.serve(turn, queue)?;
         }
