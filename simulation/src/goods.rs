@@ -4,10 +4,24 @@ use handfast_checker::history::{Message, Row};
 
 use crate::database::OrderRow;
 
-/// The body of an order: its key, what it is worth, and some ballast. A shipment has the body of its order.
-pub fn body(number: u32, ballast: usize) -> String {
-    format!("order-{number} {} {}", worth(number), "x".repeat(ballast))
+/// The body of an order: its key, what it is worth, whether anybody can do it, and some ballast. A shipment has the body of
+/// its order.
+pub fn body(number: u32, is_poison: bool, ballast: u32) -> String {
+    let temper = if is_poison { POISON } else { "sound" };
+    format!("{} {} {temper} {}", name(number), worth(number), "x".repeat(ballast as usize))
 }
+
+/// The key of an order.
+pub fn name(number: u32) -> String {
+    format!("order-{number}")
+}
+
+/// Whoever takes it up fails on it, every time.
+pub fn is_poison(body: &str) -> bool {
+    body.split(' ').nth(2) == Some(POISON)
+}
+
+const POISON: &str = "poison";
 
 /// Prime, so that two sums are hardly ever the same by chance.
 fn worth(number: u32) -> i64 {

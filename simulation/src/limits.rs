@@ -35,6 +35,12 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(3);
 /// The timeout of a client's transactions (D6).
 pub const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(60);
 
+/// How often a client may vanish with a message (P22): more often than any run strikes.
+pub const ABANDONED_MAX: u32 = 1_000;
+
+/// How long an order lives that is to be received in time: some are, some are not, when servers stand still.
+pub const LIFETIME: Duration = Duration::from_secs(15);
+
 /// Bytes of a log's segments: the smallest that there are, so that a short run changes them.
 pub const SEGMENT_BYTES: u64 = 4096;
 

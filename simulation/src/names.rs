@@ -12,6 +12,11 @@ pub fn shipments() -> QueueName {
     QueueName::new("shipments").expect("it is a queue's name")
 }
 
+/// Where the next stage sends shipments on to.
+pub fn delivered() -> QueueName {
+    QueueName::new("delivered").expect("it is a queue's name")
+}
+
 /// The database.
 pub const LEDGER: &str = "ledger";
 

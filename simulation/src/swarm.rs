@@ -6,20 +6,34 @@ use crate::plan::{Mutant, Plan, Scene, Trouble, Way, Worded};
 use crate::probes::Probes;
 use crate::trial::{Failed, try_plan};
 
-/// The plan of a seed.
+/// The plan of a seed. A third of the runs are short, so that their trouble comes close together; and every kind of thing is
+/// absent from a third of them.
 pub fn plan(seed: u64) -> Plan {
     let mut generator = SplitMix64::new(seed);
     let ways: Vec<Way> = Way::all().collect();
     let way = ways[generator.below(ways.len() as u64) as usize];
+    let mut some = |most: u64| if generator.below(3) == 0 { 0 } else { generator.below(most + 1) as u32 };
+    let orders = 1 + some(SHORT).max(some(LONG) * (some(1) + 1) / 2);
     Plan::new(Scene {
         way,
-        orders: 1 + generator.below(6) as u32,
-        clients: 1 + generator.below(3) as u32,
-        flush_every: 1 + generator.below(8),
+        orders,
+        poisons: some(3).min(orders / 3),
+        expiring: some(6).min(orders / 3),
+        ballast: some(BALLAST),
+        clients: 1 + some(2),
+        onward: some(2),
+        flush_every: 1 + u64::from(some(12)),
         mutant: Mutant::None,
         trouble: Some(Trouble { seed: generator.next_u64() }),
     })
 }
+
+/// Orders of a short run, and of a long one.
+const SHORT: u64 = 5;
+const LONG: u64 = 50;
+
+/// Bytes: three orders or so fill a segment of the log.
+const BALLAST: u64 = 1_500;
 
 /// Runs the plans of these seeds; stops at the first that fails.
 pub fn run(seeds: std::ops::Range<u64>) -> Result<Probes, Box<Failed>> {

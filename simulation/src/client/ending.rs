@@ -3,9 +3,10 @@
 use handfast_coordinator_core::{self as coordinator, KnownOutcome, Report, RequestRefused};
 use handfast_machine::{Answer, Refusal, Request};
 use handfast_protocol::{Heuristic, ResourceKind};
+use handfast_queue::manager;
 
 use super::Client;
-use super::step::{Heard, Known, Order, Step, Told};
+use super::step::{Attempt, Heard, Known, Order, Step, Told};
 use crate::database::{Reply, Statement};
 use crate::limits::CLIENT_WAIT;
 use crate::names;
@@ -14,7 +15,7 @@ use crate::plan::Mutant;
 impl Client {
     pub(super) fn commit(&mut self) {
         self.step = Step::Committing;
-        let is_prepared = self.way.database() == Some(ResourceKind::PostgresTwoPhase);
+        let is_prepared = self.job.way.database() == Some(ResourceKind::PostgresTwoPhase);
         let prepared = if is_prepared { vec![names::ledger()] } else { Vec::new() };
         let id = self.attempt().id;
         self.ask_coordinator(coordinator::Request::Commit { id, prepared });
@@ -29,6 +30,12 @@ impl Client {
                 Some(KnownOutcome::Forgotten) => self.told(Told::Unknown),
                 Some(known) => self.told(told_of(&known)),
             },
+            // Whether it has heard or not: it learns from the coordinator that the branch is over.
+            Step::Blaming => {
+                self.step = Step::RollingBack;
+                let ask = Request::Rollback { id: self.attempt().id, blame: None };
+                self.orders.push(Order::Ask { server: self.coordinator(), ask });
+            }
             // Whether the coordinator has heard it or not: commit was never asked, so it never will be.
             Step::RollingBack => self.told(Told::RolledBack),
             step => unreachable!("{step:?} is not the end of a transaction"),
@@ -86,7 +93,7 @@ impl Client {
                 self.orders.push(Order::Tell { server: self.coordinator(), ask: Request::Coordinator(ask) });
                 self.told(Told::RolledBack);
             }
-            Reply::Busy | Reply::NoTransaction | Reply::Lost => {
+            Reply::Busy | Reply::NoTransaction | Reply::Refused | Reply::Lost => {
                 self.orders.push(Order::HangUp);
                 self.report(self.mutant == Mutant::ReportsWhatItHopes);
             }
@@ -124,9 +131,14 @@ impl Client {
             self.step = Step::RollingBackRows;
             return self.orders.push(Order::Execute(Statement::Rollback));
         }
+        let Attempt { id, xid, blame, .. } = self.attempt();
+        let (id, xid, blame) = (*id, xid.clone(), blame.clone());
+        if blame.is_some() && self.job.way.is_standalone() {
+            self.step = Step::Blaming;
+            return self.ask_queues(manager::Request::Rollback { xid, blame });
+        }
         self.step = Step::RollingBack;
-        let ask = Request::Rollback { id: self.attempt().id, blame: None };
-        self.orders.push(Order::Ask { server: self.coordinator(), ask });
+        self.orders.push(Order::Ask { server: self.coordinator(), ask: Request::Rollback { id, blame } });
     }
 }
 

@@ -8,22 +8,22 @@ mod working;
 
 use handfast_coordinator_core as coordinator;
 use handfast_machine::Request;
-use handfast_queue::manager;
+use handfast_queue::{Blame, manager};
 
 use crate::database::Reply;
 use crate::limits::{CLIENT_PAUSE, CLIENT_PAUSE_DOUBLINGS, CLIENT_WAIT};
-use crate::names;
-use crate::plan::{Mutant, Way};
+use crate::plan::Mutant;
 use crate::server::ServerId;
 use step::Step;
-pub use step::{Attempt, Heard, Order, Told};
+pub use step::{Attempt, Heard, Job, Order, Told};
 
 #[derive(Debug)]
 pub struct Client {
-    way: Way,
+    job: Job,
     mutant: Mutant,
-    /// It wants strict order, and reads the queue alone (P23).
-    reads_alone: bool,
+    /// Nobody sends to its queue any more; and so it was when it last asked how many messages there are.
+    pub is_last: bool,
+    was_last: bool,
     /// It is the queue's exclusive reader, over the session that it has.
     pub holds: bool,
     step: Step,
@@ -36,11 +36,12 @@ pub struct Client {
 }
 
 impl Client {
-    pub fn new(way: Way, mutant: Mutant, reads_alone: bool) -> Client {
+    pub fn new(job: Job, mutant: Mutant) -> Client {
         Client {
-            way,
+            job,
             mutant,
-            reads_alone,
+            is_last: false,
+            was_last: false,
             holds: false,
             step: Step::Pausing,
             attempt: None,
@@ -86,7 +87,9 @@ impl Client {
             | Step::Sending
             | Step::EndingBranch
             | Step::Looking => self.heard_working(heard),
-            Step::Committing | Step::Reporting { .. } | Step::Asking | Step::RollingBack => self.heard_ending(heard),
+            Step::Committing | Step::Reporting { .. } | Step::Asking | Step::Blaming | Step::RollingBack => {
+                self.heard_ending(heard)
+            }
             Step::Pausing
             | Step::Inserting
             | Step::Checking
@@ -111,6 +114,10 @@ impl Client {
             (Step::Preparing, Reply::Done) => {
                 self.has_rows = false;
                 self.commit();
+            }
+            (Step::Inserting, Reply::Refused) => {
+                self.has_rows = true;
+                self.give_up("a rule of the table forbids it");
             }
             (Step::Inserting | Step::Checking | Step::Preparing, _) => {
                 // A lost connection takes its transaction along; what may be prepared the coordinator finds by its name (P8).
@@ -139,13 +146,13 @@ impl Client {
     }
 
     fn coordinator(&self) -> ServerId {
-        if self.way.is_standalone() { ServerId::Coordinator } else { ServerId::Queues }
+        if self.job.way.is_standalone() { ServerId::Coordinator } else { ServerId::Queues }
     }
 
     fn begin_anew(&mut self) {
-        if self.reads_alone && !self.holds {
+        if self.job.reads_alone && !self.holds {
             self.step = Step::Opening;
-            let ask = manager::Request::OpenExclusive { queue: names::orders(), wait: CLIENT_WAIT };
+            let ask = manager::Request::OpenExclusive { queue: self.job.from.clone(), wait: CLIENT_WAIT };
             return self.ask_queues(ask);
         }
         self.step = Step::Beginning;
@@ -160,6 +167,13 @@ impl Client {
         self.orders.push(Order::Sleep(pause));
     }
 
+    /// The order itself is at fault (P22).
+    fn give_up(&mut self, why: &str) {
+        let error = why.to_owned();
+        self.attempt.as_mut().expect("it has taken an order").blame = Some(Blame::Message { error });
+        self.roll_back();
+    }
+
     fn attempt(&self) -> &Attempt {
         self.attempt.as_ref().expect("between its begin and its end a transaction is known")
     }
@@ -168,12 +182,13 @@ impl Client {
     fn told(&mut self, outcome: Told) {
         let attempt = self.attempt.take().expect("a transaction ends once");
         self.orders.push(Order::End { id: attempt.id, told: outcome });
-        if outcome == Told::Committed || attempt.found_nothing {
+        if outcome == Told::Committed || attempt.found_nothing || attempt.blame.is_some() {
             self.setbacks = 0;
         }
         if attempt.found_nothing {
             self.step = Step::Looking;
-            return self.ask_queues(manager::Request::ShowQueue { name: names::orders() });
+            self.was_last = self.is_last;
+            return self.ask_queues(manager::Request::ShowQueue { name: self.job.from.clone() });
         }
         match outcome {
             Told::Committed => self.begin_anew(),

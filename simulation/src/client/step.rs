@@ -1,11 +1,23 @@
 //! Where a client is in its job.
 
 use handfast_machine::Request;
-use handfast_protocol::{GlobalId, Heuristic, Xid};
+use handfast_protocol::{GlobalId, Heuristic, QueueName, Xid};
+use handfast_queue::Blame;
 use std::time::Duration;
 
 use crate::database::Statement;
+use crate::plan::Way;
 use crate::server::ServerId;
+
+/// What a client does with each message: takes it from one queue, has the database note it if the way has one, sends it on.
+#[derive(Debug, Clone)]
+pub struct Job {
+    pub way: Way,
+    pub from: QueueName,
+    pub to: QueueName,
+    /// It wants strict order, and reads the queue alone (P23).
+    pub reads_alone: bool,
+}
 
 /// What the client waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -41,6 +53,8 @@ pub enum Step {
     },
     /// The database rolls back; then the coordinator is told to.
     RollingBackRows,
+    /// A queue manager of its own is told whose fault it was; then the coordinator is told to roll back.
+    Blaming,
     RollingBack,
     Looking,
     Finished,
@@ -63,6 +77,8 @@ pub struct Attempt {
     pub order: Option<String>,
     /// The queue was empty: nothing is to be done but to look whether it stays so.
     pub found_nothing: bool,
+    /// What the failure says about the order (P22).
+    pub blame: Option<Blame>,
 }
 
 /// What the client wants done.

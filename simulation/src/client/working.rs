@@ -9,6 +9,7 @@ use handfast_queue::manager::{self, NewBody, NewMessage, RequestRefused};
 use super::Client;
 use super::step::{Attempt, Heard, Order, Step};
 use crate::database::{OrderRow, Statement};
+use crate::goods;
 use crate::limits::{CLIENT_WAIT, TRANSACTION_TIMEOUT};
 use crate::names;
 use crate::server::ServerId;
@@ -31,8 +32,8 @@ impl Client {
             }
             (Step::Beginning, Answer::Coordinator(coordinator::Answer::Begun { id, .. })) => {
                 let xid = local_branch(id);
-                self.attempt = Some(Attempt { id, xid, order: None, found_nothing: false });
-                if self.way.is_standalone() {
+                self.attempt = Some(Attempt { id, xid, order: None, found_nothing: false, blame: None });
+                if self.job.way.is_standalone() {
                     self.step = Step::EnlistingQueues;
                     self.ask_coordinator(coordinator::Request::Enlist { id, resource: names::queues() });
                 } else {
@@ -63,7 +64,7 @@ impl Client {
             (Step::Sending, Answer::Queue(manager::Answer::Sent { .. })) => self.end_branch(),
             (Step::EndingBranch, Answer::Queue(manager::Answer::Done)) => self.make_ready(),
             (Step::Looking, Answer::Queue(manager::Answer::Queue(view))) => {
-                if view.messages == 0 {
+                if view.messages == 0 && self.was_last {
                     self.step = Step::Finished;
                     self.orders.push(Order::Leave);
                 } else {
@@ -78,7 +79,7 @@ impl Client {
     fn lost_its_right(&mut self) {
         if self.holds {
             self.holds = false;
-            let close = Request::Queue(manager::Request::CloseExclusive { queue: names::orders() });
+            let close = Request::Queue(manager::Request::CloseExclusive { queue: self.job.from.clone() });
             self.orders.push(Order::Tell { server: ServerId::Queues, ask: close });
         }
     }
@@ -91,7 +92,7 @@ impl Client {
     fn receive(&mut self) {
         self.step = Step::Receiving;
         let xid = Some(self.attempt().xid.clone());
-        self.ask_queues(manager::Request::Receive { xid, queue: names::orders(), wait: CLIENT_WAIT });
+        self.ask_queues(manager::Request::Receive { xid, queue: self.job.from.clone(), wait: CLIENT_WAIT });
     }
 
     fn received(&mut self, order: String) {
@@ -99,12 +100,14 @@ impl Client {
         let id = attempt.id;
         attempt.order = Some(order);
         // The right to read alone may have been lost between the two; then the order goes back to its place.
-        if self.reads_alone && !self.holds {
+        if self.job.reads_alone && !self.holds {
             return self.roll_back();
         }
-        if self.way.database().is_some() {
+        if self.job.way.database().is_some() {
             self.step = Step::EnlistingDatabase;
             self.ask_coordinator(coordinator::Request::Enlist { id, resource: names::ledger() });
+        } else if goods::is_poison(self.attempt().order.as_deref().unwrap_or_default()) {
+            self.give_up("nobody can do it");
         } else {
             self.send();
         }
@@ -114,7 +117,7 @@ impl Client {
         self.step = Step::Sending;
         let Attempt { id, xid, order, .. } = self.attempt();
         let message = NewMessage {
-            queue: names::shipments(),
+            queue: self.job.to.clone(),
             // By the label the checker knows which transaction sent it.
             properties: Properties { label: id.to_string(), ..Properties::default() },
             body: NewBody::Inline(Bytes::from(order.clone().unwrap_or_default())),
@@ -125,7 +128,7 @@ impl Client {
 
     /// A branch of another coordinator is ended before it can be prepared (XA+ 2.3).
     fn end_branch(&mut self) {
-        if !self.way.is_standalone() {
+        if !self.job.way.is_standalone() {
             return self.make_ready();
         }
         self.step = Step::EndingBranch;
@@ -134,7 +137,7 @@ impl Client {
     }
 
     fn make_ready(&mut self) {
-        match self.way.database() {
+        match self.job.way.database() {
             None => self.commit(),
             Some(ResourceKind::PostgresTwoPhase) => {
                 self.step = Step::Preparing;

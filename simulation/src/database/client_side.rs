@@ -4,6 +4,7 @@ use handfast_protocol::{GlobalId, Xid};
 
 use super::ask::SLOTS;
 use super::{Answered, Blocked, Change, Connection, Database, OrderRow};
+use crate::goods;
 use crate::plan::Mutant;
 use crate::probes::Probe;
 use crate::server::ServerId;
@@ -34,6 +35,8 @@ pub enum Reply {
     NoTransaction,
     /// The opposite row stands there (P12, P21).
     Fenced,
+    /// The statement breaks a rule of the table.
+    Refused,
     /// The connection broke before it answered.
     Lost,
 }
@@ -47,6 +50,9 @@ impl Database {
             Statement::Insert(row) => {
                 if self.is_sqlite() && self.is_locked_for(connection) {
                     return self.reply(connection, Reply::Busy);
+                }
+                if goods::is_poison(&row.order) {
+                    return self.reply(connection, Reply::Refused);
                 }
                 self.blocks.entry(connection).or_default().push(row);
                 self.reply(connection, Reply::Done);

@@ -77,7 +77,8 @@ mod tests {
         };
         for way in Way::all() {
             for (mutant, trouble) in [(Mutant::None, None), (Mutant::SkipsReplay, Some(Trouble { seed: 77 }))] {
-                let scene = Scene { way, mutant, trouble, orders: 5, clients: 2, ..Scene::default() };
+                let scene =
+                    Scene { way, mutant, trouble, orders: 5, poisons: 1, ballast: 7, clients: 2, ..Scene::default() };
                 let later = Strike { moment: Moment::Step(40), ..strike };
                 let plan = Plan::new(scene).struck(strike).struck(later);
                 assert_eq!(Plan::of_text(&plan.to_string()), Ok(plan));

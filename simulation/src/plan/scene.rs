@@ -10,8 +10,16 @@ pub struct Scene {
     pub way: Way,
     /// Orders that wait in the queue at the beginning.
     pub orders: u32,
+    /// Of these, the first ones: nobody can do them, and they become dead letters.
+    pub poisons: u32,
+    /// Of the orders, the last ones: they are to be received within [`crate::limits::LIFETIME`].
+    pub expiring: u32,
+    /// Bytes that each order carries along: many fill the log's segments.
+    pub ballast: u32,
     /// One of them reads exclusively and in order; several share the queue.
     pub clients: u32,
+    /// Clients of the next stage, which take shipments and send them on.
+    pub onward: u32,
     /// The store is flushed, and the log purged, after so many entries.
     pub flush_every: u64,
     pub mutant: Mutant,
@@ -27,7 +35,18 @@ pub struct Trouble {
 
 impl Default for Scene {
     fn default() -> Scene {
-        Scene { way: Way::Local, orders: 2, clients: 1, flush_every: 4, mutant: Mutant::None, trouble: None }
+        Scene {
+            way: Way::Local,
+            orders: 2,
+            poisons: 0,
+            expiring: 0,
+            ballast: 0,
+            clients: 1,
+            onward: 0,
+            flush_every: 4,
+            mutant: Mutant::None,
+            trouble: None,
+        }
     }
 }
 
@@ -41,6 +60,10 @@ impl Scene {
         let Some((name, value)) = word.split_once('=') else { return false };
         let set = match name {
             "orders" => value.parse().map(|orders| self.orders = orders).is_ok(),
+            "poisons" => value.parse().map(|orders| self.poisons = orders).is_ok(),
+            "expiring" => value.parse().map(|orders| self.expiring = orders).is_ok(),
+            "ballast" => value.parse().map(|bytes| self.ballast = bytes).is_ok(),
+            "onward" => value.parse().map(|clients| self.onward = clients).is_ok(),
             "clients" => value.parse().map(|clients| self.clients = clients).is_ok(),
             "flush-every" => value.parse().map(|entries| self.flush_every = entries).is_ok(),
             "mutant" => Mutant::of_word(value).map(|mutant| self.mutant = mutant).is_some(),
@@ -51,11 +74,16 @@ impl Scene {
     }
 }
 
-/// `local orders=2 clients=1 flush-every=4`, with `mutant=` and `seed=` where there are any.
+/// `local orders=2 clients=1 flush-every=4`, and whatever else there is.
 impl std::fmt::Display for Scene {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Scene { way, orders, clients, flush_every, mutant, trouble } = self;
+        let Scene { way, orders, poisons, expiring, ballast, clients, onward, flush_every, mutant, trouble } = self;
         write!(f, "{} orders={orders} clients={clients} flush-every={flush_every}", way.word())?;
+        for (name, number) in [("poisons", poisons), ("expiring", expiring), ("ballast", ballast), ("onward", onward)] {
+            if *number > 0 {
+                write!(f, " {name}={number}")?;
+            }
+        }
         if *mutant != Mutant::None {
             write!(f, " mutant={}", mutant.word())?;
         }

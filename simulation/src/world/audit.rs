@@ -8,6 +8,7 @@ use handfast_machine::{Answer, Request};
 use handfast_protocol::{self as protocol, QueueName};
 use handfast_queue::manager;
 
+use super::scenery::queues;
 use super::{Ran, World};
 use crate::goods;
 use crate::names;
@@ -64,12 +65,13 @@ impl World {
     }
 
     fn audit_queues(&mut self) {
-        for name in [names::orders(), names::shipments()] {
-            let messages: Vec<protocol::Message> = self.peek(name.clone());
+        for name in queues() {
             let show = Request::Queue(manager::Request::ShowQueue { name: name.clone() });
             let Ok(Answer::Queue(manager::Answer::Queue(view))) = self.audit_asks(ServerId::Queues, show) else {
-                panic!("a queue of the scene can be shown");
+                self.found(ServerId::Queues.name(), Finding::Broken { what: format!("queue {name} is gone") });
+                continue;
             };
+            let messages: Vec<protocol::Message> = self.peek(name.clone());
             let queue = name.to_string();
             let held = view.locked + view.in_doubt;
             let counted = Size { messages: view.messages, bytes: 0 };

@@ -252,7 +252,10 @@ impl World {
 
     fn client_hears(&mut self, id: ClientId, heard: Heard) {
         self.hears(id, &heard);
-        self.desks[id.0].client.heard(heard);
+        let is_last = self.is_last(id);
+        let desk = &mut self.desks[id.0];
+        desk.client.is_last = is_last;
+        desk.client.heard(heard);
         self.collect_client(id);
     }
 
@@ -272,6 +275,13 @@ impl World {
             act(&mut desk.client);
             self.collect_client(id);
         }
+    }
+
+    /// Nobody is left who sends to the queue that this client reads.
+    fn is_last(&self, id: ClientId) -> bool {
+        let from = &self.desks[id.0].job.from;
+        let mut senders = self.desks.iter().filter(|desk| desk.job.to == *from);
+        senders.all(|desk| desk.is_up && desk.client.is_finished())
     }
 
     fn keep_alive(&mut self, id: ClientId, life: u64) {
@@ -388,11 +398,11 @@ impl World {
     }
 
     fn restart_client(&mut self, id: ClientId) {
-        let scene = &self.plan.scene;
+        let mutant = self.plan.scene.mutant;
         let desk = &mut self.desks[id.0];
         desk.life += 1;
         desk.is_up = true;
-        desk.client = Client::new(scene.way, scene.mutant, scene.clients == 1);
+        desk.client = Client::new(desk.job.clone(), mutant);
         let life = desk.life;
         self.push(Happening::Wake { client: id, life });
     }

@@ -16,7 +16,7 @@ use handfast_checker::history::{History, Op};
 use handfast_machine::{Answer, Refusal};
 use handfast_protocol::Timestamp;
 
-use crate::client::Client;
+use crate::client::{Client, Job};
 use crate::database::{Connection, Database};
 use crate::plan::Plan;
 use crate::probes::Probes;
@@ -47,6 +47,7 @@ struct Session {
 #[derive(Debug)]
 struct Desk {
     client: Client,
+    job: Job,
     life: u64,
     is_up: bool,
     is_paused: bool,

@@ -15,12 +15,12 @@ use super::happening::Happening;
 use super::telling::plain_send;
 use super::turmoil::Turmoil;
 use super::{ClientId, Desk, World};
-use crate::client::Client;
+use crate::client::{Client, Job};
 use crate::database::Database;
 use crate::goods;
-use crate::limits::{HEALTHY, STARTS};
+use crate::limits::{ABANDONED_MAX, HEALTHY, LIFETIME, STARTS};
 use crate::names;
-use crate::plan::Plan;
+use crate::plan::{Plan, Scene, Way};
 use crate::probes::Probes;
 use crate::server::{Server, ServerId, Waiter};
 
@@ -64,7 +64,7 @@ impl World {
             history: History::default(),
             probes: Probes::of_one_run(),
             trace: None,
-            turmoil: scene.trouble.map(|trouble| Turmoil::new(trouble.seed)),
+            turmoil: scene.trouble.map(|trouble| Turmoil::new(trouble.seed, scene.orders)),
         };
         world.inform("run", Fact::Run(terms(plan)));
         let ids: Vec<ServerId> = world.servers.keys().copied().collect();
@@ -75,12 +75,13 @@ impl World {
             world.settle(id, Ok(())).expect("nothing fails before the first strike");
             world.drain();
         }
-        world.lay_out_queues(scene.orders);
+        world.lay_out_queues(&scene);
         world.add_resources();
-        for at in 0..scene.clients as usize {
-            let client = Client::new(scene.way, scene.mutant, scene.clients == 1);
+        for at in 0..(scene.clients + scene.onward) as usize {
+            let job = job(&scene, at);
             world.desks.push(Desk {
-                client,
+                client: Client::new(job.clone(), scene.mutant),
+                job,
                 life: 1,
                 is_up: true,
                 is_paused: false,
@@ -94,17 +95,27 @@ impl World {
         world
     }
 
-    fn lay_out_queues(&mut self, orders: u32) {
-        for name in [names::orders(), names::shipments()] {
-            let create = manager::Request::CreateQueue { name, settings: QueueSettings::default() };
+    fn lay_out_queues(&mut self, scene: &Scene) {
+        // In a long run one message may see more clients vanish than a user would let it.
+        let settings = QueueSettings { max_abandoned: ABANDONED_MAX, ..QueueSettings::default() };
+        for name in queues() {
+            let create = manager::Request::CreateQueue { name, settings: settings.clone() };
             self.demand(ServerId::Queues, Request::Queue(create));
         }
-        for order in 1..=orders {
-            let body = goods::body(order, 0);
+        for order in 1..=scene.orders {
+            let is_poison = order <= scene.poisons;
+            let expires = !is_poison && order + scene.expiring > scene.orders;
+            let body = goods::body(order, is_poison, scene.ballast);
+            if is_poison {
+                self.doom(order, "MaxAttempts", false);
+            }
+            if expires {
+                self.doom(order, "ReceiveTimeout", true);
+            }
             let message = goods::message(&body, "");
             let messages = vec![NewMessage {
                 queue: names::orders(),
-                properties: Properties::default(),
+                properties: Properties { time_to_be_received: expires.then_some(LIFETIME), ..Properties::default() },
                 body: NewBody::Inline(Bytes::from(body)),
             }];
             let send = manager::Request::Send { xid: None, producer: None, messages };
@@ -114,6 +125,10 @@ impl World {
             }
             answer.expect("nothing is refused while the scene is set");
         }
+    }
+
+    fn doom(&mut self, order: u32, reason: &str, may: bool) {
+        self.inform(DRIVER, Fact::Doomed { message: goods::name(order), reason: reason.to_owned(), may });
     }
 
     fn add_resources(&mut self) {
@@ -162,15 +177,37 @@ impl World {
     }
 }
 
+/// The queues of every scene, in the order in which messages go through them.
+pub(super) fn queues() -> [QueueName; 3] {
+    [names::orders(), names::shipments(), names::delivered()]
+}
+
+/// What the client at this desk does. Whoever hands shipments on does it in the queue manager alone.
+fn job(scene: &Scene, desk: usize) -> Job {
+    if desk < scene.clients as usize {
+        let (from, to) = (names::orders(), names::shipments());
+        Job { way: scene.way, from, to, reads_alone: scene.clients == 1 }
+    } else {
+        let (from, to) = (names::shipments(), names::delivered());
+        Job { way: Way::Local, from, to, reads_alone: scene.onward == 1 }
+    }
+}
+
 /// What the checker may expect of the run.
 fn terms(plan: &Plan) -> Terms {
-    let orders = names::orders().to_string();
-    let ordered =
-        if plan.scene.clients == 1 { vec![orders.clone(), names::shipments().to_string()] } else { Vec::new() };
+    let Scene { clients, onward, .. } = plan.scene;
+    let of = |names: &[QueueName]| names.iter().map(ToString::to_string).collect();
+    let all = queues();
+    let ordered = match (clients, onward) {
+        (1, 0) => of(&all[..2]),
+        (1, 1) => of(&all),
+        (1, _) => of(&all[..1]),
+        _ => Vec::new(),
+    };
     Terms {
         plan: plan.to_string(),
         ordered,
-        drained: vec![orders],
+        drained: of(&all[..if onward > 0 { 2 } else { 1 }]),
         healthy_within: Some(HEALTHY.as_micros() as u64),
         // In turmoil the clock jumps while a server starts.
         starts_within: plan.scene.trouble.is_none().then_some(STARTS.as_micros() as u64),

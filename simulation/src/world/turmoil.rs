@@ -10,8 +10,8 @@ use super::{ClientId, SessionId, World};
 use crate::plan::{Back, Messages, Moment, Strike, Victim, Worded};
 use crate::server::Caller;
 
-/// Strikes and broken sessions of one run together: fewer than a message may be abandoned before it is a dead letter (P22).
-const BLOWS_MAX: u32 = 15;
+/// How many steps of turmoil there may be for each order of the scene.
+const STEPS_AN_ORDER: u64 = 40;
 
 /// Whoever asked does not listen any more: the number of no call.
 const NOBODYS_CALL: CallId = CallId(u64::MAX);
@@ -21,7 +21,6 @@ pub(super) struct Turmoil {
     generator: SplitMix64,
     /// The step with which all is well again.
     ends: u64,
-    blows_left: u32,
     strike_one_in: u64,
     break_one_in: u64,
     spoil_call_one_in: u64,
@@ -42,16 +41,15 @@ enum Spoiling {
 }
 
 impl Turmoil {
-    pub fn new(seed: u64) -> Turmoil {
+    pub fn new(seed: u64, orders: u32) -> Turmoil {
         let mut generator = SplitMix64::new(seed);
         let mut rate = |usual: u64| if generator.below(3) == 0 { 0 } else { usual / 2 + generator.below(usual) };
         let (strike_one_in, break_one_in, spoil_call_one_in, jump_one_in) = (rate(60), rate(100), rate(15), rate(40));
         let shuffles = generator.below(3) > 0;
-        let ends = 40 + generator.below(600);
+        let ends = 40 + generator.below(600 + STEPS_AN_ORDER * u64::from(orders));
         Turmoil {
             generator,
             ends,
-            blows_left: BLOWS_MAX,
             strike_one_in,
             break_one_in,
             spoil_call_one_in,
@@ -98,10 +96,7 @@ impl World {
             }
             return;
         }
-        let may_strike = turmoil.blows_left > 0;
-        let strikes = may_strike && turmoil.chance(turmoil.strike_one_in);
-        let breaks = may_strike && turmoil.chance(turmoil.break_one_in);
-        turmoil.blows_left -= u32::from(strikes) + u32::from(breaks && turmoil.blows_left > 1);
+        let (strikes, breaks) = (turmoil.chance(turmoil.strike_one_in), turmoil.chance(turmoil.break_one_in));
         let (spoils, jumps) = (turmoil.chance(turmoil.spoil_call_one_in), turmoil.chance(turmoil.jump_one_in));
         self.last_trouble = self.last_trouble.max(self.now);
         if strikes {
