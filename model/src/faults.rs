@@ -3,8 +3,8 @@
 
 use crate::action::{Action, Party};
 use crate::branch::crashed;
-use crate::state::{Client, Mode, Row, State, TAIL_MAX};
-use crate::{Configuration, Protocol};
+use crate::state::{Branch, Client, Mode, Row, State, TAIL_MAX};
+use crate::{Configuration, Mistake, Protocol};
 
 impl Protocol {
     pub(crate) fn crash(&self, state: &mut State, party: Party, kept: u8) {
@@ -16,12 +16,16 @@ impl Protocol {
             }
             Party::Client => state.client = Client::Down,
             Party::Resource(slot) => {
+                state.down = state.down.with(slot);
+                if state.branch(slot) == Branch::Working && self.makes(Mistake::StartsLostBranchAgain) {
+                    state.history.lost = state.history.lost.with(slot);
+                    return;
+                }
                 let branch = crashed(state.branch(slot), self.configuration.one_phase, kept > 0);
-                if branch == crate::state::Branch::Prepared {
+                if branch == Branch::Prepared {
                     state.history.voted = state.history.voted.with(slot);
                 }
                 state.set_branch(slot, branch);
-                state.down = state.down.with(slot);
             }
             Party::LastResource => {
                 state.last.crashed(kept > 0);

@@ -25,6 +25,8 @@ pub enum Mistake {
     TakesSilentRollbackForVote,
     /// Against `branch 2`.
     VotesBeforeDurable,
+    /// Against `branch 1`: what was lost with its connection is started again under its xid, for the rest of the work.
+    StartsLostBranchAgain,
     /// Against P17: told when it is proposed.
     AnswersBeforeDecided,
     /// Against `branch 3`: acknowledged when it is appended.
@@ -52,7 +54,7 @@ pub enum Mistake {
 }
 
 impl Mistake {
-    pub const ALL: [Mistake; 21] = [
+    pub const ALL: [Mistake; 22] = [
         Mistake::PresumesDelegatedRolledBack,
         Mistake::TakesSilenceForRollback,
         Mistake::LooksWithoutFence,
@@ -62,6 +64,7 @@ impl Mistake {
         Mistake::CommitsBeforeAllVotes,
         Mistake::TakesSilentRollbackForVote,
         Mistake::VotesBeforeDurable,
+        Mistake::StartsLostBranchAgain,
         Mistake::AnswersBeforeDecided,
         Mistake::AcknowledgesBeforeDurable,
         Mistake::ForgetsBeforeAllAcknowledged,
@@ -88,6 +91,7 @@ impl Mistake {
             Mistake::CommitsBeforeAllVotes => &[VOTED, ATOMIC, TOLD],
             Mistake::TakesSilentRollbackForVote => &[NO_HAZARD, VOTED, TOLD],
             Mistake::VotesBeforeDurable => &[VOTED, TOLD],
+            Mistake::StartsLostBranchAgain => &[VOTED],
             Mistake::AnswersBeforeDecided
             | Mistake::TellsRolledBackBelowHorizon
             | Mistake::TakesNotKnownForCommitted => &[TOLD],
@@ -115,7 +119,7 @@ impl Mistake {
             }
             Mistake::TakesSilentRollbackForVote => Configuration { branches: &[Kind::Database], ..small },
             Mistake::AnswersBeforeDecided | Mistake::SweepsLiveBranches => service,
-            Mistake::VotesBeforeDurable => Configuration { crashes: 1, ..service },
+            Mistake::VotesBeforeDurable | Mistake::StartsLostBranchAgain => Configuration { crashes: 1, ..service },
             Mistake::AcknowledgesBeforeDurable => Configuration { local: true, forgets: true, crashes: 1, ..service },
             Mistake::TellsRolledBackBelowHorizon => Configuration { forgets: true, crashes: 1, ..service },
             Mistake::AppliesStaleCommands | Mistake::ProposesAgainInNewEpoch | Mistake::ServesBeforeEpoch => {

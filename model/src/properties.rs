@@ -4,12 +4,14 @@
 
 use stateright::Property;
 
-use crate::state::{Branch, Client, Command, Mode, OfBranch, OfWhole, Outcome, Phase, Record, Row, Stage, State};
+use crate::state::{
+    Branch, Client, Command, Entry, Mode, OfBranch, OfWhole, Outcome, Phase, Record, Row, Stage, State,
+};
 use crate::{Kind, Protocol};
 
 /// G1.
 pub const ATOMIC: &str = "no branch commits while another rolls back";
-/// D4: a vote is given when it is durable.
+/// D4: a vote is given when it is durable, and for all the work.
 pub const VOTED: &str = "a commit has every vote";
 /// "What the client is told", and P20.
 pub const TOLD: &str = "what the client is told is what happened";
@@ -17,11 +19,13 @@ pub const TOLD: &str = "what the client is told is what happened";
 pub const ONE_DECISION: &str = "one decision over all epochs";
 /// P11, P12.
 pub const ROW: &str = "a delegated transaction ends as its row says";
+/// `branch 2`.
 pub const READ_ONLY: &str = "who voted read-only is told nothing more";
 /// P7, P12.
 pub const NO_HAZARD: &str = "nobody ends otherwise than told";
 /// G6.
 pub const QUIET: &str = "where nothing is left to do, nobody is in doubt";
+/// G6, from wherever faults have led.
 pub const SETTLES: &str = "once all are up and heard, it ends";
 
 /// What must hold in every state.
@@ -60,7 +64,7 @@ fn voted(protocol: &Protocol, state: &State) -> bool {
     let commits = state.log.record.is_committed()
         || state.last.row.outcome() == Some(Outcome::Committed)
         || slots.iter().any(|slot| state.branch(slot).commits());
-    !commits || state.history.voted.has_all(slots)
+    !commits || state.history.voted.has_all(slots) && state.history.lost.is_empty()
 }
 
 fn told(protocol: &Protocol, state: &State) -> bool {
@@ -107,15 +111,14 @@ fn reached(protocol: &Protocol) -> Vec<Property<Protocol>> {
     let configuration = &protocol.configuration;
     let branches = !configuration.branches.is_empty() && !configuration.one_phase;
     let crashes = configuration.crashes > 0;
-    let decides = !configuration.last && !configuration.one_phase;
-    let conditions: [(bool, &'static str, Condition); 17] = [
+    let conditions: [(bool, &'static str, Condition); 16] = [
         (true, "committed and told so", |_, state| state.history.told_committed),
         (true, "rolled back and told so", |_, state| state.history.told_rolled_back),
         (branches && crashes, "in doubt while the coordinator is down", in_doubt_alone),
-        (branches && configuration.leaderships() > 1, "in doubt, asks, is presumed rolled back", presumed),
+        (branches && configuration.leaderships() > 1, "in doubt, asks a leader who knows nothing of it", presumed),
         (branches && crashes, "decided, found again, told again", told_again),
         (configuration.leader_changes > 0, "a command of an ended epoch is skipped", stale),
-        (configuration.local && decides, "the log refuses the decision", refused),
+        (configuration.local, "the log refuses the first record", refused),
         (configuration.forgets, "an outcome is forgotten", |_, state| state.network.hears(OfWhole::ToldForgotten)),
         (!configuration.of_kind(Kind::ReadOnly).is_empty(), "a read-only vote is taken", read_only_vote),
         (configuration.one_phase, "committed in one phase", |_, state| state.network.hears(OfWhole::OnePhaseCommitted)),
@@ -125,7 +128,6 @@ fn reached(protocol: &Protocol) -> Vec<Property<Protocol>> {
         (configuration.last, "a commit arrives after the fence", late_commit),
         (configuration.last, "delegated and in doubt", |_, state| state.coordinator.phase == Phase::InDoubt),
         (configuration.last && crashes, "visible and not durable, and its client gone", orphaned_row),
-        (configuration.last && crashes, "a row that was visible is gone", vanished_row),
     ];
     let wanted = conditions.into_iter().filter(|(possible, ..)| *possible);
     wanted.map(|(_, name, condition)| Property::sometimes(name, condition)).collect()
@@ -139,17 +141,19 @@ fn in_doubt_alone(protocol: &Protocol, state: &State) -> bool {
     state.coordinator.mode == Mode::Down && prepared(protocol, state)
 }
 
+/// The next step presumes that it was rolled back, and nobody has before.
 fn presumed(protocol: &Protocol, state: &State) -> bool {
-    let told = |slot| state.branch(slot) == Branch::Prepared && state.network.has(OfBranch::Rollback, slot);
-    state.coordinator.phase == Phase::Gone
+    let asks = |slot| state.branch(slot) == Branch::Prepared && state.network.has(OfBranch::InDoubt, slot);
+    state.coordinator.mode == Mode::Leading
+        && state.coordinator.phase == Phase::Gone
         && state.log.record == Record::None
-        && state.log.epoch.0 > 1
-        && protocol.configuration.slots().iter().any(told)
+        && !state.history.decided_rolled_back
+        && protocol.configuration.slots().iter().any(asks)
 }
 
 fn told_again(protocol: &Protocol, state: &State) -> bool {
-    let decided = matches!(state.log.record, Record::Decided { outcome: Outcome::Committed, .. });
-    decided && state.log.epoch.0 > 1 && prepared(protocol, state)
+    let told = |slot| state.branch(slot) == Branch::Prepared && state.network.has(OfBranch::Commit, slot);
+    state.log.epoch.0 > 1 && state.coordinator.phase == Phase::Ending && protocol.configuration.slots().iter().any(told)
 }
 
 fn stale(_: &Protocol, state: &State) -> bool {
@@ -159,8 +163,8 @@ fn stale(_: &Protocol, state: &State) -> bool {
 
 fn refused(_: &Protocol, state: &State) -> bool {
     let next = state.log.next();
-    let decides = next.is_some_and(|entry| entry.command == Command::Decide && entry.epoch == state.log.epoch);
-    decides && state.queue_is_gone
+    let first = |entry: Entry| matches!(entry.command, Command::Decide | Command::Delegate);
+    next.is_some_and(|entry| first(entry) && entry.epoch == state.log.epoch) && state.queue_is_gone
 }
 
 fn read_only_vote(protocol: &Protocol, state: &State) -> bool {
@@ -174,11 +178,4 @@ fn late_commit(_: &Protocol, state: &State) -> bool {
 fn orphaned_row(_: &Protocol, state: &State) -> bool {
     let gone = matches!(state.client, Client::Down | Client::Asking);
     gone && state.last.row == Row::Visible(Outcome::Committed) && !state.last.client_waits
-}
-
-fn vanished_row(_: &Protocol, state: &State) -> bool {
-    state.last_is_down
-        && state.last.row == Row::Absent
-        && state.client == Client::Going
-        && !state.network.hears(OfWhole::CommitRow)
 }

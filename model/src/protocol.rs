@@ -6,7 +6,7 @@ use crate::action::{Action, Party};
 use crate::branch::abandon;
 use crate::state::{
     Branch, Client, Coordinator, EPOCHS_MAX, History, LastResource, Log, Message, Mode, Network, OfBranch, OfWhole,
-    Record, SLOTS_MAX, Slots, State,
+    Record, SLOTS_MAX, Slot, Slots, State,
 };
 use crate::{Configuration, Faults, Mistake, properties};
 
@@ -83,7 +83,7 @@ impl Protocol {
                 | OfWhole::RowCommitted
                 | OfWhole::RowRefused => Party::Client,
                 OfWhole::CommitRow | OfWhole::Fence => Party::LastResource,
-                OfWhole::CommitOnePhase => Party::Resource(crate::state::Slot(0)),
+                OfWhole::CommitOnePhase => Party::Resource(Slot(0)),
             },
         }
     }

@@ -151,6 +151,8 @@ pub struct History {
     pub decided_rolled_back: bool,
     /// Branches that prepared durably, or voted read-only.
     pub voted: Slots,
+    /// Branches whose work was lost and that live on, which is a mistake.
+    pub lost: Slots,
     /// P7: a branch ended otherwise than it was told.
     pub hazard: bool,
 }

@@ -2,7 +2,7 @@
 //! the coordinator itself (P8): what its scan finds is judged when it arrives, by a leader that has applied its `BeginEpoch`.
 
 use super::ending::{phase_two, told};
-use crate::state::{Mode, OfBranch, OfWhole, Phase, Record, Slot, State};
+use crate::state::{Command, Mode, OfBranch, OfWhole, Phase, Record, Slot, State};
 use crate::{Mistake, Protocol};
 
 impl Protocol {
@@ -55,7 +55,7 @@ impl Protocol {
     pub(crate) fn forget_outcome(&self, state: &mut State) {
         let ended = matches!(state.log.record, Record::Ended(_));
         if self.configuration.forgets && state.coordinator.mode == Mode::Leading && ended {
-            self.propose(state, crate::state::Command::ForgetOutcome);
+            self.propose(state, Command::ForgetOutcome);
         }
     }
 }
