@@ -11,6 +11,16 @@ pub enum Party {
     LastResource,
 }
 
+/// What a leader does that does not know that it was deposed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Deed {
+    Hears(Message),
+    LetsTimePass,
+    AsksAgain,
+    CatchesUp,
+    Learns,
+}
+
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Action {
     Deliver(Message),
@@ -46,6 +56,7 @@ pub enum Action {
     Restart(Party),
     /// A new leadership without a crash; `kept`: how many appended entries its log has.
     ChangeLeader(u8),
+    Deposed(Deed),
 }
 
 impl Action {
@@ -73,7 +84,8 @@ impl Action {
             | Action::AskAbout(_)
             | Action::FlushRow
             | Action::AbandonRow
-            | Action::Restart(_) => false,
+            | Action::Restart(_)
+            | Action::Deposed(_) => false,
         }
     }
 }

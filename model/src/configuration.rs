@@ -40,6 +40,8 @@ pub struct Configuration {
     pub crashes: u8,
     /// Leaderships that end without a crash: proposals outlive them (P2).
     pub leader_changes: u8,
+    /// Who led until then goes on for a while.
+    pub deposed: bool,
 }
 
 impl Configuration {

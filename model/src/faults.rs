@@ -48,6 +48,7 @@ impl Protocol {
     pub(crate) fn change_leader(&self, state: &mut State, kept: u8) {
         state.leader_changes_left -= 1;
         state.log.cut(kept);
+        self.depose(state);
         self.stand_for_leader(state);
     }
 

@@ -7,11 +7,11 @@
 //!
 //! - [`Protocol`]: the model, made of a [`Configuration`] and, to show that the properties bite, a [`Mistake`].
 //! - [`state`]: everybody's state, a few bytes each, durable and volatile apart.
-//! - `coordinator`, `apply`, `client`, `branch`, `last_resource`: what each party does; `faults`: what is done to them.
+//! - `coordinator`, `apply`, `client`, `branch`, `last_resource`: what each party does; `deposed`: a leader that goes on
+//!   after its time; `faults`: what is done to them.
 //! - [`properties`]: what must hold in every state, and which rare states must be reached.
 //!
-//! Left out: a leader that does not know yet that it was deposed (it can only repeat what its log says, and what it proposes is
-//! skipped), time (P4, P8's five seconds, D6's minute: whatever may time out may do so at any moment), copies and attaching
+//! Left out: time (P4, P8's five seconds, D6's minute: whatever may time out may do so at any moment), copies and attaching
 //! (P3), slots (P9), held sends (P10), the order of several transactions (P19), heuristic outcomes and operators (P16), the
 //! clearing of marker rows (P14), queues (P22 to P27) and the bytes of log and store (P28 to P31).
 
@@ -22,6 +22,7 @@ mod client;
 mod configuration;
 pub mod configurations;
 mod coordinator;
+mod deposed;
 mod faults;
 mod last_resource;
 mod mistake;

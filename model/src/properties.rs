@@ -5,7 +5,7 @@
 use stateright::Property;
 
 use crate::state::{
-    Branch, Client, Command, Entry, Mode, OfBranch, OfWhole, Outcome, Phase, Record, Row, Stage, State,
+    Branch, Client, Command, Deposed, Entry, Mode, OfBranch, OfWhole, Outcome, Phase, Record, Row, Stage, State,
 };
 use crate::{Kind, Protocol};
 
@@ -111,7 +111,7 @@ fn reached(protocol: &Protocol) -> Vec<Property<Protocol>> {
     let configuration = &protocol.configuration;
     let branches = !configuration.branches.is_empty() && !configuration.one_phase;
     let crashes = configuration.crashes > 0;
-    let conditions: [(bool, &'static str, Condition); 16] = [
+    let conditions: [(bool, &'static str, Condition); 17] = [
         (true, "committed and told so", |_, state| state.history.told_committed),
         (true, "rolled back and told so", |_, state| state.history.told_rolled_back),
         (branches && crashes, "in doubt while the coordinator is down", in_doubt_alone),
@@ -119,6 +119,7 @@ fn reached(protocol: &Protocol) -> Vec<Property<Protocol>> {
         (branches && crashes, "decided, found again, told again", told_again),
         (configuration.leader_changes > 0, "a command of an ended epoch is skipped", stale),
         (configuration.local, "the log refuses the first record", refused),
+        (configuration.deposed && configuration.last, "a deposed leader says go", late_go),
         (configuration.forgets, "an outcome is forgotten", |_, state| state.network.hears(OfWhole::ToldForgotten)),
         (!configuration.of_kind(Kind::ReadOnly).is_empty(), "a read-only vote is taken", read_only_vote),
         (configuration.one_phase, "committed in one phase", |_, state| state.network.hears(OfWhole::OnePhaseCommitted)),
@@ -159,6 +160,11 @@ fn told_again(protocol: &Protocol, state: &State) -> bool {
 fn stale(_: &Protocol, state: &State) -> bool {
     let next = state.log.next();
     next.is_some_and(|entry| entry.command != Command::BeginEpoch && entry.epoch < state.log.epoch)
+}
+
+fn late_go(_: &Protocol, state: &State) -> bool {
+    let delegated = |deposed: Deposed| deposed.coordinator.phase == Phase::Delegated;
+    state.log.epoch.0 > 1 && state.deposed.is_some_and(delegated) && state.network.hears(OfWhole::Go)
 }
 
 fn refused(_: &Protocol, state: &State) -> bool {

@@ -2,7 +2,7 @@
 
 use stateright::{Model, Property};
 
-use crate::action::{Action, Party};
+use crate::action::{Action, Deed, Party};
 use crate::branch::abandon;
 use crate::state::{
     Branch, Client, Coordinator, EPOCHS_MAX, History, LastResource, Log, Message, Mode, Network, OfBranch, OfWhole,
@@ -38,6 +38,7 @@ impl Protocol {
             log: Log::new(),
             client: Client::Working,
             coordinator: Coordinator::of_first_epoch(),
+            deposed: None,
             branches: [Branch::Working; SLOTS_MAX as usize],
             down: Slots::default(),
             last: LastResource::with_work(self.configuration.last),
@@ -144,6 +145,7 @@ impl Protocol {
             Action::Crash(party, kept) => self.crash(state, party, kept),
             Action::Restart(party) => self.restart(state, party),
             Action::ChangeLeader(kept) => self.change_leader(state, kept),
+            Action::Deposed(deed) => self.act_deposed(state, deed),
         }
     }
 
@@ -157,6 +159,9 @@ impl Protocol {
                 if self.may_refuse(state, message) {
                     actions.push(Action::DeliverToRefusal(message));
                 }
+            }
+            if state.deposed.is_some() && self.receiver(message) == Party::Coordinator {
+                actions.push(Action::Deposed(Deed::Hears(message)));
             }
             if self.configuration.faults >= Faults::Loses {
                 actions.push(Action::Lose(message));
@@ -185,6 +190,10 @@ impl Protocol {
         }
         if self.configuration.last {
             actions.extend([Action::FlushRow, Action::AbandonRow, Action::Restart(Party::LastResource)]);
+        }
+        if state.deposed.is_some() {
+            let deeds = [Deed::LetsTimePass, Deed::AsksAgain, Deed::CatchesUp, Deed::Learns];
+            actions.extend(deeds.map(Action::Deposed));
         }
         // A queue with a branch in doubt cannot be deleted (P17).
         if self.configuration.local && state.log.record == Record::None && state.coordinator.mode == Mode::Leading {

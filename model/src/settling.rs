@@ -29,6 +29,7 @@ impl Protocol {
             && state.client == Client::Ended
             && state.coordinator.mode == Mode::Leading
             && state.coordinator.phase == Phase::Gone
+            && state.deposed.is_none()
             && state.down.is_empty()
             && !state.last_is_down
             && state.log.is_idle()

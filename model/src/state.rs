@@ -80,6 +80,13 @@ pub struct Coordinator {
     pub stages: [Stage; SLOTS_MAX as usize],
 }
 
+/// A leader that does not know that its epoch has ended, with the record as it was then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub struct Deposed {
+    pub coordinator: Coordinator,
+    pub record: Record,
+}
+
 /// A branch at a two-phase resource. Whatever ends is forgotten there (P1): the last three are one to the resource, and apart
 /// only for the properties.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -163,6 +170,7 @@ pub struct State {
     pub log: Log,
     pub client: Client,
     pub coordinator: Coordinator,
+    pub deposed: Option<Deposed>,
     /// Slots that the configuration does not use stay as they begin.
     pub branches: [Branch; SLOTS_MAX as usize],
     /// Resources that are down, by their branches.
