@@ -84,3 +84,43 @@ fn d9_recovery_asks_the_database_by_itself() {
         world.check();
     }
 }
+
+/// P2: the answer to a question of an ended leadership decides nothing, whatever the new one has asked since.
+#[test]
+fn p2_an_answer_to_an_ended_leadership_decides_nothing() {
+    let mut world = World::new();
+    world.create("orders");
+    world.add(resource("ledger", ResourceKind::SqliteMarker));
+    let mut go = |body: &str| {
+        let id = world.begin();
+        world.enlist(id, "ledger");
+        world.send(Some(id), "orders", body);
+        assert_eq!(world.coordinator(Request::Commit { id, prepared: vec![] }), Ok(Answer::Go));
+        id
+    };
+    let (first, second) = (go("first"), go("second"));
+    // Asked in another order than that in which the next leadership finds them.
+    for id in [second, first] {
+        world.ask(handfast_machine::Request::Coordinator(Request::Report { id, report: Report::Uncertain }));
+    }
+    world.settle();
+    let asked_before = std::mem::take(&mut world.calls);
+
+    world.lead();
+    world.settle();
+    world.attach();
+    for (call, _, ask) in asked_before {
+        assert!(is_fence(&ask));
+        world.step(Event::Called { call, result: Ok(Told::Fenced(Outcome::Committed)) });
+    }
+    world.settle();
+    assert_eq!(world.receive(None, "orders"), None, "no row was read in this epoch");
+
+    for id in [first, second] {
+        let outcome = if id == second { Outcome::Committed } else { Outcome::RolledBack };
+        world.told(|ask| *ask == Ask::Fence { id }, Ok(Told::Fenced(outcome)));
+    }
+    assert_eq!(world.receive(None, "orders").as_deref(), Some("second"));
+    assert_eq!(world.receive(None, "orders"), None, "the first one's row says that it was rolled back");
+    world.check();
+}

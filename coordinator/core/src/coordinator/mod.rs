@@ -79,6 +79,12 @@ struct Context<'a> {
     out: &'a mut Vec<Action>,
 }
 
+/// Calls and barriers are numbered from here. What an ended leadership asked may come back in the next one of the same process:
+/// no number is given in both, so that nobody there takes it for an answer to a question of its own (P2).
+fn numbers_before(identity: Identity) -> u64 {
+    identity.epoch << 32
+}
+
 impl Coordinator {
     /// Of one epoch, after its `BeginEpoch` was applied (P2).
     pub fn new(identity: Identity) -> Coordinator {
@@ -91,11 +97,11 @@ impl Coordinator {
             attachments: BTreeMap::new(),
             changing: BTreeSet::new(),
             calls: BTreeMap::new(),
-            last_call: 0,
+            last_call: numbers_before(identity),
             proposals: BTreeMap::new(),
             last_proposal: 0,
             barriers: BTreeMap::new(),
-            last_barrier: 0,
+            last_barrier: numbers_before(identity),
             last_ticket: 0,
             open: BTreeSet::new(),
             reasons: Reasons::default(),

@@ -11,7 +11,8 @@ pub fn action(action: &Action) -> String {
         Action::RollbackLocal { id, reason } => {
             format!("roll back local {}: {reason}", id_text(*id))
         }
-        Action::Barrier { barrier } => format!("barrier {barrier}"),
+        // Its place among those of its epoch.
+        Action::Barrier { barrier } => format!("barrier {}", barrier & u64::from(u32::MAX)),
     }
 }
 
