@@ -5,7 +5,7 @@ use toml::{Table, Value};
 use crate::{Finding, Repository};
 
 /// Each crate and those of ours that it may depend on. A crate that is not here has no place yet.
-const ARROWS: [(&str, &[&str]); 15] = [
+const ARROWS: &[(&str, &[&str])] = &[
     ("handfast-protocol", &[]),
     ("handfast-wire", &["handfast-protocol"]),
     ("handfast-store", &[]),
