@@ -1,8 +1,12 @@
-//! A5: nobody is handed a message of a transaction that rolled back, that is not yet decided, or that is the receiver's own.
-//! Not checked: rows, which databases keep from each other; messages that do not name their transaction.
+//! A5: nobody is handed a message of a transaction that rolled back, that is not yet decided, or that is the receiver's own; nor,
+//! where the queues decide themselves, one whose transaction's rows cannot be seen yet (P10). Not checked: rows, which databases keep from each other; messages that
+//! do not name their transaction.
+
+use std::collections::BTreeSet;
 
 use super::Verdict;
-use crate::account::{Account, Fate};
+use crate::account::{Account, Deeds, Fate, Step};
+use crate::history::State;
 
 pub fn check(account: &Account<'_>, verdict: &mut Verdict) {
     for receive in &account.receives {
@@ -19,5 +23,28 @@ pub fn check(account: &Account<'_>, verdict: &mut Verdict) {
                 format!("{key} was handed out before transaction {by} that sent it was decided")
             });
         }
+        // A queue manager under another coordinator commits when it is told.
+        let own = account.homes.get(receive.queue).copied();
+        let deeds = deeds.filter(|deeds| deeds.coordinator == own);
+        for resource in deeds.into_iter().flat_map(prepared_databases) {
+            let is_committed = deeds.is_some_and(|deeds| {
+                let commits = |step: &Step<'_>| step.process == resource && *step.state == State::Committed;
+                deeds.first(commits).is_some_and(|step| step.moment.number < receive.moment.number)
+            });
+            verdict.judge(is_committed, || {
+                format!("{key} was handed out before {resource} had committed transaction {by}")
+            });
+        }
     }
+}
+
+/// Where the transaction wrote rows that were prepared; nobody has ended them by hand.
+fn prepared_databases<'h>(deeds: &Deeds<'h>) -> BTreeSet<&'h str> {
+    let databases = deeds.writes.iter().map(|write| write.resource);
+    databases
+        .filter(|database| {
+            let prepares = |step: &Step<'_>| step.process == *database && *step.state == State::Prepared;
+            deeds.first(prepares).is_some() && !deeds.is_forced_at(database)
+        })
+        .collect()
 }

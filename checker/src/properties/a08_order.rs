@@ -1,11 +1,12 @@
 //! A8: messages of one sender are delivered from a queue in the order in which they were sent; and where one reader at a time
-//! reads alone, what it takes and what it sends on keeps the order of all (G4). Not checked: the order in which several
-//! readers of one queue take messages, and the order of rows.
+//! reads alone, what it takes and what it sends on keeps the order of all (G4). A queue manager commits in the order of the
+//! decisions (P19). Not checked: the order in which several readers of one queue take messages, and the order of rows.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Verdict;
-use crate::account::Account;
+use crate::account::{Account, Step};
+use crate::history::{Outcome, State};
 
 pub fn check(account: &Account<'_>, verdict: &mut Verdict) {
     let mut sends: Vec<_> = account.sends().collect();
@@ -33,6 +34,36 @@ pub fn check(account: &Account<'_>, verdict: &mut Verdict) {
         for pair in keys.windows(2) {
             let (before, after) = (first.get(pair[0]), first.get(pair[1]));
             verdict.judge(before <= after, || format!("{} came before {} from {queue}", pair[0], pair[1]));
+        }
+    }
+    decisions(account, verdict);
+}
+
+/// When a transaction was decided, when it was committed, and its name.
+type Place<'a> = (usize, usize, &'a str);
+
+/// For each coordinator and each queue manager that is not its own: first decided, first committed.
+fn decisions(account: &Account<'_>, verdict: &mut Verdict) {
+    let managers: BTreeSet<&str> = account.homes.values().copied().collect();
+    let mut order: BTreeMap<(&str, &str), Vec<Place<'_>>> = BTreeMap::new();
+    for (id, deeds) in &account.transactions {
+        let is_decision = |step: &Step<'_>| matches!(step.state, State::Decided { outcome: Outcome::Committed, .. });
+        let Some(decision) = deeds.first(is_decision) else { continue };
+        for step in deeds.steps.iter().filter(|step| *step.state == State::Committed && managers.contains(step.process))
+        {
+            if step.process != decision.process {
+                let place = (decision.moment.number, step.moment.number, *id);
+                order.entry((decision.process, step.process)).or_default().push(place);
+            }
+        }
+    }
+    for ((_, manager), mut places) in order {
+        places.sort_unstable();
+        for pair in places.windows(2) {
+            let ((_, first, earlier), (_, second, later)) = (pair[0], pair[1]);
+            verdict.judge(first < second, || {
+                format!("{manager} committed {later} before {earlier}, which was decided first")
+            });
         }
     }
 }
