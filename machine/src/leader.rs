@@ -4,6 +4,7 @@
 use std::collections::VecDeque;
 
 use handfast_coordinator_core as coordinator;
+use handfast_mutants::{Mutant, is};
 use handfast_protocol::{GlobalId, RollbackReason, Timestamp, Xid};
 use handfast_queue as queue;
 use handfast_queue::MessageKey;
@@ -402,7 +403,9 @@ impl Leader {
     ) -> Result<(), StoreError> {
         let (id, prepare, hold) = match &command {
             coordinator::Command::Delegate { id, .. } => (*id, true, false),
-            coordinator::Command::Decide { id, branches } => (*id, false, !branches.is_empty()),
+            coordinator::Command::Decide { id, branches } => {
+                (*id, false, !branches.is_empty() && !is(Mutant::ShowsHeldSends))
+            }
             _ => {
                 self.propose(scene, &Command::Coordinator(command), Continuation::Coordinator(proposal), out);
                 return Ok(());

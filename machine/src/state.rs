@@ -2,6 +2,7 @@
 
 use bytes::Bytes;
 use handfast_coordinator_core as coordinator;
+use handfast_mutants::{Mutant, is};
 use handfast_protocol::{Bqual, GlobalId, Incarnation, Outcome, Timestamp, Xid};
 use handfast_queue as queue;
 use handfast_queue::MessageKey;
@@ -117,7 +118,7 @@ impl State {
         let begins = matches!(commands.as_slice(), [Command::BeginEpoch { .. }]);
         let mut applied = AppliedBatch { epoch, number, results: Vec::with_capacity(commands.len()) };
         // Judged in another epoch: without effect, and whoever proposed it is no longer there to be told (P2).
-        if !begins && epoch != self.epoch() {
+        if !begins && epoch != self.epoch() && !is(Mutant::AppliesStaleEpochs) {
             return Ok(applied);
         }
         let now = self.identity.map_or(now, |identity| identity.now.max(now));

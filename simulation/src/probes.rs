@@ -39,11 +39,15 @@ pub enum Probe {
     MarkersCleared,
     /// PREPAREs beyond `max_prepared_transactions` (P9).
     NoSlot,
+    /// Leaderships that ended while their process went on.
+    Deposed,
+    /// Logs that were damaged below what was synced.
+    Rotted,
 }
 
 impl Probe {
     /// All of them, in the order in which a report tells them, with its words.
-    pub const ALL: [(Probe, &'static str); 22] = [
+    pub const ALL: [(Probe, &'static str); 24] = [
         (Probe::Runs, "runs"),
         (Probe::Steps, "steps"),
         (Probe::Strikes, "strikes"),
@@ -66,6 +70,8 @@ impl Probe {
         (Probe::Stalls, "servers stood still"),
         (Probe::MarkersCleared, "marker rows cleared"),
         (Probe::NoSlot, "no slot to prepare"),
+        (Probe::Deposed, "leaderships ended"),
+        (Probe::Rotted, "logs damaged"),
     ];
 }
 

@@ -37,9 +37,16 @@ const BALLAST: u64 = 1_500;
 
 /// Runs the plans of these seeds; stops at the first that fails.
 pub fn run(seeds: std::ops::Range<u64>) -> Result<Probes, Box<Failed>> {
+    run_with(seeds, Mutant::None)
+}
+
+/// The same, with a mistake in each.
+pub fn run_with(seeds: std::ops::Range<u64>, mutant: Mutant) -> Result<Probes, Box<Failed>> {
     let mut probes = Probes::default();
     for seed in seeds {
-        let ran = try_plan(&plan(seed)).map_err(Box::new)?;
+        let mut plan = plan(seed);
+        plan.scene.mutant = mutant;
+        let ran = try_plan(&plan).map_err(Box::new)?;
         probes.add(&ran.probes);
     }
     Ok(probes)

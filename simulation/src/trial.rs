@@ -28,6 +28,11 @@ pub fn try_plan(plan: &Plan) -> Result<Ran, Failed> {
 
 /// Runs it; a panic of whoever runs in it is a result like any other.
 pub fn run(plan: &Plan, traced: bool) -> Result<Ran, (Stuck, String)> {
+    #[cfg(feature = "mutants")]
+    handfast_mutants::choose(match plan.scene.mutant {
+        crate::plan::Mutant::Core(mutant) => Some(mutant),
+        _ => None,
+    });
     catch_unwind(AssertUnwindSafe(|| World::run(plan, traced))).unwrap_or_else(|panic| {
         let text = panic.downcast_ref::<String>().cloned();
         let text = text.or_else(|| panic.downcast_ref::<&str>().map(|text| (*text).to_owned()));

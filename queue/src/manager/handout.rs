@@ -1,5 +1,6 @@
 //! Handing messages to those who wait: in order, to the first in line, each to one branch only.
 
+use handfast_mutants::{Mutant, is};
 use handfast_protocol::Timestamp;
 use handfast_store::StoreError;
 
@@ -63,7 +64,7 @@ impl Manager {
         if self.exclusive.reader(queue).is_none() {
             return line.next().map(|waiter| waiter.id);
         }
-        if turn.state.in_doubt_on(queue) > 0 {
+        if turn.state.in_doubt_on(queue) > 0 && !is(Mutant::ReadsPastHeld) {
             return None;
         }
         let locked = self.locks.count(queue);
@@ -226,6 +227,9 @@ impl Manager {
 
     /// A message may have become receivable: it joins the window if that covers its place.
     pub(super) fn arrive(&mut self, turn: &Turn<'_>, key: MessageKey, entry: Entry) {
+        if is(Mutant::WakesNobody) {
+            return;
+        }
         if self.is_free(turn, &key) {
             self.ready.insert(key, entry);
         }

@@ -1,5 +1,6 @@
 //! One step: an event in, actions out.
 
+use handfast_mutants::{Mutant, is};
 use handfast_protocol::Timestamp;
 use handfast_protocol::limits::BODY_BYTES_MAX;
 use handfast_store::{Store, StoreError};
@@ -127,7 +128,7 @@ impl Manager {
     /// From here to [`Manager::caught_up`] the manager hears, one by one, of commands that are all applied. Nobody is served
     /// meanwhile: an earlier message may be free as well, and its place be told only later (G4).
     pub fn falls_behind(&mut self) {
-        self.is_behind = true;
+        self.is_behind = !is(Mutant::ServesBehind);
     }
 
     /// The manager has heard of everything that is in the state.

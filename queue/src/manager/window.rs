@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use handfast_mutants::{Mutant, is};
 use handfast_protocol::Timestamp;
 
 use super::limits::{DELAYED_KEYS_MAX, READY_KEYS_MAX};
@@ -128,6 +129,9 @@ impl Window {
     }
 
     pub fn first(&self) -> Option<MessageKey> {
+        if is(Mutant::HandsOutNewest) {
+            return self.entries.last_key_value().map(|(key, _)| *key);
+        }
         self.entries.first_key_value().map(|(key, _)| *key)
     }
 

@@ -1,5 +1,6 @@
 //! How a message comes into a queue and leaves it: the only place that writes `Messages` and its indexes.
 
+use handfast_mutants::{Mutant, is};
 use handfast_protocol::{DeadLetter, DeadLetterReason, MessageId, Priority, Timestamp};
 use handfast_store::{Overlay, StoreError};
 
@@ -108,7 +109,9 @@ impl State {
         status: Status,
     ) -> Result<(), StoreError> {
         assert_ne!(key.queue, QueueId::DEAD_LETTER, "a dead letter dies no second time");
-        self.take(overlay, &Resting::of(key, &message))?;
+        if !is(Mutant::DiesAndLives) {
+            self.take(overlay, &Resting::of(key, &message))?;
+        }
         let entry = self.queues.get(key.queue).expect("the message was counted in it just above");
         let queue = entry.record.name.clone();
         message.dead_letter = Some(DeadLetter { queue, reason, error: status.error, dead_at: now });

@@ -23,7 +23,8 @@ mod staging;
 mod sweep;
 mod work;
 
-use handfast_protocol::{QueueName, Timestamp};
+use handfast_mutants::{Mutant, is};
+use handfast_protocol::{QueueName, Timestamp, Xid};
 use handfast_store::{Overlay, Store, StoreError};
 
 pub use branches::Branch;
@@ -64,6 +65,12 @@ impl State {
             let settings = QueueSettings { max_attempts: u32::MAX, max_abandoned: u32::MAX };
             let id = self.queues.create(overlay, now, QueueName::dead_letter(), settings, String::new());
             assert_eq!(id, QueueId::DEAD_LETTER, "the dead-letter queue is the first one");
+        }
+        if is(Mutant::DropsPrepared) {
+            let prepared: Vec<Xid> = self.branches.prepared().map(|(xid, _)| xid.clone()).collect();
+            for xid in prepared {
+                let _rolled_back = self.apply_rollback_prepared(overlay, now, &xid)?;
+            }
         }
         self.drop_staged(overlay)
     }

@@ -3,6 +3,7 @@
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
+use handfast_mutants::{Mutant, is};
 use handfast_protocol::{MessageId, ProducerName, QueueName, Timestamp, Xid};
 use handfast_store::{Family, Overlay, Store, StoreError};
 
@@ -166,7 +167,9 @@ impl State {
         let (start, end) = KeyKind::Expiry.range();
         let mut failed = None;
         store.scan(Family::State, &start, &end, &mut |key, _| match records::decode_key(Family::State, key) {
-            Ok(Key::Expiry(_, key)) if self.branches.holder(&key).is_some() => ControlFlow::Continue(()),
+            Ok(Key::Expiry(_, key)) if self.branches.holder(&key).is_some() && !is(Mutant::ExpiresHeld) => {
+                ControlFlow::Continue(())
+            }
             Ok(Key::Expiry(time, key)) => visit(time, key),
             Ok(_) => unreachable!("the range holds only keys of its kind"),
             Err(error) => {

@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
+use handfast_mutants::{Mutant, is};
 use handfast_protocol::limits::ERROR_TEXT_BYTES_MAX;
 use handfast_protocol::{DeadLetterReason, QueueName, Timestamp};
 use handfast_store::{Overlay, StoreError};
@@ -122,11 +123,13 @@ impl State {
 /// counts in `attempts` and waits (P22).
 fn blamed(status: &mut Status, now: Timestamp, settings: &QueueSettings, blame: &Blame) -> Option<DeadLetterReason> {
     match blame {
+        Blame::Message { .. } if is(Mutant::CountsNoAttempt) => {}
         Blame::Message { error } | Blame::Reject { error } => {
             status.attempts = status.attempts.saturating_add(1);
             status.not_before = now.after(retry_delay(status.attempts));
             status.error = cut(error).to_owned();
         }
+        Blame::Vanished if is(Mutant::BlamesMessages) => status.abandoned = settings.max_abandoned,
         Blame::Vanished => status.abandoned = status.abandoned.saturating_add(1),
     }
     match blame {

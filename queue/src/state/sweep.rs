@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use handfast_mutants::{Mutant, is};
 use handfast_protocol::{DeadLetterReason, Timestamp};
 use handfast_store::{Overlay, StoreError};
 
@@ -155,7 +156,8 @@ impl State {
         keys: &[MessageKey],
     ) -> Result<Done, StoreError> {
         let mut removed = Vec::new();
-        for key in keys.iter().filter(|key| self.branches.holder(key).is_none()).copied().collect::<Vec<_>>() {
+        let is_free = |key: &&MessageKey| self.branches.holder(key).is_none() || is(Mutant::ExpiresHeld);
+        for key in keys.iter().filter(is_free).copied().collect::<Vec<_>>() {
             let Some(message) = self.read_message(overlay, &key)? else {
                 continue;
             };

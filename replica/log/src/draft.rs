@@ -6,6 +6,8 @@
 
 use std::sync::Arc;
 
+use handfast_mutants::{Mutant, is};
+
 use crate::catalog::{Place, ReadableSegment};
 use crate::disk::{Disk, DiskError, DiskFile};
 use crate::frame::{BATCH_HEADER_BYTES, BatchHeader, Kind, RecordView, Salt, encode_parts, encode_record};
@@ -101,10 +103,14 @@ impl<F: DiskFile> Draft<F> {
             synced: self.end,
         };
         self.file.write_at(0, &header.encode())?;
-        self.file.sync_data()?;
+        if !is(Mutant::TrustsTail) {
+            self.file.sync_data()?;
+        }
         let name = self.sequence.file_name();
         disk.rename(&self.spare.to_string(), &name)?;
-        disk.sync_directory()?;
+        if !is(Mutant::SkipsDirectorySync) {
+            disk.sync_directory()?;
+        }
         Ok(Active {
             sequence: self.sequence,
             salt: self.salt,

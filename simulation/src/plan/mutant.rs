@@ -1,4 +1,8 @@
-//! Mistakes that a run can be told to make, in the simulation's own shell: each breaks one rule, and the checker must see it.
+//! Mistakes that a run can be told to make: each breaks one rule, and the checker must see it. These are in the simulation's own
+//! shell, its databases and its clients; those of the cores and the log are in simulation/mutants, and there in builds with
+//! the feature `mutants` only.
+
+use handfast_mutants::Mutant as CoreMutant;
 
 use super::word::{Word, Worded};
 
@@ -29,6 +33,31 @@ pub enum Mutant {
     VotesBeforeSync,
     /// The queue manager takes the rollback of a branch for the end of one that it has prepared, and keeps its locks.
     ForgetsToRollBack,
+    /// Of the cores or the log.
+    Core(CoreMutant),
+}
+
+impl Mutant {
+    /// Every one of both kinds but none at all.
+    pub fn every() -> impl Iterator<Item = Mutant> {
+        let shell = Mutant::all().filter(|mutant| *mutant != Mutant::None);
+        shell.chain(CoreMutant::ALL.iter().map(|(_, mutant)| Mutant::Core(*mutant)))
+    }
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Mutant::Core(core) => {
+                let named = CoreMutant::ALL.iter().find(|(_, mutant)| *mutant == core);
+                named.map(|(word, _)| *word).expect("every mutant has its word in the table")
+            }
+            shell => shell.word(),
+        }
+    }
+
+    pub fn of_name(name: &str) -> Option<Mutant> {
+        let core = CoreMutant::ALL.iter().find(|(word, _)| *word == name);
+        Mutant::of_word(name).or(core.map(|(_, mutant)| Mutant::Core(*mutant)))
+    }
 }
 
 impl Worded for Mutant {

@@ -66,7 +66,7 @@ impl Scene {
             "onward" => value.parse().map(|clients| self.onward = clients).is_ok(),
             "clients" => value.parse().map(|clients| self.clients = clients).is_ok(),
             "flush-every" => value.parse().map(|entries| self.flush_every = entries).is_ok(),
-            "mutant" => Mutant::of_word(value).map(|mutant| self.mutant = mutant).is_some(),
+            "mutant" => Mutant::of_name(value).map(|mutant| self.mutant = mutant).is_some(),
             "seed" => value.parse().map(|seed| self.trouble = Some(Trouble { seed })).is_ok(),
             _ => false,
         };
@@ -85,7 +85,7 @@ impl std::fmt::Display for Scene {
             }
         }
         if *mutant != Mutant::None {
-            write!(f, " mutant={}", mutant.word())?;
+            write!(f, " mutant={}", mutant.name())?;
         }
         match trouble {
             Some(Trouble { seed }) => write!(f, " seed={seed}"),

@@ -7,6 +7,7 @@ mod process;
 
 use handfast_coordinator_core::{Ask, CallId, Resource};
 use handfast_log::disk::{Crash, Fault, SimulatedDisk};
+use handfast_log::disk::{Disk, DiskFile};
 use handfast_machine::{Answer, Refusal};
 use handfast_protocol::Timestamp;
 use uuid::Uuid;
@@ -137,6 +138,25 @@ impl Server {
         self.store = self.store.crashed(store_kept);
         self.disk.crash(crash);
         process
+    }
+
+    /// Flips a bit of these bytes wherever they are on its disk, or flips it back.
+    pub fn flip(&self, bytes: &[u8]) -> bool {
+        let mut found = false;
+        for name in self.disk.list().unwrap_or_default() {
+            let Ok(file) = self.disk.open(&name) else { continue };
+            let mut content = vec![0; file.length().unwrap_or_default() as usize];
+            if file.read_at(0, &mut content).is_err() {
+                continue;
+            }
+            let bit = (bytes.len() % 8) as u8;
+            for at in 0..content.len().saturating_sub(bytes.len()) {
+                let here = &content[at..at + bytes.len()];
+                let is_same = here[1..] == bytes[1..] && (here[0] == bytes[0] || here[0] == bytes[0] ^ (1 << bit));
+                found |= is_same && self.disk.flip(&name, at as u64, bit).is_ok();
+            }
+        }
+        found
     }
 
     /// Changes of its disk that a power loss could lose now.

@@ -23,10 +23,20 @@ pub struct Process {
     node: Node<FlushedStore>,
     store: FlushedStore,
     log: Log<SimulatedDisk>,
+    /// Where the last batch begins; and entries below this are below a synced position that is durable itself (P28).
+    batch_first: u64,
+    settled_end: u64,
+    life: u64,
+    manager_id: Uuid,
+    /// Counts the leaderships of this life.
+    leads: u128,
     mutant: Mutant,
     flush_every: u64,
     /// Waiting for the log's thread.
     proposed: Vec<Payload>,
+    /// Proposed in an ended epoch, and written after so many appends.
+    stale: Vec<Payload>,
+    appends_before_stale: u32,
     purge: Option<u64>,
     /// Written, not synced.
     written: Vec<Entry>,
@@ -66,10 +76,17 @@ impl Process {
         let mut process = Process {
             node,
             store: store.clone(),
+            batch_first: log.last_index() + 1,
+            settled_end: log.last_index() + 1,
             log,
+            life: start.life,
+            manager_id: start.manager_id,
+            leads: 0,
             mutant: start.mutant,
             flush_every: start.flush_every,
             proposed: Vec::new(),
+            stale: Vec::new(),
+            appends_before_stale: 0,
             purge: None,
             written: Vec::new(),
             committed: Vec::new(),
@@ -87,12 +104,7 @@ impl Process {
         process.replay(start.now)?;
         // A new term begins with an entry of the log's own; then this member asks to lead.
         process.proposed.push(None);
-        let lead = Event::Lead {
-            leadership: Uuid::from_u128(u128::from(start.life)),
-            manager_id: start.manager_id,
-            incarnation: Incarnation(1),
-        };
-        process.step(start.now, lead)?;
+        process.lead(start.now)?;
         Ok(process)
     }
 
@@ -135,6 +147,30 @@ impl Process {
         stepped.map_err(|fatal| Failure::Broken(fatal.to_string()))?;
         self.node.flush(now, &mut self.actions);
         Ok(())
+    }
+
+    /// Its leadership ends, and it asks to lead again. What it has proposed and not written comes before its new epoch, or, as
+    /// if somebody had proposed it again, long after it (P2).
+    pub fn lead_again(&mut self, now: Timestamp, late: bool) -> Result<(), Failure> {
+        if late {
+            self.stale.append(&mut self.proposed);
+            self.appends_before_stale = APPENDS_BEFORE_STALE;
+        }
+        self.lead(now)
+    }
+
+    fn lead(&mut self, now: Timestamp) -> Result<(), Failure> {
+        self.leads += 1;
+        let leadership = Uuid::from_u128(u128::from(self.life) << 64 | self.leads);
+        self.step(now, Event::Lead { leadership, manager_id: self.manager_id, incarnation: Incarnation(1) })
+    }
+
+    /// An entry that is below what the log knows to be synced, and its bytes: long enough to be found again.
+    pub fn settled_entry(&self, draw: u64) -> Option<Bytes> {
+        let (first, end) = (self.log.first_index(), self.settled_end);
+        let index = first + draw % end.checked_sub(first).filter(|count| *count > 0)?;
+        let read = self.log.read(index..index + 1, REPLAY_BYTES).ok()?;
+        read.into_iter().next().map(|(_, stored)| stored).filter(|stored| stored.len() >= FINDABLE_BYTES)
     }
 
     pub fn next_tick(&self) -> Option<Timestamp> {
@@ -217,6 +253,11 @@ impl Process {
 
     fn append(&mut self) -> Result<(), Failure> {
         let mut records = Vec::new();
+        self.appends_before_stale = self.appends_before_stale.saturating_sub(1);
+        if self.appends_before_stale == 0 {
+            self.proposed.append(&mut self.stale);
+        }
+        self.batch_first = self.log.last_index() + 1;
         for (index, payload) in (self.log.last_index() + 1..).zip(std::mem::take(&mut self.proposed)) {
             let stored = stored(&payload);
             self.written.push(Entry { index, position: position(index), payload });
@@ -236,6 +277,7 @@ impl Process {
     fn sync(&mut self) -> Result<(), Failure> {
         self.log.sync().map_err(log_failure)?;
         self.durable.append(&mut self.unsynced);
+        self.settled_end = self.batch_first;
         self.committed.append(&mut self.written);
         self.log_is_busy = false;
         Ok(())
@@ -263,6 +305,12 @@ impl Process {
         Ok(())
     }
 }
+
+/// Long enough for a client to ask what became of its transaction.
+const APPENDS_BEFORE_STALE: u32 = 4;
+
+/// So many bytes of an entry are nowhere else.
+const FINDABLE_BYTES: usize = 24;
 
 const BLANK: u8 = 0;
 const NORMAL: u8 = 1;

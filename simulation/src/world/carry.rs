@@ -365,7 +365,7 @@ impl World {
         self.tell(id.name(), What::Invoke(Op::Start));
         let server = self.server(id);
         if let Err(failure) = server.start(now) {
-            return self.failed(id, failure);
+            return self.failed_to_start(id, failure);
         }
         let process = server.process.as_ref().expect("it was started above");
         let checked = process.node().check_invariants();
@@ -381,6 +381,22 @@ impl World {
         self.compare(id);
         self.inform(id.name(), Fact::Recovered { in_doubt: in_doubt.max(branches), replayed });
         self.settle(id, Ok(()))
+    }
+
+    /// Rightly so if its log was damaged: that is mended, and it is started again.
+    fn failed_to_start(&mut self, id: ServerId, failure: Failure) -> Result<(), Stuck> {
+        match (failure, self.rotten.remove(&id)) {
+            (Failure::Broken(_), Some(entry)) => {
+                self.tell(id.name(), What::Fail(Op::Start));
+                assert!(self.servers[&id].flip(&entry), "what was damaged is still there");
+                self.push(Happening::RestartServer { server: id });
+                Ok(())
+            }
+            (failure, rotten) => {
+                self.rotten.extend(rotten.map(|entry| (id, entry)));
+                self.failed(id, failure)
+            }
+        }
     }
 
     /// A server that was started serves when it leads.

@@ -12,6 +12,7 @@ mod turmoil;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use bytes::Bytes;
 use handfast_checker::history::{History, Op};
 use handfast_machine::{Answer, Refusal};
 use handfast_protocol::Timestamp;
@@ -82,6 +83,8 @@ pub struct World {
     watchers: BTreeMap<ServerId, Watcher>,
     /// Servers that were started and do not serve yet.
     starting: BTreeSet<ServerId>,
+    /// Servers whose log was damaged, and what of it.
+    rotten: BTreeMap<ServerId, Bytes>,
     /// Servers that stand still.
     stalled: BTreeSet<ServerId>,
     desks: Vec<Desk>,

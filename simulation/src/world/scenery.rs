@@ -51,6 +51,7 @@ impl World {
             database: None,
             watchers: BTreeMap::new(),
             starting: BTreeSet::new(),
+            rotten: BTreeMap::new(),
             stalled: BTreeSet::new(),
             desks: Vec::new(),
             sessions: BTreeMap::new(),

@@ -10,7 +10,7 @@ use crate::limits::AWAY;
 use crate::names;
 use crate::plan::{Back, Ending, Messages, Moment, Strike, Victim, Worded};
 use crate::probes::Probe;
-use crate::server::{Caller, ServerId, Waiter};
+use crate::server::{Caller, Process, ServerId, Waiter};
 
 /// How much of a torn write is there.
 const TORN_BYTES: usize = 100;
@@ -99,22 +99,27 @@ impl World {
         self.inform(id.name(), Fact::Crashed { how: strike.ending.word().to_owned() });
         self.goes_away(id.name());
         self.pending.retain(|_, happening| !happening.is_inside(id));
-        let sessions: Vec<SessionId> =
-            self.sessions.iter().filter(|(_, session)| session.server == id).map(|(id, _)| *id).collect();
-        for session in sessions {
-            self.close(session);
-            if strike.messages == Messages::Lost {
-                let is_answer = |happening: &Happening| matches!(happening, Happening::Answer { session: of, .. } if *of == session);
-                self.pending.retain(|_, happening| !is_answer(happening));
-            }
-            self.push(Happening::SessionLost { session, was_there: true });
-        }
+        self.close_sessions(id, strike.messages);
         self.cut_calls(id, strike.messages, waiting);
         if self.is_sqlite() {
             self.database_mut().server_gone(id);
             self.collect_database();
         }
         self.schedule(strike, Happening::RestartServer { server: id });
+    }
+
+    /// All streams to this server end; answers that had left may arrive.
+    fn close_sessions(&mut self, id: ServerId, messages: Messages) {
+        let sessions: Vec<SessionId> =
+            self.sessions.iter().filter(|(_, session)| session.server == id).map(|(id, _)| *id).collect();
+        for session in sessions {
+            self.close(session);
+            if messages == Messages::Lost {
+                let is_answer = |happening: &Happening| matches!(happening, Happening::Answer { session: of, .. } if *of == session);
+                self.pending.retain(|_, happening| !is_answer(happening));
+            }
+            self.push(Happening::SessionLost { session, was_there: true });
+        }
     }
 
     /// A machine without a process can lose power as well; a start that was cut short is made again.
@@ -130,6 +135,34 @@ impl World {
             || self.due.values().any(|happening| *happening == back);
         if !is_coming {
             self.schedule(strike, back);
+        }
+    }
+
+    /// A server's leadership ends, and with it all that its clients have there; it leads again at once.
+    pub(super) fn depose(&mut self, id: ServerId, late: bool) {
+        let now = self.now;
+        let leads = |process: &&mut Process| process.node().identity().is_some();
+        let Some(process) = self.server(id).process.as_mut().filter(leads) else { return };
+        let result = process.lead_again(now, late);
+        self.probes[Probe::Deposed] += 1;
+        self.note(|| format!("      {id:?} is deposed, and leads again; its proposals are late: {late}"));
+        self.falters(id.name());
+        self.settle(id, result).expect("nothing fails when a leadership ends");
+        self.close_sessions(id, Messages::Arrive);
+    }
+
+    /// A server is killed, and a bit of its log changes below what is synced: it must not start (P28). Then the bit is put back.
+    pub(super) fn rot(&mut self, id: ServerId, draw: u64) {
+        let Some(process) = &self.servers[&id].process else { return };
+        let Some(entry) = process.settled_entry(draw) else { return };
+        if self.stalled.contains(&id) {
+            return;
+        }
+        self.die(id);
+        if self.servers[&id].flip(&entry) {
+            self.probes[Probe::Rotted] += 1;
+            self.inform(id.name(), Fact::Rotted);
+            self.rotten.insert(id, entry);
         }
     }
 

@@ -25,6 +25,8 @@ pub(super) struct Turmoil {
     break_one_in: u64,
     spoil_call_one_in: u64,
     jump_one_in: u64,
+    depose_one_in: u64,
+    rot_one_in: u64,
     shuffles: bool,
     has_ended: bool,
 }
@@ -45,6 +47,7 @@ impl Turmoil {
         let mut generator = SplitMix64::new(seed);
         let mut rate = |usual: u64| if generator.below(3) == 0 { 0 } else { usual / 2 + generator.below(usual) };
         let (strike_one_in, break_one_in, spoil_call_one_in, jump_one_in) = (rate(60), rate(100), rate(15), rate(40));
+        let (depose_one_in, rot_one_in) = (rate(150), rate(500));
         let shuffles = generator.below(3) > 0;
         let ends = 40 + generator.below(600 + STEPS_AN_ORDER * u64::from(orders));
         Turmoil {
@@ -54,6 +57,8 @@ impl Turmoil {
             break_one_in,
             spoil_call_one_in,
             jump_one_in,
+            depose_one_in,
+            rot_one_in,
             shuffles,
             has_ended: false,
         }
@@ -98,6 +103,7 @@ impl World {
         }
         let (strikes, breaks) = (turmoil.chance(turmoil.strike_one_in), turmoil.chance(turmoil.break_one_in));
         let (spoils, jumps) = (turmoil.chance(turmoil.spoil_call_one_in), turmoil.chance(turmoil.jump_one_in));
+        let (deposes, rots) = (turmoil.chance(turmoil.depose_one_in), turmoil.chance(turmoil.rot_one_in));
         self.last_trouble = self.last_trouble.max(self.now);
         if strikes {
             self.strike_somebody();
@@ -107,6 +113,12 @@ impl World {
         }
         if spoils {
             self.spoil_call();
+        }
+        if deposes {
+            self.depose_somebody();
+        }
+        if rots {
+            self.rot_somebody();
         }
         if jumps {
             self.everybody_falters();
@@ -132,6 +144,23 @@ impl World {
         if is_there {
             self.come_down(Strike { moment, victim, ending, messages, back }, ClientId(client));
         }
+    }
+
+    /// A server's leadership ends, and it leads again.
+    fn depose_somebody(&mut self) {
+        let turmoil = self.turmoil.as_mut().expect("only turmoil deposes so");
+        let at = turmoil.below(self.servers.len());
+        let late = turmoil.chance(2);
+        let id = *self.servers.keys().nth(at).expect("it is below their number");
+        self.depose(id, late);
+    }
+
+    /// A server ends, and while it is down a bit of its log changes.
+    fn rot_somebody(&mut self) {
+        let turmoil = self.turmoil.as_mut().expect("only turmoil rots so");
+        let (at, draw) = (turmoil.below(self.servers.len()), turmoil.generator.next_u64());
+        let id = *self.servers.keys().nth(at).expect("it is below their number");
+        self.rot(id, draw);
     }
 
     /// Each end hears of it in its time.

@@ -1,6 +1,7 @@
 //! Calls to resources: queued until the resource is attached, a bounded number at a time, and each answer led to whoever
 //! waits for it.
 
+use handfast_mutants::{Mutant, is};
 use handfast_protocol::{GlobalId, Outcome, ResourceKind, ResourceName, Xid};
 use handfast_store::StoreError;
 
@@ -172,7 +173,8 @@ impl Coordinator {
 
     /// Whether branches of this resource are told in the order of the decisions (P19).
     pub(super) fn is_ordered(&self, name: &ResourceName) -> bool {
-        self.attachments.get(name).is_some_and(|attachment| attachment.resource.kind == ResourceKind::Service)
+        let is_service = |attachment: &super::attachment::Attachment| attachment.resource.kind == ResourceKind::Service;
+        self.attachments.get(name).is_some_and(is_service) && !is(Mutant::TellsOutOfOrder)
     }
 }
 

@@ -3,6 +3,7 @@
 //! One-phase commit is not used: a service that is alone in the transaction beside the host cannot be told from one that is
 //! alone altogether, for the host's own branch is not known here.
 
+use handfast_mutants::{Mutant, is};
 use handfast_protocol::{GlobalId, PrepareVote, ResourceKind, ResourceName, RollbackReason};
 use handfast_store::StoreError;
 
@@ -116,6 +117,7 @@ impl Coordinator {
         let participant = name.to_string();
         match result {
             Ok(Told::Voted(PrepareVote::Commit)) => branch.stage = Stage::Prepared,
+            Ok(Told::Voted(PrepareVote::Rollback)) if is(Mutant::TakesRefusalForVote) => branch.stage = Stage::Prepared,
             Ok(Told::Voted(PrepareVote::ReadOnly)) => {
                 branch.stage = Stage::ReadOnly;
                 self.leave(cx, id, name);
@@ -140,15 +142,20 @@ impl Coordinator {
 
     fn decide_if_prepared(&mut self, cx: &mut Context<'_>, id: GlobalId) {
         let transaction = self.transactions.get_mut(&id).expect("it is being prepared");
-        if !transaction.is_prepared() {
+        if !transaction.is_prepared() && !is(Mutant::DecidesBeforeVotes) {
             return;
         }
-        let voted = transaction.branches.iter().filter(|(_, branch)| branch.stage == Stage::Prepared);
+        let is_voter = |stage| stage == Stage::Prepared || is(Mutant::DecidesBeforeVotes) && stage == Stage::Preparing;
+        let voted = transaction.branches.iter().filter(|(_, branch)| is_voter(branch.stage));
         let branches: Vec<Branch> = voted.map(|(name, _)| Branch { resource: name.clone() }).collect();
         self.timers.cancel(transaction.deadline, Timer::Deadline(id));
         let command = match transaction.last.clone() {
             Some(resource) => {
                 transaction.phase = Phase::Delegating;
+                if is(Mutant::GoesBeforeDelegated) {
+                    let committers = std::mem::take(&mut transaction.committers);
+                    self.answer_all(cx, committers, &Ok(Answer::Go));
+                }
                 Command::Delegate { id, resource, branches }
             }
             None => {

@@ -1,5 +1,6 @@
 //! Delegated to a last resource: its local commit is the decision (P11). The client reports it, or the database is asked.
 
+use handfast_mutants::{Mutant, is};
 use handfast_protocol::{GlobalId, Heuristic, Outcome, ResourceName};
 use handfast_store::StoreError;
 
@@ -52,6 +53,9 @@ impl Coordinator {
                 transaction.committers.push(request);
                 match report {
                     Report::Committed => self.conclude(cx, id, Outcome::Committed, false),
+                    Report::Uncertain if is(Mutant::TakesDoubtForRollback) => {
+                        self.conclude(cx, id, Outcome::RolledBack, false);
+                    }
                     Report::Uncertain => self.doubt(cx, id),
                 }
             }
@@ -99,6 +103,9 @@ impl Coordinator {
 
     pub(super) fn silence_passed(&mut self, cx: &mut Context<'_>, id: GlobalId) {
         if self.transactions.get(&id).is_some_and(|transaction| transaction.phase == Phase::Delegated) {
+            if is(Mutant::TakesSilenceForRollback) {
+                return self.conclude(cx, id, Outcome::RolledBack, false);
+            }
             self.doubt(cx, id);
         }
     }
@@ -149,6 +156,9 @@ impl Coordinator {
                 if matches!(recorded, Recorded::Decided { outcome, heuristic: None } if outcome != told) {
                     self.contradict(cx, id, name.clone(), None);
                 }
+            }
+            (Err(_), Some(Phase::InDoubt)) if is(Mutant::TakesUnreachableForRollback) => {
+                self.conclude(cx, id, Outcome::RolledBack, false);
             }
             (Err(failure), Some(Phase::InDoubt)) => {
                 let transaction = self.transactions.get_mut(&id).expect("its phase was read above");

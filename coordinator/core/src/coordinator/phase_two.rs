@@ -1,5 +1,6 @@
 //! Decided: every branch is told, again and again until it has acknowledged.
 
+use handfast_mutants::{Mutant, is};
 use handfast_protocol::{GlobalId, Heuristic, Outcome, ResourceKind, ResourceName, Timestamp};
 
 use super::calls::Deed;
@@ -55,6 +56,9 @@ impl Coordinator {
     }
 
     fn tell(&mut self, cx: &mut Context<'_>, id: GlobalId, outcome: Outcome, name: &ResourceName) {
+        if is(Mutant::ForgetsBeforeAcknowledged) {
+            self.acknowledge(cx, id, name, None, None);
+        }
         if outcome == Outcome::Committed && self.is_ordered(name) {
             let decision = cx.state.transaction(id).map_or(0, |record| record.decision);
             if let Some(attachment) = self.attachments.get_mut(name) {

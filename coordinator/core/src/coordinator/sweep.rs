@@ -3,6 +3,7 @@
 
 use std::collections::BTreeMap;
 
+use handfast_mutants::{Mutant, is};
 use handfast_protocol::{GlobalId, Outcome, ResourceName, Timestamp, Xid};
 use handfast_store::StoreError;
 
@@ -143,7 +144,8 @@ impl Coordinator {
         if id.coordinator != self.identity.coordinator || xid.bqual != name.bqual() {
             return Owner::Foreign;
         }
-        if self.transactions.contains_key(&id) || cx.state.transaction(id).is_some() {
+        let is_attended = self.transactions.contains_key(&id) || cx.state.transaction(id).is_some();
+        if is_attended && !is(Mutant::SweepsLive) {
             return Owner::Attended;
         }
         if id.incarnation != self.identity.incarnation {

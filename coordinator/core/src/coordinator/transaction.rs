@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use handfast_mutants::{Mutant, is};
 use handfast_protocol::{Outcome, ResourceKind, ResourceName, Timestamp};
 
 use crate::{CallFailed, ConnectionId, RequestId, TransactionState};
@@ -158,7 +159,9 @@ impl Transaction {
     /// A service, maybe a queue manager, has not done as decided yet: reads there would not see the transaction (P19).
     pub fn waits_for_services(&self) -> bool {
         let unheard = |branch: &Branch| branch.kind == ResourceKind::Service && branch.stage.is_open();
-        self.phase == Phase::Ending { outcome: Outcome::Committed } && self.branches.values().any(unheard)
+        self.phase == Phase::Ending { outcome: Outcome::Committed }
+            && self.branches.values().any(unheard)
+            && !is(Mutant::AnswersBeforeServices)
     }
 }
 

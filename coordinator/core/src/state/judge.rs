@@ -1,11 +1,12 @@
 //! Would a command be refused? Judged on the leader before a combined command is applied, and by apply itself (P17).
 
+use handfast_mutants::{Mutant, is};
 use handfast_protocol::{GlobalId, Outcome, ResourceName};
 use handfast_store::{Overlay, StoreError};
 
 use super::{State, outcomes};
 use crate::limits::{BRANCHES_MAX, RESOURCES_MAX};
-use crate::{Branch, Command, Refused};
+use crate::{Branch, Command, Identity, Refused};
 
 type Judgement = Result<Result<(), Refused>, StoreError>;
 
@@ -116,7 +117,9 @@ impl State {
     /// have been swept (P2).
     fn judge_new(&self, id: GlobalId, branches: &[Branch]) -> Result<(), Refused> {
         let epoch = self.identity.map_or(0, |identity| identity.epoch);
-        if !self.identity.is_some_and(|identity| identity.made(id) && id.epoch == identity.epoch) {
+        let is_ours =
+            |identity: Identity| identity.made(id) && (id.epoch == identity.epoch || is(Mutant::AppliesStaleEpochs));
+        if !self.identity.is_some_and(is_ours) {
             return Err(Refused::EpochEnded { id, epoch });
         }
         if branches.len() > BRANCHES_MAX {

@@ -17,6 +17,7 @@ use std::collections::BTreeMap;
 use std::ops::{Bound, ControlFlow};
 
 use bytes::Bytes;
+use handfast_mutants::{Mutant, is};
 use handfast_protocol::{GlobalId, Outcome, ResourceName, Timestamp};
 use handfast_store::{Family, Overlay, Store, StoreError};
 
@@ -203,7 +204,8 @@ impl Identity {
     }
 
     pub(crate) fn id(&self, sequence: u64) -> GlobalId {
-        GlobalId { coordinator: self.coordinator, incarnation: self.incarnation, epoch: self.epoch, sequence }
+        let epoch = if is(Mutant::NamesAgain) { 1 } else { self.epoch };
+        GlobalId { coordinator: self.coordinator, incarnation: self.incarnation, epoch, sequence }
     }
 }
 

@@ -1,5 +1,7 @@
 //! A segment found on the disk: opened, followed to its end, replayed.
 
+use handfast_mutants::{Mutant, is};
+
 use crate::catalog::Catalog;
 use crate::disk::{Disk, DiskFile};
 use crate::draft::place;
@@ -73,6 +75,9 @@ impl<F: DiskFile> Stored<F> {
         let end = *ends.last().expect("it began with one");
         synced = synced.max(scanner.highest_synced_from(end, self.header.salt)?);
         let (offset, damage) = bad;
+        if is(Mutant::TakesDamageForTheEnd) {
+            synced = synced.min(end);
+        }
         if end < synced {
             return Err(self.corrupt(offset, synced, damage));
         }

@@ -9,10 +9,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("handfast-protocol", &[]),
     ("handfast-wire", &["handfast-protocol"]),
     ("handfast-store", &[]),
-    ("handfast-queue", &["handfast-protocol", "handfast-store"]),
-    ("handfast-coordinator-core", &["handfast-protocol", "handfast-store"]),
-    ("handfast-machine", &["handfast-protocol", "handfast-store", "handfast-queue", "handfast-coordinator-core"]),
-    ("handfast-log", &[]),
+    // Mistakes to be made on purpose; in a program that serves there are none.
+    ("handfast-mutants", &[]),
+    ("handfast-queue", &["handfast-mutants", "handfast-protocol", "handfast-store"]),
+    ("handfast-coordinator-core", &["handfast-mutants", "handfast-protocol", "handfast-store"]),
+    (
+        "handfast-machine",
+        &["handfast-mutants", "handfast-protocol", "handfast-store", "handfast-queue", "handfast-coordinator-core"],
+    ),
+    ("handfast-log", &["handfast-mutants"]),
     ("handfast-replica", &["handfast-log"]),
     (
         "handfast-coordinator",
@@ -56,6 +61,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "handfast-replica",
             "handfast-log",
             "handfast-checker",
+            "handfast-mutants",
         ],
     ),
     // None of the code that it judges the rules of: a mistake made there must not be made here as well.
