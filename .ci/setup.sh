@@ -29,6 +29,8 @@ found /usr/lib/llvm-*/lib/libclang*.so* || found /usr/lib/*/libclang*.so* || [ -
     need libclang-dev 'reads the headers of RocksDB for its Rust bindings'
 found /usr/lib/postgresql/*/bin/initdb || have initdb ||
     need postgresql 'the tests and the demo start a private PostgreSQL from its programs'
+have strace || need strace 'tests fail and kill at the nth system call'
+have xfs_io || have /usr/sbin/xfs_io || need xfsprogs 'tests cut the power of a file system'
 
 if [ -n "$packages" ]; then
     if ! have apt-get; then

@@ -66,12 +66,13 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     // None of the code that it judges the rules of: a mistake made there must not be made here as well.
     ("handfast-model", &[]),
+    ("handfast-test-disks", &[]),
     ("handfast-test-postgres", &[]),
     ("handfast-test-tidy", &[]),
 ];
 
 /// What tests of any crate may use beside that.
-const FOR_TESTS: &str = "handfast-test-postgres";
+const FOR_TESTS: [&str; 2] = ["handfast-test-disks", "handfast-test-postgres"];
 
 /// The crates that decide and do nothing themselves (D3), and the only foreign crates that they may name.
 const PURE: [&str; 5] =
@@ -108,7 +109,8 @@ fn check_manifest(path: &str, manifest: &Table) -> Vec<Finding> {
         };
         for dependency in dependencies.keys() {
             let ours = dependency.starts_with("handfast");
-            if ours && !allowed.contains(&dependency.as_str()) && !(for_tests && dependency == FOR_TESTS) {
+            let is_tool = for_tests && FOR_TESTS.contains(&dependency.as_str());
+            if ours && !allowed.contains(&dependency.as_str()) && !is_tool {
                 findings.push(Finding::new(
                     path,
                     0,
