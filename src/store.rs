@@ -1,4 +1,4 @@
-//! The store on disk: RocksDB behind [`handfast_store::Store`]. Nothing else in the workspace names RocksDB.
+//! The store on disk: RocksDB behind [`handfast_store::Store`]. Only this and its tests name RocksDB.
 //!
 //! RocksDB is an index here and the log is the truth (design D1): its own write-ahead log is off, so what was written after
 //! the last flush is lost when the process dies, and is read again from our log.

@@ -17,11 +17,11 @@ use super::{OpenError, options};
 /// Messages are nobody else's to read.
 const MODE: u32 = 0o700;
 
-pub fn open(dir: &Path) -> Result<DB, OpenError> {
+pub fn open(dir: &Path, all: &Options) -> Result<DB, OpenError> {
     if is_empty(dir).map_err(directory(dir, "read"))? {
-        create(dir)?;
+        create(dir, all.clone())?;
     }
-    DB::open_cf_descriptors(&options::database(), dir, options::families()).map_err(|error| reason(dir, &error))
+    DB::open_cf_descriptors(all, dir, options::families()).map_err(|error| reason(dir, &error))
 }
 
 /// Whether there is no such directory, or nothing in it.
@@ -33,7 +33,7 @@ fn is_empty(dir: &Path) -> io::Result<bool> {
     }
 }
 
-fn create(dir: &Path) -> Result<(), OpenError> {
+fn create(dir: &Path, mut all: Options) -> Result<(), OpenError> {
     let mut name = dir.as_os_str().to_owned();
     name.push(".new");
     let new = PathBuf::from(name);
@@ -42,7 +42,6 @@ fn create(dir: &Path) -> Result<(), OpenError> {
         fs::remove_dir_all(&new).map_err(directory(&new, "remove"))?;
     }
     DirBuilder::new().mode(MODE).create(&new).map_err(directory(&new, "create"))?;
-    let mut all = options::database();
     all.create_if_missing(true);
     all.create_missing_column_families(true);
     let begun = DB::open_cf_descriptors(&all, &new, options::families());

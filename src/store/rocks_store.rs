@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use handfast_store::{Family, Store, StoreError, Visit, Write, WriteBatch};
-use rocksdb::{ColumnFamily, DB, Error, ReadOptions, WriteOptions};
+use rocksdb::{ColumnFamily, DB, Env, Error, Options, ReadOptions, WriteOptions};
 
 use super::{Flusher, OpenError, open, options};
 
@@ -21,7 +21,18 @@ pub struct RocksStore {
 impl RocksStore {
     /// Opens the store in `dir`, or begins an empty one if there is no such directory or nothing in it.
     pub fn open(dir: &Path) -> Result<RocksStore, OpenError> {
-        let database = Arc::new(open::open(dir)?);
+        RocksStore::open_with(dir, &options::database())
+    }
+
+    /// The same in another environment than the operating system's own, which may lose and refuse: for tests.
+    pub fn open_in(environment: &Env, dir: &Path) -> Result<RocksStore, OpenError> {
+        let mut all = options::database();
+        all.set_env(environment);
+        RocksStore::open_with(dir, &all)
+    }
+
+    fn open_with(dir: &Path, all: &Options) -> Result<RocksStore, OpenError> {
+        let database = Arc::new(open::open(dir, all)?);
         Ok(RocksStore { database, write_options: options::write(), read_options: options::read() })
     }
 

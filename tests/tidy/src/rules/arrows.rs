@@ -66,13 +66,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ),
     // None of the code that it judges the rules of: a mistake made there must not be made here as well.
     ("handfast-model", &[]),
+    ("handfast-fault-env", &[]),
     ("handfast-test-disks", &[]),
     ("handfast-test-postgres", &[]),
     ("handfast-test-tidy", &[]),
 ];
 
 /// What tests of any crate may use beside that.
-const FOR_TESTS: [&str; 2] = ["handfast-test-disks", "handfast-test-postgres"];
+const FOR_TESTS: [&str; 3] = ["handfast-fault-env", "handfast-test-disks", "handfast-test-postgres"];
 
 /// The crates that decide and do nothing themselves (D3), and the only foreign crates that they may name.
 const PURE: [&str; 5] =

@@ -27,7 +27,7 @@ pub fn check(repository: &Repository) -> Vec<Finding> {
 }
 
 fn may_name_rocksdb(path: &str) -> bool {
-    let rooms = ["src/store/", "src/store.rs", ".ci/rocksdb/"];
+    let rooms = ["src/store/", "src/store.rs", ".ci/rocksdb/", "tests/fault_env/"];
     rooms.iter().any(|room| path.starts_with(room)) || (path.starts_with("tests/store_") && path.ends_with(".rs"))
 }
 
