@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bytes::Bytes;
 use handfast_log::disk::Disk;
-use handfast_log::{Log, Record};
+use handfast_log::{Log, LogError, Record};
 
 /// Compared as a whole with a log.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -17,14 +17,18 @@ pub struct Model {
 
 impl Model {
     pub fn of<D: Disk>(log: &Log<D>) -> Self {
-        let entries = log.read(0..u64::MAX, usize::MAX).expect("what is there can be read");
+        Model::read(log).expect("what is there can be read")
+    }
+
+    pub fn read<D: Disk>(log: &Log<D>) -> Result<Self, LogError> {
+        let entries = log.read(0..u64::MAX, usize::MAX)?;
         assert_eq!(log.first_index() + entries.len() as u64, log.last_index() + 1, "every index present is read");
-        Model {
+        Ok(Model {
             entries: entries.into_iter().collect(),
             last_index: log.last_index(),
             state: log.state(),
             purged: log.purged(),
-        }
+        })
     }
 
     pub fn apply(&mut self, record: &Record) {

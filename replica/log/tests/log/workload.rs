@@ -22,6 +22,11 @@ impl Workload {
         Workload { generator: SplitMix64::new(seed), drawn: 0 }
     }
 
+    /// One of many for one log: what others draw is told apart too.
+    pub fn numbered(seed: u64) -> Self {
+        Workload { drawn: seed * 10_000, ..Workload::new(seed) }
+    }
+
     pub fn payload(&mut self) -> Bytes {
         self.drawn += 1;
         let length = match self.generator.below(12) {
