@@ -42,3 +42,9 @@ pub fn count(store: &RocksStore) -> u64 {
     let found = store.get(Family::State, COUNTER).unwrap();
     found.map_or(0, |count: Bytes| u64::from_be_bytes(count[..].try_into().unwrap()))
 }
+
+/// The number in a writer's last report of this kind, such as `flushed 7`; 0 without one.
+pub fn latest(reports: &[String], kind: &str) -> u64 {
+    let number = |report: &String| report.strip_prefix(kind)?.trim().parse().ok();
+    reports.iter().rev().find_map(number).unwrap_or(0)
+}

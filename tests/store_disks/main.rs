@@ -6,4 +6,5 @@
 mod batches;
 mod kill;
 mod refusals;
+mod syscalls;
 mod unsynced;
