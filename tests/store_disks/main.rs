@@ -5,6 +5,7 @@
 
 mod batches;
 mod kill;
+mod power;
 mod refusals;
 mod syscalls;
 mod unsynced;

@@ -8,6 +8,7 @@ mod crash;
 mod faults;
 mod gated_disk;
 mod model;
+mod power;
 mod real_disk;
 mod rewrite;
 mod script;

@@ -108,6 +108,11 @@ impl History {
         self.check_from(self.appended, found);
     }
 
+    /// Whether it is all that was appended, or more.
+    pub fn is_all(&self, found: &Model) -> bool {
+        self.states[self.appended..].contains(found)
+    }
+
     fn check_from(&self, least: usize, found: &Model) {
         let possible = &self.states[least..];
         assert!(
