@@ -50,25 +50,17 @@ pub fn single(scene: &Scene) -> Exhausted {
     Exhausted::of(scene, |plan, calm| singles(scene, calm).map(move |strike| plan.struck(strike)))
 }
 
-/// Pairs: each single strike, and a second one within `window` steps of it, each victim in the plainest way. Of the first
-/// strikes every `stride`th is taken.
-pub fn pairs(scene: &Scene, window: u64, stride: usize) -> Exhausted {
+/// Pairs: each victim struck in the plainest way before each step, and then each victim again, within `window` steps.
+pub fn pairs(scene: &Scene, window: u64) -> Exhausted {
     Exhausted::of(scene, |plan, calm| {
-        let firsts = singles(scene, calm).step_by(stride);
-        firsts.flat_map(move |first| {
+        let firsts =
+            (0..=calm.steps).flat_map(|step| plainly(scene, Moment::Step(step)).map(move |first| (step, first)));
+        firsts.flat_map(move |(step, first)| {
             let plan = plan.struck(first);
-            seconds(scene, first, window).map(move |second| plan.struck(second))
+            let seconds = (step + 1..=step + window).flat_map(|step| plainly(scene, Moment::Step(step)));
+            seconds.map(move |second| plan.struck(second))
         })
     })
-}
-
-fn seconds(scene: &Scene, first: Strike, window: u64) -> impl Iterator<Item = Strike> {
-    let step = match first.moment {
-        Moment::Step(step) => Some(step),
-        Moment::Change(_) => None,
-    };
-    let moments = step.into_iter().flat_map(move |step| (step + 1..=step + window).map(Moment::Step));
-    moments.flat_map(|moment| plainly(scene, moment))
 }
 
 fn singles(scene: &Scene, calm: Ran) -> impl Iterator<Item = Strike> {

@@ -5,7 +5,8 @@
 //!   `cargo run -p handfast-simulation -- PLAN` tells that run step by step.
 //! - [`world`]: the run.
 //! - [`trial`]: the run, judged by the checker.
-//! - [`exhaustive`]: every single crash of a scene.
+//! - [`exhaustive`]: every single crash of a scene; [`swarm`]: plans drawn from seeds.
+//! - [`reduce`]: what is left of a failed plan when all that it does not need is left out.
 
 mod client;
 mod database;
@@ -15,6 +16,7 @@ pub mod limits;
 mod names;
 pub mod plan;
 pub mod probes;
+pub mod reduce;
 mod server;
 pub mod swarm;
 pub mod trial;

@@ -1,10 +1,15 @@
 //! Runs drawn from seeds: the scene, its sizes and all its trouble.
 
+use std::ops::Range;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use handfast_log::disk::SplitMix64;
 
 use crate::plan::{Mutant, Plan, Scene, Trouble, Way, Worded};
 use crate::probes::Probes;
+use crate::reduce::reduce;
 use crate::trial::{Failed, try_plan};
+use crate::world::Ran;
 
 /// The plan of a seed. A third of the runs are short, so that their trouble comes close together; and every kind of thing is
 /// absent from a third of them.
@@ -24,30 +29,55 @@ pub fn plan(seed: u64) -> Plan {
         onward: some(2),
         flush_every: 1 + u64::from(some(12)),
         mutant: Mutant::None,
-        trouble: Some(Trouble { seed: generator.next_u64() }),
+        trouble: Some(Trouble::of_seed(generator.next_u64())),
     })
 }
 
 /// Orders of a short run, and of a long one.
 const SHORT: u64 = 5;
-const LONG: u64 = 50;
+const LONG: u64 = 100;
 
 /// Bytes: three orders or so fill a segment of the log.
 const BALLAST: u64 = 1_500;
 
-/// Runs the plans of these seeds; stops at the first that fails.
-pub fn run(seeds: std::ops::Range<u64>) -> Result<Probes, Box<Failed>> {
-    run_with(seeds, Mutant::None)
+/// Runs the plans of these seeds, on as many threads as there are processors; stops at the first that fails, and makes its plan
+/// as small as it can.
+pub fn run(seeds: Range<u64>) -> Result<Probes, Box<Failed>> {
+    let next = AtomicU64::new(seeds.start);
+    let threads = std::thread::available_parallelism().map_or(1, usize::from);
+    let results: Vec<Result<Probes, Box<Failed>>> = std::thread::scope(|scope| {
+        let work = || run_shared(&next, seeds.end);
+        let running: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
+        running.into_iter().map(|thread| thread.join().expect("a run that panics is a result")).collect()
+    });
+    let mut all = Probes::default();
+    for result in results {
+        all.add(&result.map_err(|failed| Box::new(reduce(*failed)))?);
+    }
+    Ok(all)
 }
 
-/// The same, with a mistake in each.
-pub fn run_with(seeds: std::ops::Range<u64>, mutant: Mutant) -> Result<Probes, Box<Failed>> {
+fn run_shared(next: &AtomicU64, end: u64) -> Result<Probes, Box<Failed>> {
     let mut probes = Probes::default();
-    for seed in seeds {
-        let mut plan = plan(seed);
-        plan.scene.mutant = mutant;
-        let ran = try_plan(&plan).map_err(Box::new)?;
-        probes.add(&ran.probes);
+    loop {
+        let seed = next.fetch_add(1, Ordering::Relaxed);
+        if seed >= end {
+            return Ok(probes);
+        }
+        match try_seed(seed, Mutant::None) {
+            Ok(ran) => probes.add(&ran.probes),
+            Err(failed) => {
+                // The others need not go on.
+                next.store(end, Ordering::Relaxed);
+                return Err(Box::new(failed));
+            }
+        }
     }
-    Ok(probes)
+}
+
+/// The plan of a seed, run with a mistake in it, or with none.
+pub fn try_seed(seed: u64, mutant: Mutant) -> Result<Ran, Failed> {
+    let mut plan = plan(seed);
+    plan.scene.mutant = mutant;
+    try_plan(&plan)
 }

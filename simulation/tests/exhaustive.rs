@@ -1,18 +1,33 @@
-//! Every single crash of the main job, in each of its ways.
+//! Every single crash of the main job, in each of its ways: of two orders, of two clients that want the same one, of one that
+//! becomes a dead letter, with a checkpoint after every entry, and with orders that fill the log's segments.
 
 use handfast_simulation::exhaustive::single;
 use handfast_simulation::plan::{Scene, Way};
 use handfast_simulation::probes::Probe::{self, *};
+use handfast_simulation::probes::Probes;
 
-/// All single crashes of the way; `rare` are the states that some of them must have reached.
+/// All single crashes of the way's scenes; `rare` are the states that some of them must have reached.
 fn all(way: Way, rare: &[Probe]) {
-    let exhausted = single(&Scene { way, ..Scene::default() });
-    if let Some(failed) = &exhausted.failed {
-        panic!("{failed}");
+    let scene = Scene { way, ..Scene::default() };
+    let scenes = [
+        scene.clone(),
+        Scene { orders: 1, clients: 2, ..scene.clone() },
+        Scene { poisons: 1, ..scene.clone() },
+        Scene { orders: 1, flush_every: 1, ..scene.clone() },
+        Scene { ballast: 1_500, ..scene },
+    ];
+    let mut probes = Probes::default();
+    for scene in scenes {
+        let exhausted = single(&scene);
+        if let Some(failed) = &exhausted.failed {
+            panic!("{failed}");
+        }
+        let runs = exhausted.probes[Probe::Runs];
+        println!("{scene}: {} steps, {runs} runs", exhausted.steps);
+        assert!(runs > 10 * exhausted.steps, "every step has many ways to be struck in");
+        probes.add(&exhausted.probes);
     }
-    let probes = &exhausted.probes;
-    println!("{way:?}: {} steps; {probes}", exhausted.steps);
-    assert!(probes[Probe::Runs] > 10 * exhausted.steps, "every step has many ways to be struck in: {probes}");
+    println!("{way:?}: {probes}");
     for probe in rare {
         assert!(probes[*probe] > 0, "no crash reached {probe:?}: {probes}");
     }

@@ -8,7 +8,7 @@ use handfast_simulation::swarm;
 const SEEDS: u64 = 10_000;
 
 fn caught(mutant: Mutant) -> Result<u64, Mutant> {
-    match (0..SEEDS).find_map(|seed| swarm::run_with(seed..seed + 1, mutant).err().map(|failed| (seed, failed))) {
+    match (0..SEEDS).find_map(|seed| swarm::try_seed(seed, mutant).err().map(|failed| (seed, failed))) {
         Some((seed, failed)) => {
             println!("{:32} seed {seed:5}: {}", mutant.name(), failed.why[0]);
             Ok(seed)

@@ -1,5 +1,7 @@
 //! The setting of a run.
 
+use std::collections::BTreeSet;
+
 use super::mutant::Mutant;
 use super::way::Way;
 use super::word::Worded;
@@ -28,9 +30,17 @@ pub struct Scene {
 }
 
 /// Every choice of the run, and everything that goes wrong in it, is drawn from this seed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
     pub seed: u64,
+    /// The numbers of the blows that come down, of all that are drawn; `None`: each of them.
+    pub only: Option<BTreeSet<u64>>,
+}
+
+impl Trouble {
+    pub fn of_seed(seed: u64) -> Trouble {
+        Trouble { seed, only: None }
+    }
 }
 
 impl Default for Scene {
@@ -67,10 +77,23 @@ impl Scene {
             "clients" => value.parse().map(|clients| self.clients = clients).is_ok(),
             "flush-every" => value.parse().map(|entries| self.flush_every = entries).is_ok(),
             "mutant" => Mutant::of_name(value).map(|mutant| self.mutant = mutant).is_some(),
-            "seed" => value.parse().map(|seed| self.trouble = Some(Trouble { seed })).is_ok(),
+            "seed" => value.parse().map(|seed| self.trouble = Some(Trouble::of_seed(seed))).is_ok(),
+            "only" => self.keep_only(value),
             _ => false,
         };
         set && self.clients > 0
+    }
+
+    /// `only=3,17`, behind the seed; `only=` leaves out all.
+    fn keep_only(&mut self, value: &str) -> bool {
+        let numbers = value.split(',').filter(|number| !number.is_empty()).map(str::parse);
+        match (&mut self.trouble, numbers.collect::<Result<BTreeSet<u64>, _>>()) {
+            (Some(trouble), Ok(numbers)) => {
+                trouble.only = Some(numbers);
+                true
+            }
+            (None, _) | (_, Err(_)) => false,
+        }
     }
 }
 
@@ -87,9 +110,10 @@ impl std::fmt::Display for Scene {
         if *mutant != Mutant::None {
             write!(f, " mutant={}", mutant.name())?;
         }
-        match trouble {
-            Some(Trouble { seed }) => write!(f, " seed={seed}"),
-            None => Ok(()),
-        }
+        let Some(Trouble { seed, only }) = trouble else { return Ok(()) };
+        write!(f, " seed={seed}")?;
+        let Some(only) = only else { return Ok(()) };
+        let numbers: Vec<String> = only.iter().map(u64::to_string).collect();
+        write!(f, " only={}", numbers.join(","))
     }
 }

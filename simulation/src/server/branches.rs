@@ -46,6 +46,8 @@ pub fn told_by_queues(resource: &ResourceName, ask: &Ask, answer: Result<Answer,
         (Ask::Commit { .. }, Err(RequestRefused::TransactionNotActive { .. })) => Ok(Told::Done),
         (Ask::Commit { .. }, Err(RequestRefused::RolledBack { .. })) => Ok(Told::Heuristic(Heuristic::Rollback)),
         (Ask::Rollback { .. }, Err(refusal)) if is_gone(&refusal) => Ok(Told::Done),
+        // Its leadership ended under the question.
+        (_, Err(RequestRefused::Unknown)) => Err(CallFailed::TimedOut { resource: resource.clone() }),
         (_, Err(refusal)) => Err(refused(&refusal)),
         (_, Ok(answer)) => Err(refused(&format!("its answer does not fit: {answer:?}"))),
     }

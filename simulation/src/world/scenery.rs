@@ -65,7 +65,7 @@ impl World {
             history: History::default(),
             probes: Probes::of_one_run(),
             trace: None,
-            turmoil: scene.trouble.map(|trouble| Turmoil::new(trouble.seed, scene.orders)),
+            turmoil: scene.trouble.as_ref().map(|trouble| Turmoil::new(trouble, scene.orders)),
         };
         world.inform("run", Fact::Run(terms(plan)));
         let ids: Vec<ServerId> = world.servers.keys().copied().collect();

@@ -2,12 +2,14 @@
 //! resources are lost, late or made twice, time jumps. Each kind is absent in a third of the seeds. After a drawn number of
 //! steps all is well: from then on everything must be done within its time.
 
+use std::collections::BTreeSet;
+
 use handfast_coordinator_core::{CallFailed, CallId};
 use handfast_log::disk::SplitMix64;
 
 use super::happening::Happening;
 use super::{ClientId, SessionId, World};
-use crate::plan::{Back, Messages, Moment, Strike, Victim, Worded};
+use crate::plan::{Back, Messages, Moment, Strike, Trouble, Victim, Worded};
 use crate::server::Caller;
 
 /// How many steps of turmoil there may be for each order of the scene.
@@ -29,6 +31,9 @@ pub(super) struct Turmoil {
     rot_one_in: u64,
     shuffles: bool,
     has_ended: bool,
+    /// Drawn so far, and the numbers of those that come down, if not all do.
+    blows: u64,
+    only: Option<BTreeSet<u64>>,
 }
 
 /// What becomes of a call that goes wrong; who asked is told that no answer came.
@@ -43,8 +48,8 @@ enum Spoiling {
 }
 
 impl Turmoil {
-    pub fn new(seed: u64, orders: u32) -> Turmoil {
-        let mut generator = SplitMix64::new(seed);
+    pub fn new(trouble: &Trouble, orders: u32) -> Turmoil {
+        let mut generator = SplitMix64::new(trouble.seed);
         let mut rate = |usual: u64| if generator.below(3) == 0 { 0 } else { usual / 2 + generator.below(usual) };
         let (strike_one_in, break_one_in, spoil_call_one_in, jump_one_in) = (rate(60), rate(100), rate(15), rate(40));
         let (depose_one_in, rot_one_in) = (rate(150), rate(500));
@@ -61,7 +66,15 @@ impl Turmoil {
             rot_one_in,
             shuffles,
             has_ended: false,
+            blows: 0,
+            only: trouble.only.clone(),
         }
+    }
+
+    /// Counts a blow that is drawn; says whether it comes down.
+    fn falls(&mut self) -> bool {
+        self.blows += 1;
+        self.only.as_ref().is_none_or(|only| only.contains(&self.blows))
     }
 
     pub fn lasts(&self, step: u64) -> bool {
@@ -120,7 +133,7 @@ impl World {
         if rots {
             self.rot_somebody();
         }
-        if jumps {
+        if jumps && self.turmoil.as_mut().is_some_and(Turmoil::falls) {
             self.everybody_falters();
             self.advance();
         }
@@ -141,7 +154,8 @@ impl World {
             Victim::Database => has_database,
             Victim::Host => has_host,
         };
-        if is_there {
+        let falls = self.turmoil.as_mut().is_some_and(Turmoil::falls);
+        if is_there && falls {
             self.come_down(Strike { moment, victim, ending, messages, back }, ClientId(client));
         }
     }
@@ -151,16 +165,22 @@ impl World {
         let turmoil = self.turmoil.as_mut().expect("only turmoil deposes so");
         let at = turmoil.below(self.servers.len());
         let late = turmoil.chance(2);
+        let falls = turmoil.falls();
         let id = *self.servers.keys().nth(at).expect("it is below their number");
-        self.depose(id, late);
+        if falls {
+            self.depose(id, late);
+        }
     }
 
     /// A server ends, and while it is down a bit of its log changes.
     fn rot_somebody(&mut self) {
         let turmoil = self.turmoil.as_mut().expect("only turmoil rots so");
         let (at, draw) = (turmoil.below(self.servers.len()), turmoil.generator.next_u64());
+        let falls = turmoil.falls();
         let id = *self.servers.keys().nth(at).expect("it is below their number");
-        self.rot(id, draw);
+        if falls {
+            self.rot(id, draw);
+        }
     }
 
     /// Each end hears of it in its time.
@@ -170,7 +190,8 @@ impl World {
         let messages: Messages = turmoil.word();
         let at = turmoil.below(open.len());
         let server_hears: Back = turmoil.word();
-        if let Some(broken) = open.get(at).copied() {
+        let falls = turmoil.falls();
+        if let Some(broken) = open.get(at).copied().filter(|_| falls) {
             self.note(|| format!("      {broken:?} breaks"));
             self.break_session(broken, messages, server_hears);
         }
@@ -186,7 +207,8 @@ impl World {
         let turmoil = self.turmoil.as_mut().expect("only turmoil spoils calls");
         let at = turmoil.below(calls.len());
         let how = [Spoiling::Lost, Spoiling::Late, Spoiling::Twice][turmoil.below(3)];
-        let Some(number) = calls.get(at) else { return };
+        let falls = turmoil.falls();
+        let Some(number) = calls.get(at).filter(|_| falls) else { return };
         let Some(Happening::Call { caller, resource, ask }) = self.pending.get(number).cloned() else { return };
         self.note(|| format!("      {how:?}: {ask:?} of {caller:?}"));
         self.falters(resource.name.as_str());
