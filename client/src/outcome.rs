@@ -66,7 +66,8 @@ pub enum KnownOutcome {
         reason: String,
     },
     Heuristic(Heuristic),
-    /// Active, being prepared, or in doubt; the state in the coordinator's words.
+    /// Active, being prepared, in doubt, or committed and not yet applied by each queue manager (P19); the state in the
+    /// coordinator's words.
     Undecided {
         state: String,
     },

@@ -42,7 +42,7 @@ pub enum Request {
     Rollback {
         id: GlobalId,
     },
-    /// How the transaction ended, as far as it is known (P20). Waits up to `wait` for a decision.
+    /// How the transaction ended, as far as it is known (P20). Waits up to `wait` until it has, for whoever is told (P19).
     Outcome {
         id: GlobalId,
         wait: Duration,

@@ -79,10 +79,13 @@ struct Context<'a> {
     out: &'a mut Vec<Action>,
 }
 
+/// More calls than an epoch lasts: at a million a second, twelve days; and more epochs than a directory sees.
+const NUMBER_BITS: u32 = 40;
+
 /// Calls and barriers are numbered from here. What an ended leadership asked may come back in the next one of the same process:
 /// no number is given in both, so that nobody there takes it for an answer to a question of its own (P2).
 fn numbers_before(identity: Identity) -> u64 {
-    identity.epoch << 32
+    identity.epoch << NUMBER_BITS
 }
 
 impl Coordinator {

@@ -114,6 +114,7 @@ impl Coordinator {
         branch.stage = Stage::Acknowledging;
         branch.failure = None;
         let damage = heuristic.filter(|heuristic| !agrees(outcome, *heuristic));
+        branch.is_damaged = damage.is_some();
         self.acknowledge(cx, id, name, damage, None);
         if heuristic.is_some() && damage.is_none() {
             self.enqueue(cx, name, Deed::Forget { xid: id.branch(name.bqual()) });

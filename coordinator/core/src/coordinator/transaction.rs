@@ -52,7 +52,7 @@ pub(super) struct Transaction {
     pub waiting: Vec<Place>,
     /// Who asked for commit, or reported: told when it has ended for them (P19).
     pub committers: Vec<RequestId>,
-    /// Who asked for its outcome: told when it is decided.
+    /// Who asked for its outcome: told when it has ended for them (P19).
     pub watchers: Vec<RequestId>,
     pub resolvers: Vec<Resolver>,
     pub fence: Fence,
@@ -89,6 +89,8 @@ pub(super) struct Branch {
     pub stage: Stage,
     pub attempts: u32,
     pub failure: Option<CallFailed>,
+    /// It has told that it ended otherwise; the log does not know yet.
+    pub is_damaged: bool,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -156,9 +158,13 @@ impl Transaction {
         self.branches.values().all(|branch| matches!(branch.stage, Stage::Prepared | Stage::ReadOnly))
     }
 
-    /// A service, maybe a queue manager, has not done as decided yet: reads there would not see the transaction (P19).
+    /// A service, maybe a queue manager, has not done as decided yet: reads there would not see the transaction (P19). Or a
+    /// branch has ended otherwise, and that is not recorded: nobody is told meanwhile that all is well.
     pub fn waits_for_services(&self) -> bool {
-        let unheard = |branch: &Branch| branch.kind == ResourceKind::Service && branch.stage.is_open();
+        let unheard = |branch: &Branch| {
+            let is_open = branch.kind == ResourceKind::Service && branch.stage.is_open();
+            is_open || branch.is_damaged && branch.stage == Stage::Acknowledging
+        };
         self.phase == Phase::Ending { outcome: Outcome::Committed }
             && self.branches.values().any(unheard)
             && !is(Mutant::AnswersBeforeServices)
@@ -167,7 +173,7 @@ impl Transaction {
 
 impl Branch {
     pub fn new(kind: ResourceKind, stage: Stage) -> Branch {
-        Branch { kind, stage, attempts: 0, failure: None }
+        Branch { kind, stage, attempts: 0, failure: None, is_damaged: false }
     }
 }
 

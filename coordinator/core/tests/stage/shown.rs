@@ -12,7 +12,7 @@ pub fn action(action: &Action) -> String {
             format!("roll back local {}: {reason}", id_text(*id))
         }
         // Its place among those of its epoch.
-        Action::Barrier { barrier } => format!("barrier {}", barrier & u64::from(u32::MAX)),
+        Action::Barrier { barrier } => format!("barrier {}", barrier & 0xFF_FFFF_FFFF),
     }
 }
 
