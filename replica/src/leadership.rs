@@ -16,3 +16,35 @@ pub enum Leadership {
     /// what was committed before; [`crate::Replica::shutdown`] waits for that.
     Stopped { reason: StopReason },
 }
+
+impl Leadership {
+    /// Nothing has changed between the two. An end is news each time.
+    pub(crate) fn is_still(&self, now: &Leadership) -> bool {
+        match (self, now) {
+            (Leadership::Leader { term }, Leadership::Leader { term: now }) => term == now,
+            (Leadership::Follower { leader }, Leadership::Follower { leader: now }) => leader == now,
+            (_, _) => false,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_change_is_news() {
+        let kinds = || {
+            [
+                Leadership::Leader { term: 1 },
+                Leadership::Leader { term: 2 },
+                Leadership::Follower { leader: None },
+                Leadership::Follower { leader: Some(1) },
+            ]
+        };
+        for (at, before) in kinds().iter().enumerate() {
+            let still: Vec<bool> = kinds().iter().map(|now| before.is_still(now)).collect();
+            assert_eq!(still, (0..4).map(|other| other == at).collect::<Vec<bool>>());
+        }
+    }
+}

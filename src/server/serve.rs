@@ -126,7 +126,8 @@ impl Server {
             data_directory: std::path::absolute(directory.path()).unwrap_or_else(|_| directory.path().to_owned()),
         };
         let resources = Arc::new(Resources::new(core.clone(), drivers, identity, options.role));
-        let service = Service { sessions: Sessions::new(core.clone(), resources, stop.clone()) };
+        let sessions = Sessions::new(core.clone(), resources, stop.clone(), replica.leadership());
+        let service = Service { sessions };
         let routes = routes(core.clone(), options.role, service);
         let mut server =
             Server { address, core, replica, flusher, thread, core_ended, tasks, stopping, _directory: directory };

@@ -9,8 +9,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use handfast_machine::{ConnectionId, Event, Request};
 use handfast_queue::limits::{BODY_PART_BYTES, INLINE_BODY_BYTES_MAX};
 use handfast_queue::manager as queues;
+use handfast_replica::Leadership;
 use handfast_wire::v1;
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tonic::Streaming;
 
 use super::answers::{Answers, Said, SessionAnswer};
@@ -26,13 +27,20 @@ pub struct Sessions {
     pub resources: Arc<Resources>,
     next_connection: Arc<AtomicU64>,
     /// Closed when the server stops: then the sessions end.
-    pub stopping: tokio::sync::watch::Receiver<bool>,
+    pub stopping: watch::Receiver<bool>,
+    /// A session belongs to one leadership: what it led, locked or read alone ends with that, and so does the session (P2, P23).
+    leadership: watch::Receiver<Leadership>,
 }
 
 impl Sessions {
-    pub fn new(core: Core, resources: Arc<Resources>, stopping: tokio::sync::watch::Receiver<bool>) -> Sessions {
+    pub fn new(
+        core: Core,
+        resources: Arc<Resources>,
+        stopping: watch::Receiver<bool>,
+        leadership: watch::Receiver<Leadership>,
+    ) -> Sessions {
         // 0 is the connection of requests that have none.
-        Sessions { core, resources, next_connection: Arc::new(AtomicU64::new(1)), stopping }
+        Sessions { core, resources, next_connection: Arc::new(AtomicU64::new(1)), stopping, leadership }
     }
 
     /// Starts a session over the frames that a client sends; what it returns are the messages for the client.
@@ -48,8 +56,9 @@ impl Sessions {
             answers,
             window: Arc::clone(&window),
         };
-        let stopping = self.stopping.clone();
-        tokio::spawn(async move { reader.run(frames, stopping).await });
+        let (stopping, mut leadership) = (self.stopping.clone(), self.leadership.clone());
+        leadership.mark_unchanged();
+        tokio::spawn(async move { reader.run(frames, stopping, leadership).await });
         Answers::new(answered, window)
     }
 }
@@ -64,12 +73,19 @@ struct Reader {
 }
 
 impl Reader {
-    /// Reads until the client hangs up, breaks the protocol, or the server stops; then the connection is lost for the core.
-    async fn run(self, mut frames: Streaming<v1::ClientFrames>, mut stopping: tokio::sync::watch::Receiver<bool>) {
+    /// Reads until the client hangs up, breaks the protocol, or the leadership or the server ends; then the connection is lost
+    /// for the core.
+    async fn run(
+        self,
+        mut frames: Streaming<v1::ClientFrames>,
+        mut stopping: watch::Receiver<bool>,
+        mut leadership: watch::Receiver<Leadership>,
+    ) {
         loop {
             let message = tokio::select! {
                 message = frames.message() => message,
                 _ = stopping.wait_for(|stopping| *stopping) => break,
+                _ = leadership.changed() => break,
             };
             let Ok(Some(message)) = message else { break };
             for frame in message.frames {

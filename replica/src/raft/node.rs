@@ -138,7 +138,13 @@ impl Node {
         tokio::spawn(async move {
             // The node's end closes the channel.
             while server.changed().await.is_ok() {
-                publish.send_replace(leadership_of(&server.borrow_watched()));
+                let now = leadership_of(&server.borrow_watched());
+                // openraft tells other news here as well: who hears of a change takes it for the end of a leadership.
+                publish.send_if_modified(|before| {
+                    let is_news = !before.is_still(&now);
+                    *before = now;
+                    is_news
+                });
             }
             publish.send_replace(Leadership::Stopped { reason: node.stop_reason() });
         });
