@@ -55,16 +55,18 @@ impl Watcher {
             return Vec::new();
         }
         self.entries.insert(entry.index, digest);
-        let begun = self.state.epoch();
-        let commands = entry
-            .payload
-            .as_ref()
-            .map_or_else(Vec::new, |payload| decode_batch(payload).map(|batch| batch.commands).unwrap_or_default());
+        let (epoch, commands) = match entry.payload.as_ref().map(decode_batch) {
+            Some(Ok(batch)) => (batch.epoch, batch.commands),
+            Some(Err(unreadable)) => {
+                self.complaints.push(format!("entry {} of the log cannot be read: {unreadable}", entry.index));
+                return Vec::new();
+            }
+            None => (0, Vec::new()),
+        };
         let branches = self.recorded_branches(&commands);
         match self.state.apply(&mut self.store, vec![entry.clone()]) {
             Ok(batches) => {
                 let results = batches.into_iter().flat_map(|batch| batch.results);
-                let epoch = begun.max(self.state.epoch());
                 let steps =
                     commands.iter().zip(results).flat_map(|(command, applied)| steps(command, &applied, &branches));
                 steps.map(|(transaction, stage)| Step { transaction, stage, epoch }).collect()

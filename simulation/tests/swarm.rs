@@ -1,6 +1,10 @@
 //! Random trouble: crashes, lost power, failing and rotting disks, ended leaderships, broken streams, lost and doubled calls.
 //! `handfast-simulation soak` runs more of it.
 
+use std::collections::BTreeMap;
+
+use handfast_checker::judge;
+use handfast_simulation::plan::Mutant;
 use handfast_simulation::probes::Probe;
 use handfast_simulation::swarm;
 
@@ -23,4 +27,19 @@ fn seeds_come_right() {
         }
         Err(failed) => panic!("{failed}"),
     }
+}
+
+/// Every property has something to judge, but for those that need what this world does not do: operators, and older versions.
+#[test]
+fn properties_are_not_idle() {
+    let mut judged: BTreeMap<&str, u64> = BTreeMap::new();
+    for seed in 0..500 {
+        let ran = swarm::try_seed(seed, Mutant::None).unwrap_or_else(|failed| panic!("{failed}"));
+        for verdict in judge(&ran.history).verdicts {
+            *judged.entry(verdict.id).or_default() += verdict.judged;
+        }
+    }
+    println!("{judged:?}");
+    let idle: Vec<&str> = judged.iter().filter(|(_, count)| **count == 0).map(|(id, _)| *id).collect();
+    assert_eq!(idle, ["A12", "A19"]);
 }

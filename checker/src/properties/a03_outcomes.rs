@@ -18,6 +18,9 @@ pub fn check(account: &Account<'_>, verdict: &mut Verdict) {
             (Some((_, told)), Some(Known::Ended(known))) => verdict.judge(told == known, || {
                 format!("transaction {id} was told to be {told}, and its coordinator says that it is {known}")
             }),
+            (Some((_, told)), Some(Known::Forgotten)) => verdict.judge(false, || {
+                format!("transaction {id} was told to be {told}, and its coordinator has forgotten it")
+            }),
             (Some((_, told)), Some(Known::Open(why))) => verdict
                 .judge(false, || format!("transaction {id} was told to be {told}, and its coordinator says: {why}")),
             _ => {}

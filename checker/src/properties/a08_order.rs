@@ -1,4 +1,4 @@
-//! A8: messages of one sender are delivered from a queue in the order in which they were sent; and where one reader at a time
+//! A8: messages of one sender wait in a queue in the order in which they were sent; and where one reader at a time
 //! reads alone, what it takes and what it sends on keeps the order of all (G4). A queue manager commits in the order of the
 //! decisions (P19). Not checked: the order in which several readers of one queue take messages, and the order of rows.
 

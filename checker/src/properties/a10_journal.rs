@@ -1,5 +1,6 @@
 //! A10: the log is complete: no entry is missing between the first and the last, and all of them, applied to an empty state,
-//! give the state that was found. Not checked: whether the state is right, which all the others are for.
+//! give the state that was found. Not checked: whether the state is right, which all the others are for; whoever applies
+//! the entries anew may do so with the same code.
 
 use super::Verdict;
 use crate::account::Account;

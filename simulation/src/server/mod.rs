@@ -150,7 +150,7 @@ impl Server {
                 continue;
             }
             let bit = (bytes.len() % 8) as u8;
-            for at in 0..content.len().saturating_sub(bytes.len()) {
+            for at in 0..(content.len() + 1).saturating_sub(bytes.len()) {
                 let here = &content[at..at + bytes.len()];
                 let is_same = here[1..] == bytes[1..] && (here[0] == bytes[0] || here[0] == bytes[0] ^ (1 << bit));
                 found |= is_same && self.disk.flip(&name, at as u64, bit).is_ok();

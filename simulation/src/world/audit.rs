@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use handfast_checker::history::{DeadLetter, Finding, Known, Message, Op, Size, What};
 use handfast_coordinator_core::{self as coordinator, KnownOutcome};
 use handfast_machine::{Answer, Request};
-use handfast_protocol::{self as protocol, QueueName};
+use handfast_protocol::{self as protocol, GlobalId, QueueName};
 use handfast_queue::manager;
 
 use super::scenery::queues;
@@ -95,20 +95,26 @@ impl World {
     }
 
     fn audit_transactions(&mut self) {
-        let coordinator = self.coordinator();
-        let list = coordinator::Request::ListTransactions { in_doubt: false, after: None, limit: 1_000 };
-        if let Ok(Answer::Coordinator(coordinator::Answer::Transactions(views))) =
-            self.audit_asks(coordinator, Request::Coordinator(list))
-        {
-            let open = views.iter().map(|view| format!("{} is {:?}", view.id, view.state)).collect();
-            self.found(coordinator.name(), Finding::Transactions { open, heuristic: Vec::new() });
+        let servers: Vec<ServerId> = self.servers.keys().copied().collect();
+        for server in servers {
+            let list = coordinator::Request::ListTransactions { in_doubt: false, after: None, limit: ALL };
+            let answer = self.audit_asks(server, Request::Coordinator(list));
+            let Ok(Answer::Coordinator(coordinator::Answer::Transactions(views))) = answer else {
+                panic!("a coordinator lists its transactions: {answer:?}");
+            };
+            let is_forced = |view: &&coordinator::TransactionView| view.state == coordinator::TransactionState::Forced;
+            let heuristic = views.iter().filter(is_forced).map(|view| view.id.to_string()).collect();
+            let open = views.iter().filter(|view| !is_forced(view));
+            let open = open.map(|view| format!("{} is {:?}", view.id, view.state)).collect();
+            self.found(server.name(), Finding::Transactions { open, heuristic });
         }
         let begun = self.history.events.iter().filter_map(|event| match &event.what {
             What::Ok(Op::Begin { transaction }) => Some(transaction.clone()),
             _ => None,
         });
         for transaction in begun.collect::<Vec<String>>() {
-            let id = transaction.parse().expect("it is the name that the coordinator gave");
+            let id: GlobalId = transaction.parse().expect("it is the name that the coordinator gave");
+            let coordinator = self.who_named(id);
             let ask = coordinator::Request::Outcome { id, wait: std::time::Duration::ZERO };
             let outcome = match self.audit_asks(coordinator, Request::Coordinator(ask)) {
                 Ok(Answer::Coordinator(coordinator::Answer::Outcome(known))) => known_of(&known),
@@ -117,6 +123,15 @@ impl World {
             };
             self.found(coordinator.name(), Finding::Outcome { transaction, outcome });
         }
+    }
+
+    /// The server whose coordinator began the transaction.
+    fn who_named(&self, id: GlobalId) -> ServerId {
+        let made = |server: &ServerId| {
+            let identity = self.servers[server].process.as_ref().and_then(|process| process.node().identity());
+            identity.is_some_and(|identity| identity.coordinator == id.coordinator)
+        };
+        self.servers.keys().copied().find(made).expect("a server of the scene gave the name")
     }
 
     fn audit_server(&mut self, id: ServerId) {
