@@ -1,6 +1,7 @@
 //! A11: nobody acts on what is not durable. A client is told that its transaction committed, and a participant commits its
-//! prepared branch, only after the decision; a transaction is ended only after each of its participants has committed. Not
-//! checked: rolling back, which needs no record (presumed abort).
+//! prepared branch, only after the decision; the client only after each queue manager has applied it, too (P19). A transaction
+//! is ended only after each of its participants has committed. Not checked: rolling back, which needs no record (presumed
+//! abort).
 
 use super::Verdict;
 use crate::account::{Account, Deeds};
@@ -17,6 +18,7 @@ pub fn check(account: &Account<'_>, verdict: &mut Verdict) {
             let is_after = decided.is_some_and(|decided| decided < told.number);
             verdict.judge(is_after, || format!("transaction {id} was told to be committed before it was decided"));
         }
+        applied(account, id, deeds, verdict);
         for step in deeds.steps.iter().filter(|step| is_second_phase(deeds, step)) {
             let is_after = decided.is_some_and(|decided| decided < step.moment.number);
             verdict.judge(is_after, || {
@@ -33,20 +35,40 @@ fn is_second_phase(deeds: &Deeds<'_>, step: &crate::account::Step<'_>) -> bool {
     *step.state == State::Committed && was_prepared && !deeds.is_forced_at(step.process)
 }
 
-fn ended(id: &str, deeds: &Deeds<'_>, verdict: &mut Verdict) {
-    let Some(end) = deeds.first(|step| *step.state == State::Ended) else { return };
-    let participants = deeds.steps.iter().find_map(|step| match step.state {
+/// Whoever is told that it committed goes on, and finds it applied by each of its queue managers (P19).
+fn applied(account: &Account<'_>, id: &str, deeds: &Deeds<'_>, verdict: &mut Verdict) {
+    let Some((told, _)) = deeds.told.iter().find(|(_, outcome)| *outcome == Outcome::Committed) else { return };
+    for manager in participants(deeds).filter(|participant| account.homes.values().any(|home| home == participant)) {
+        let is_out = has_done(deeds, manager, told.number);
+        verdict.judge(is_out || !deeds.forced.is_empty(), || {
+            format!("transaction {id} was told to be committed before {manager} had applied it")
+        });
+    }
+}
+
+/// Those who voted for the decision to commit.
+fn participants<'h>(deeds: &'h Deeds<'_>) -> impl Iterator<Item = &'h str> {
+    let decision = deeds.steps.iter().find_map(|step| match step.state {
         State::Decided { outcome: Outcome::Committed, participants } => Some(participants),
         _ => None,
     });
-    for participant in participants.into_iter().flatten() {
-        let is_out = deeds.steps.iter().any(|step| {
-            step.process == participant
-                && step.moment.number < end.moment.number
-                && matches!(step.state, State::Committed | State::ReadOnly)
-        });
-        let is_excused = !deeds.forced.is_empty();
-        verdict.judge(is_out || is_excused, || {
+    decision.into_iter().flatten().map(String::as_str)
+}
+
+/// The participant has committed, or was out of it, before this event.
+fn has_done(deeds: &Deeds<'_>, participant: &str, before: usize) -> bool {
+    deeds.steps.iter().any(|step| {
+        step.process == participant
+            && step.moment.number < before
+            && matches!(step.state, State::Committed | State::ReadOnly)
+    })
+}
+
+fn ended(id: &str, deeds: &Deeds<'_>, verdict: &mut Verdict) {
+    let Some(end) = deeds.first(|step| *step.state == State::Ended) else { return };
+    for participant in participants(deeds) {
+        let is_out = has_done(deeds, participant, end.moment.number);
+        verdict.judge(is_out || !deeds.forced.is_empty(), || {
             format!("transaction {id} was ended before {participant} had committed it")
         });
     }
