@@ -140,6 +140,7 @@ impl Refused {
             | RefusalCode::ProducerFenced
             | RefusalCode::ProducerGap
             | RefusalCode::ProducerUnknown
+            | RefusalCode::ProducerDiverged
             | RefusalCode::NotFound
             | RefusalCode::CommitUnderWay
             | RefusalCode::DatabaseDisagrees

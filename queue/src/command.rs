@@ -160,6 +160,11 @@ pub enum Refused {
     /// A repetition so old that its result is no longer kept.
     #[error("the result of sequence {sequence} of producer {producer} is no longer kept")]
     ProducerForgotten { producer: String, sequence: u64 },
+    /// A repetition whose mark is not the one that its sequences were sent with: it is not the stream that was sent.
+    #[error(
+        "another stream was sent under the name of producer {producer}, up to sequence {through}; choose another name"
+    )]
+    ProducerDiverged { producer: String, through: u64 },
     #[error("dead letter {message:?} is gone")]
     DeadLetterGone { message: MessageKey },
     /// Without `to`, a dead letter goes back to the queue of the name it came from.

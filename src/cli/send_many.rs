@@ -122,12 +122,13 @@ impl Import<'_> {
                 Ok(self.send_one_by_one(handfast, input, &progress).await?)
             }
             Some(name) => {
-                let resume = || async { Ok(handfast.producer(name).await?) };
-                let producer = options.patiently(self.retry_for, resume).await?;
+                let ask = || async { Ok(handfast.producer(name).await?) };
+                let producer = options.patiently(self.retry_for, ask).await?;
                 let resume = Resume { first: producer.next(), mark: producer.mark() };
                 let input = read_in_thread(Batches::new(records, self.batch, resume, digest))?;
-                let pipeline = Pipeline::new(self, &producer, options.server());
-                Ok(pipeline.run(input, &progress).await?)
+                let totals = Pipeline::new(self, &producer, options.server()).run(input, &progress).await?;
+                let now = options.patiently(self.retry_for, ask).await?;
+                Ok(nobody_sent_more(totals, &now)?)
             }
         }
     }
@@ -252,6 +253,16 @@ impl<'a> Pipeline<'a> {
         let cause = ImportCause::Away { server: self.server.to_owned(), within: self.import.retry_for };
         failed(self.totals, cause)
     }
+}
+
+/// Somebody who sends another input under the same name at the same time may have sent what was taken for ours: then there is
+/// more under this name than we have (P24).
+fn nobody_sent_more(totals: Totals, producer: &Producer) -> Result<Totals, ImportFailed> {
+    let (known, found) = (producer.next(), totals.skipped + totals.sent);
+    if known <= found {
+        return Ok(totals);
+    }
+    Err(failed(totals, ImportCause::OtherInput { producer: producer.name().to_string(), known, found }))
 }
 
 fn failed(totals: Totals, cause: impl Into<ImportCause>) -> ImportFailed {

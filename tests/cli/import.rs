@@ -183,6 +183,34 @@ fn one_message_of_a_producer_goes_on_with_its_sequence() {
     assert_eq!(server.bodies("orders"), ["1", "2", "3"]);
 }
 
+/// Two who send different inputs under one name at the same time: whatever was taken for sent, one of them is told.
+#[test]
+fn p24_another_input_at_the_same_time_is_told_apart() {
+    let others_batches_and_error = [
+        (
+            "1",
+            "error: lines 2 to 2: another stream was sent under the name of producer p, up to sequence 1; choose another name; \
+             1 messages were sent\n",
+        ),
+        (
+            "2",
+            "error: producer p has sent 3 messages already, and this input has 2: it is not the input that was sent under this \
+             name; choose another --producer; 2 messages were sent\n",
+        ),
+    ];
+    for (batch, error) in others_batches_and_error {
+        let server = with_queue();
+        let args = |batch| ["send", "orders", "--lines", "--producer", "p", "--batch", batch];
+        let mut import = Running::start(&mut server.command(&args("1")));
+        import.feed(b"a\n");
+        until("its first line was sent", || messages(&server) == 1);
+        assert_eq!(server.run_with(&args(batch), b"a\nb\nc\n").ok(), "2 messages sent; 1 were there already\n");
+        import.feed(b"B\n");
+        assert_eq!(import.finish().refused(1), error);
+        assert_eq!(server.bodies("orders"), ["a", "b", "c"]);
+    }
+}
+
 /// A producer's name is one input to one queue: what another one has sent is not taken for sent.
 #[test]
 fn p24_another_input_under_the_same_name_is_refused_and_nothing_of_it_is_sent() {

@@ -160,8 +160,11 @@ fn producer() -> ProducerRecord {
 
 fn results() -> [ProducerResult; 3] {
     let sent = FirstResult::Sent(vec![IdRun { first: id(5), count: 10 }]);
-    [sent, FirstResult::QueueGone(QueueId(3)), FirstResult::DeadLetterQueue]
-        .map(|result| ProducerResult { count: 10, result })
+    [sent, FirstResult::QueueGone(QueueId(3)), FirstResult::DeadLetterQueue].map(|result| ProducerResult {
+        count: 10,
+        mark: 7_000,
+        result,
+    })
 }
 
 /// Every record that the state keeps.
@@ -261,9 +264,9 @@ const FIXTURES: &[(&str, &str)] = &[
     ),
     ("staged body", "01fce0930400"),
     ("producer", "0101fbd007fbe803fb8813fb581b"),
-    ("sent", "010a00010000000000000000000000000198c5f2050a"),
-    ("queue gone", "010a0103"),
-    ("to dead letters", "010a02"),
+    ("sent", "010afb581b00010000000000000000000000000198c5f2050a"),
+    ("queue gone", "010afb581b0103"),
+    ("to dead letters", "010afb581b02"),
     ("presence", "01"),
 ];
 

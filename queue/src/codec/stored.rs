@@ -62,6 +62,8 @@ pub(crate) struct ProducerRecord {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct ProducerResult {
     pub count: u64,
+    /// As its producer gave it; 0 says nothing.
+    pub mark: u64,
     pub result: FirstResult,
 }
 
@@ -130,6 +132,7 @@ struct IdRunForm(IdRecord, u64);
 #[derive(Serialize, Deserialize)]
 struct ProducerResultForm {
     count: u64,
+    mark: u64,
     result: FirstResultForm,
 }
 
@@ -320,7 +323,7 @@ pub(crate) fn encode_producer_result(result: &ProducerResult) -> Bytes {
         FirstResult::QueueGone(queue) => FirstResultForm::QueueGone(queue.0),
         FirstResult::DeadLetterQueue => FirstResultForm::DeadLetterQueue,
     };
-    write(&ProducerResultForm { count: result.count, result: form }, 32)
+    write(&ProducerResultForm { count: result.count, mark: result.mark, result: form }, 40)
 }
 
 pub(crate) fn decode_producer_result(bytes: &[u8]) -> Result<ProducerResult, Unreadable> {
@@ -333,5 +336,5 @@ pub(crate) fn decode_producer_result(bytes: &[u8]) -> Result<ProducerResult, Unr
         FirstResultForm::QueueGone(queue) => FirstResult::QueueGone(QueueId(queue)),
         FirstResultForm::DeadLetterQueue => FirstResult::DeadLetterQueue,
     };
-    Ok(ProducerResult { count: form.count, result })
+    Ok(ProducerResult { count: form.count, mark: form.mark, result })
 }

@@ -168,7 +168,7 @@ impl State {
             && let Some(result) = result_of(&judged, &sends)
             && count > 0
         {
-            self.producers.remember(overlay, now, at, &ProducerResult { count, result })?;
+            self.producers.remember(overlay, now, at, &ProducerResult { count, mark: at.mark, result })?;
         }
         Ok(judged.map(|()| Done::Sent(sends.into_iter().map(|send| self.place_send(overlay, now, send)).collect())))
     }
@@ -194,6 +194,11 @@ impl State {
             if from >= through {
                 continue;
             }
+            // Marks say where a stream stands at the end of a send: elsewhere they cannot be compared.
+            if through == first + result.count && through == end && are_marks_of_different_streams(at.mark, result.mark)
+            {
+                return Ok(Err(Refused::ProducerDiverged { producer: at.producer.to_string(), through: end - 1 }));
+            }
             match result.result {
                 FirstResult::Sent(runs) => {
                     let (skip, take) = ((from - first) as usize, (through - from) as usize);
@@ -205,6 +210,10 @@ impl State {
         }
         Ok(Ok(Done::Repeated(ids)))
     }
+}
+
+fn are_marks_of_different_streams(said: u64, kept: u64) -> bool {
+    said != 0 && kept != 0 && said != kept
 }
 
 /// `None`: another try may end otherwise, so it is no result.

@@ -20,8 +20,12 @@ use handfast_store::{Family, MemStore, Store, StoreError, Visit, Write, WriteBat
 use crate::world::{Entry, World, apart, dump, id, message, receives, sends, small, xid};
 
 fn produce(sequence: u64, sends: Vec<OutgoingMessage>) -> Command {
+    produce_marked(10 * (sequence + sends.len() as u64), sequence, sends)
+}
+
+fn produce_marked(mark: u64, sequence: u64, sends: Vec<OutgoingMessage>) -> Command {
     let producer = ProducerName::new("import").unwrap();
-    Command::Send { producer: Some(ProducerSequence { producer, epoch: 1, sequence, mark: 10 * sequence }), sends }
+    Command::Send { producer: Some(ProducerSequence { producer, epoch: 1, sequence, mark }), sends }
 }
 
 fn batch(queue: QueueId, ordinals: std::ops::Range<u64>) -> Vec<OutgoingMessage> {
@@ -45,13 +49,29 @@ fn p24_a_repetition_is_answered_with_the_first_result() {
     assert_eq!(world.ordinals(orders), [10, 11, 12, 20, 21]);
     assert_eq!(
         world.state.producer(&ProducerName::new("import").unwrap()),
-        Some(ProducerPlace { epoch: 1, next: 5, mark: 30 })
+        Some(ProducerPlace { epoch: 1, next: 5, mark: 50 })
     );
 
     // It does not matter that what was sent is gone.
     let keys = world.keys(orders);
     world.apply(Command::Commit { xid: xid(1), work: receives(keys), hold: false }).unwrap();
     assert_eq!(world.apply(produce(0, batch(orders, 90..93))), Ok(Done::Repeated(ids(10..13))));
+}
+
+#[test]
+fn p24_a_repetition_of_another_stream_is_refused() {
+    let mut world = World::new();
+    let orders = world.queue("orders");
+    world.apply(produce_marked(7, 0, batch(orders, 10..13))).unwrap();
+    world.apply(produce_marked(0, 3, batch(orders, 20..22))).unwrap();
+    let diverged = |through| Err(Refused::ProducerDiverged { producer: "import".to_owned(), through });
+    assert_eq!(world.apply(produce_marked(8, 0, batch(orders, 90..93))), diverged(2));
+    assert_eq!(world.apply(produce_marked(8, 1, batch(orders, 90..92))), diverged(2), "in other batches, too");
+    // Where one of the marks says nothing, or none was said, there is nothing to compare.
+    assert_eq!(world.apply(produce_marked(0, 0, batch(orders, 90..93))), Ok(Done::Repeated(ids(10..13))));
+    assert_eq!(world.apply(produce_marked(8, 0, batch(orders, 90..92))), Ok(Done::Repeated(ids(10..12))));
+    assert_eq!(world.apply(produce_marked(8, 3, batch(orders, 90..92))), Ok(Done::Repeated(ids(20..22))));
+    assert_eq!(world.ordinals(orders), [10, 11, 12, 20, 21]);
 }
 
 #[test]

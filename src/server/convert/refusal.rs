@@ -79,6 +79,7 @@ fn of_queue(refused: &queue::Refused) -> Code {
         Refused::ProducerFenced { .. } => Code::ProducerFenced,
         Refused::ProducerGap { .. } => Code::ProducerGap,
         Refused::ProducerUnknown { .. } | Refused::ProducerForgotten { .. } => Code::ProducerUnknown,
+        Refused::ProducerDiverged { .. } => Code::ProducerDiverged,
         Refused::DeadLetterGone { .. } => Code::NotFound,
         _ => Code::Unspecified,
     }
