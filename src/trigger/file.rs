@@ -24,6 +24,7 @@ pub struct TriggerFile {
     pub send: Option<QueueName>,
 }
 
+/// It must be registered, also where nothing is done at it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Database {
     pub resource: ResourceName,
@@ -64,7 +65,7 @@ struct Content {
 #[serde(deny_unknown_fields)]
 struct DatabaseContent {
     resource: Spanned<String>,
-    statements: Spanned<Vec<Spanned<String>>>,
+    statements: Option<Spanned<Vec<Spanned<String>>>>,
 }
 
 #[derive(Deserialize)]
@@ -105,13 +106,16 @@ impl TriggerFile {
         let database = content.database.map(|database| {
             let resource = ResourceName::new(database.resource.get_ref().as_str())
                 .map_err(|error| wrong(database.resource.span().start, error.to_string()))?;
-            let count = database.statements.get_ref().len();
+            let Some(statements) = database.statements else {
+                return Ok(Database { resource, statements: Vec::new(), path: path.to_owned() });
+            };
+            let count = statements.get_ref().len();
             if count == 0 || count > STATEMENTS_MAX {
                 let what = format!("the list has {count} statements; between 1 and {STATEMENTS_MAX} are allowed");
-                return Err(wrong(database.statements.span().start, what));
+                return Err(wrong(statements.span().start, what));
             }
             let text = |sql: Spanned<String>| Text { line: line_at(sql.span().start), sql: sql.into_inner() };
-            let statements = database.statements.into_inner().into_iter().map(text).collect();
+            let statements = statements.into_inner().into_iter().map(text).collect();
             Ok(Database { resource, statements, path: path.to_owned() })
         });
         Ok(TriggerFile {
@@ -160,6 +164,9 @@ mod tests {
             parse("queue = 'orders'").unwrap(),
             TriggerFile { queue: name("orders"), database: None, send: None }
         );
+        let file = parse("queue = 'orders'\n[database]\nresource = 'ledger'").unwrap();
+        let database = file.database.unwrap();
+        assert_eq!((database.resource.as_str(), database.statements(Dialect::Sqlite).unwrap()), ("ledger", Vec::new()));
         let whole = "queue = 'orders'\n[database]\nresource = 'ledger'\nstatements = [\n  'select :a',\n  'select 2',\n]\n\
                      [send]\nqueue = 'shipments'\n";
         let file = parse(whole).unwrap();
@@ -183,7 +190,7 @@ mod tests {
                 "a.toml:4: unknown field `statement`, expected `resource` or `statements`",
             ),
             ("", "a.toml:1: missing field `queue`"),
-            ("queue = 'a'\n[database]\nresource = 'b'", "a.toml:2: missing field `statements`"),
+            ("queue = 'a'\n[database]\nstatements = ['select 1']", "a.toml:2: missing field `resource`"),
             ("queue = 'a'\nqueue = 'b'", "a.toml:2: duplicate key"),
             (
                 "queue = 'a'\n[send]\nqueue = 'Dead-Letter'",

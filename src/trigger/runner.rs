@@ -63,6 +63,7 @@ impl Runner {
             Some(database) => Some(statements(&handfast, database).await?),
             None => None,
         };
+        let database = database.filter(|database| !database.statements.is_empty());
         let work = Work { queue: file.queue, database, send: file.send };
         let (tally, aftermath) = (Tally::default(), Aftermath::default());
         let (condition, stop) = (Condition::default(), watch::Sender::new(false));
