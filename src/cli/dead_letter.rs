@@ -9,6 +9,7 @@ use serde::Serialize;
 use super::messages::MessagePrinter;
 use super::output::{print_done, print_list, print_one};
 use super::peek::{Bodies, Pages, whole};
+use super::progress::Progress;
 use super::queue::queue_name;
 use super::records::MessageRecord;
 use super::{CommandError, Ended, Options, OutputFormat};
@@ -118,6 +119,7 @@ async fn list(handfast: &Handfast, output: OutputFormat, queue: Option<&QueueNam
 
 /// A page at a time, each in one transaction.
 async fn return_all(handfast: &Handfast, queue: Option<&QueueName>, to: Option<&str>) -> Result<u64, CommandError> {
+    let progress = Progress::of_messages(handfast.queue(DEAD_LETTERS).await?.messages);
     let mut letters = Letters::new(handfast, queue, Bodies::Left);
     let mut returned = 0;
     while let Some(found) = letters.next().await? {
@@ -126,6 +128,7 @@ async fn return_all(handfast: &Handfast, queue: Option<&QueueName>, to: Option<&
             handfast.return_dead_letters(&ids, to).await?;
             returned += ids.len() as u64;
         }
+        progress.update(letters.seen, returned);
     }
     Ok(returned)
 }
@@ -134,11 +137,13 @@ async fn return_all(handfast: &Handfast, queue: Option<&QueueName>, to: Option<&
 struct Letters<'a> {
     pages: Pages<'a>,
     queue: Option<&'a QueueName>,
+    /// Those of other queues among them.
+    seen: u64,
 }
 
 impl<'a> Letters<'a> {
     fn new(handfast: &'a Handfast, queue: Option<&'a QueueName>, bodies: Bodies) -> Letters<'a> {
-        Letters { pages: Pages::new(handfast, DEAD_LETTERS, bodies), queue }
+        Letters { pages: Pages::new(handfast, DEAD_LETTERS, bodies), queue, seen: 0 }
     }
 
     /// Those of the next page, perhaps none of it; `None` at the end.
@@ -147,6 +152,7 @@ impl<'a> Letters<'a> {
         if page.is_empty() {
             return Ok(None);
         }
+        self.seen += page.len() as u64;
         page.retain(|peeked| self.came_from_queue(&peeked.message));
         Ok(Some(page))
     }

@@ -1,12 +1,19 @@
 //! `handfast queue`.
 
-use handfast_client::{Fate, Handfast, QueueSettings, RefusalCode};
+use std::convert::Infallible;
+use std::time::Duration;
+
+use handfast_client::{Fate, Handfast, QueueSettings, RefusalCode, RequestError};
 use handfast_protocol::QueueName;
 use serde::Serialize;
 
 use super::output::{print_done, print_list, print_one};
+use super::progress::Progress;
 use super::records::QueueRecord;
 use super::{CommandError, Ended, Options, OutputFormat};
+
+/// How often a queue that is being emptied is looked at.
+const LOOK_EVERY: Duration = Duration::from_millis(200);
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -101,18 +108,45 @@ impl Args {
             }
             Action::Delete { queue, discard } => {
                 let fate = if discard { Fate::Discard } else { Fate::DeadLetter };
-                handfast.delete_queue(queue.as_str(), fate).await?;
+                watched(&handfast, &queue, handfast.delete_queue(queue.as_str(), fate)).await?;
                 let deleted = Deleted { queue: queue.as_str(), deleted: true };
                 print_done(output, &deleted, &format!("queue {queue} is deleted"))?;
             }
             Action::Purge { queue, to_dead_letter } => {
                 let fate = if to_dead_letter { Fate::DeadLetter } else { Fate::Discard };
-                let removed = handfast.purge_queue(queue.as_str(), fate).await?;
+                let removed = watched(&handfast, &queue, handfast.purge_queue(queue.as_str(), fate)).await?;
                 let purged = Purged { queue: queue.as_str(), removed };
                 print_done(output, &purged, &format!("{removed} messages removed from queue {queue}"))?;
             }
         }
         Ok(Ended::Done)
+    }
+}
+
+/// Shows how the queue empties while `removal` is under way.
+async fn watched<T>(
+    handfast: &Handfast,
+    queue: &QueueName,
+    removal: impl Future<Output = Result<T, RequestError>>,
+) -> Result<T, RequestError> {
+    let total = handfast.queue(queue.as_str()).await?.messages;
+    let progress = Progress::of_messages(total);
+    if progress.is_hidden() {
+        return removal.await;
+    }
+    let watch = async {
+        // Its end is for the removal to tell.
+        while let Ok(view) = handfast.queue(queue.as_str()).await {
+            let removed = total.saturating_sub(view.messages);
+            progress.update(removed, removed);
+            tokio::time::sleep(LOOK_EVERY).await;
+        }
+        std::future::pending::<Infallible>().await
+    };
+    tokio::select! {
+        biased;
+        removed = removal => removed,
+        never = watch => match never {},
     }
 }
 
