@@ -13,6 +13,7 @@ use std::future::Future;
 use std::sync::Arc;
 
 use futures_util::future::join_all;
+use handfast_crash_points::{CrashPoint, reach};
 use handfast_protocol::{GlobalId, Heuristic, ResourceKind, ResourceName};
 use handfast_wire::v1;
 use tokio::sync::OwnedSemaphorePermit;
@@ -85,10 +86,12 @@ impl Ending {
         if let Some(failure) = self.failure.take() {
             return self.fail(failure).await;
         }
+        reach(CrashPoint::ClientWorked);
         let (prepared, last) = match self.make_ready().await {
             Ok(ready) => ready,
             Err(failure) => return self.fail(failure).await,
         };
+        reach(CrashPoint::ClientPrepared);
         let ended = std::mem::take(&mut self.branches);
         let (pool, session, id) = (Arc::clone(&self.pool), self.session.clone(), self.id);
         let outcome = self.ask_to_commit(prepared, last).await;
@@ -97,6 +100,7 @@ impl Ending {
             let mut rest = Ending { session, pool, id, branches: ended, failure: None };
             rest.roll_back_branches(&Blame::None).await;
         }
+        reach(CrashPoint::ClientEnded);
         outcome
     }
 
@@ -105,7 +109,10 @@ impl Ending {
         let asked = timeout(COMMIT_ANSWERED_WITHIN, self.session.ask(Ask::Commit(ask))).await;
         let deadline = Instant::now() + OUTCOME_ASKED_FOR;
         let (answer, last) = match (asked, last) {
-            (Ok(Ok(Answer::Go(_))), Some(last)) => return self.decide(last).await,
+            (Ok(Ok(Answer::Go(_))), Some(last)) => {
+                reach(CrashPoint::ClientGo);
+                return self.decide(last).await;
+            }
             (asked, last) => (asked, last),
         };
         // No `go` came, and none is taken any more: the last resource rolls back (P21).
@@ -227,6 +234,7 @@ impl Ending {
             }
             Ready::Prepared(_) | Ready::Ended(_) => return CommitOutcome::Unknown(self.in_doubt()),
         };
+        reach(CrashPoint::ClientDecided);
         if let Decision::Fenced = decision {
             // The row decides, whether the coordinator can be asked or not; it wrote that row itself.
             let report = v1::ReportOutcome { gtrid: self.id.to_string(), committed: false };

@@ -9,7 +9,7 @@ use clap::{Parser, Subcommand};
 use handfast_queue::manager::limits::BODY_BYTES_DEFAULT;
 
 use super::serve::{Common, data_directory, serve};
-use super::{CommandError, Ended, finish};
+use super::{CommandError, Ended, crash_points, finish};
 use crate::server::{Role, ServeOptions};
 
 const EXAMPLES: &str = "\
@@ -66,6 +66,9 @@ impl Args {
 /// Runs the command that the process was given. Wrong usage ends in here, with 2.
 pub fn main() -> ExitCode {
     let Command::Serve(args) = Cli::parse().command;
+    if let Err(unusable) = crash_points::enable() {
+        return unusable;
+    }
     finish(args.run())
 }
 

@@ -7,6 +7,7 @@ mod bench;
 mod byte_count;
 mod completions;
 pub mod coordinator;
+mod crash_points;
 mod dead_letter;
 mod duration;
 mod error;
@@ -81,6 +82,8 @@ enum Command {
     Bench(bench::Args),
     /// Print a completion script for a shell
     Completions(completions::Args),
+    /// List the places at which a test can end these programs
+    CrashPoints(crash_points::Args),
 }
 
 impl Command {
@@ -97,6 +100,7 @@ impl Command {
             Command::DeadLetter(args) => options.block_on(args.run(options)),
             Command::Bench(args) => args.run(options),
             Command::Completions(args) => args.run(),
+            Command::CrashPoints(args) => args.run(options),
         }
     }
 }
@@ -124,6 +128,9 @@ impl From<Ended> for ExitCode {
 /// Runs the command that the process was given. Wrong usage ends in here, with 2.
 pub fn main() -> ExitCode {
     let cli = Cli::parse();
+    if let Err(unusable) = crash_points::enable() {
+        return unusable;
+    }
     finish(cli.command.run(&cli.options))
 }
 

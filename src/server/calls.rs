@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use handfast_coordinator::drivers::Drivers;
 use handfast_coordinator_core::{Ask, CallId, Resource};
+use handfast_crash_points::{CrashPoint, reach_about};
 use handfast_machine::Event;
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
@@ -26,7 +27,13 @@ pub async fn carry_calls(core: Core, drivers: Arc<Drivers>, mut calls: mpsc::Unb
             call = calls.recv() => {
                 let Some(Call { call, resource, ask }) = call else { return };
                 let drivers = Arc::clone(&drivers);
-                open.spawn(async move { (call, drivers.call(&resource, ask).await) });
+                open.spawn(async move {
+                    let question = name_of(&ask);
+                    reach_about(CrashPoint::Asking, || [question]);
+                    let result = drivers.call(&resource, ask).await;
+                    reach_about(CrashPoint::Asked, || [question]);
+                    (call, result)
+                });
             }
             Some(answered) = open.join_next() => match answered {
                 Ok((call, result)) => {
@@ -37,5 +44,18 @@ pub async fn carry_calls(core: Core, drivers: Arc<Drivers>, mut calls: mpsc::Unb
                 Err(error) => std::panic::resume_unwind(error.into_panic()),
             },
         }
+    }
+}
+
+fn name_of(ask: &Ask) -> &'static str {
+    match ask {
+        Ask::Attach { .. } => "attach",
+        Ask::Scan { .. } => "scan",
+        Ask::Prepare { .. } => "prepare",
+        Ask::Commit { .. } => "commit",
+        Ask::Rollback { .. } => "rollback",
+        Ask::Fence { .. } => "fence",
+        Ask::ClearMarkers { .. } => "clear-markers",
+        Ask::Forget { .. } => "forget",
     }
 }

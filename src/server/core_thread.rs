@@ -9,6 +9,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use bytes::Bytes;
 use handfast_coordinator_core::Identity;
+use handfast_crash_points::{CrashPoint, is_armed, reach_about};
 use handfast_machine::{Action, Answer, ConnectionId, Entry, Event, Fatal, Node, Refusal, Request, RequestId};
 use handfast_protocol::Timestamp;
 use handfast_store::Store;
@@ -20,6 +21,7 @@ use tokio::time::timeout;
 
 use super::answers::{Said, SessionAnswer};
 use super::calls::Call;
+use super::commands::commands_of_all;
 use super::limits::EVENTS_PER_ROUND;
 
 /// Who waits for an answer.
@@ -122,7 +124,14 @@ pub fn start<S: Store + 'static>(
     ended: oneshot::Sender<Result<(), Fatal>>,
 ) -> std::io::Result<(Core, JoinHandle<()>)> {
     let (inputs, receiver) = unbounded_channel();
-    let thread = CoreThread { node, effects, waiters: BTreeMap::new(), next_request: 1, actions: Vec::new() };
+    let thread = CoreThread {
+        node,
+        effects,
+        waiters: BTreeMap::new(),
+        next_request: 1,
+        actions: Vec::new(),
+        applied: Vec::new(),
+    };
     let (built, handed_over) = std::sync::mpsc::sync_channel(1);
     let handle = std::thread::Builder::new().name("core".to_owned()).spawn(move || {
         let runtime = match Builder::new_current_thread().enable_time().build() {
@@ -147,6 +156,8 @@ struct CoreThread<S: Store> {
     waiters: BTreeMap<RequestId, Waiter>,
     next_request: u64,
     actions: Vec<Action>,
+    /// What was applied since actions were last carried out, for the crash points.
+    applied: Vec<&'static str>,
 }
 
 /// Whether the thread goes on.
@@ -172,6 +183,7 @@ impl<S: Store> CoreThread<S> {
             }
             self.node.flush(now, &mut self.actions);
             self.carry_out();
+            reach_about(CrashPoint::Told, || self.applied.drain(..));
             if round == Round::Last {
                 self.node.step(now, Event::Follow, &mut self.actions)?;
                 self.carry_out();
@@ -205,7 +217,12 @@ impl<S: Store> CoreThread<S> {
             }
             Input::Event(event) => self.node.step(now(), event, &mut self.actions)?,
             Input::Committed { entries, applied } => {
+                if is_armed() {
+                    self.applied.extend(commands_of_all(&entries));
+                }
+                reach_about(CrashPoint::Applying, || self.applied.iter().copied());
                 self.node.step(now(), Event::Committed { entries }, &mut self.actions)?;
+                reach_about(CrashPoint::Applied, || self.applied.iter().copied());
                 applied.send(()).ok();
             }
             Input::Position(reply) => {

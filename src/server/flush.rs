@@ -1,5 +1,6 @@
 //! Makes the store durable before too much log rests on it, so that a restart replays little and the log can be purged.
 
+use handfast_crash_points::{CrashPoint, reach};
 use handfast_replica::Replica;
 use tokio::sync::Notify;
 
@@ -23,8 +24,11 @@ pub enum FlushFailed {
 pub async fn flush(core: &Core, replica: &Replica, flusher: &Flusher) -> Result<(), FlushFailed> {
     let Ok(Some(position)) = core.position().await else { return Ok(()) };
     let flusher = flusher.clone();
+    reach(CrashPoint::Flushing);
     tokio::task::spawn_blocking(move || flusher.flush()).await.map_err(|_| FlushFailed::Cut)??;
+    reach(CrashPoint::Flushed);
     replica.flushed(position).await?;
+    reach(CrashPoint::Marked);
     Ok(())
 }
 

@@ -11,6 +11,7 @@
 
 mod answers;
 mod calls;
+mod commands;
 mod convert;
 mod core_thread;
 mod data_directory;

@@ -1,12 +1,14 @@
 //! Between the core thread and the replica: proposals out, committed entries and leadership in.
 
 use bytes::Bytes;
+use handfast_crash_points::{CrashPoint, reach_about};
 use handfast_machine::{Entry, Event};
 use handfast_protocol::Incarnation;
 use handfast_replica::{Committed, Leadership, ProposeError, Replica, StateMachine, StateMachineError, StopReason};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
 use uuid::Uuid;
 
+use super::commands::commands_of;
 use super::core_thread::{Core, Input, Stopped};
 
 /// The replica's state machine: the core thread, over its channel.
@@ -44,6 +46,7 @@ pub async fn propose(
     flushed: &Notify,
 ) {
     while let Some(entry) = proposals.recv().await {
+        reach_about(CrashPoint::Proposing, || commands_of(&entry));
         loop {
             let done = flushed.notified();
             match replica.propose(entry.clone()).await {

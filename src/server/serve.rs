@@ -11,6 +11,7 @@ use std::thread::JoinHandle;
 
 use bytes::Bytes;
 use handfast_coordinator::drivers::{Drivers, Secrets};
+use handfast_crash_points::{CrashPoint, reach};
 use handfast_log::disk::{DiskError, RealDisk};
 use handfast_log::{Log, LogOptions, LogWriter, OpenError as LogOpenError};
 use handfast_machine::{Fatal, Node};
@@ -102,9 +103,11 @@ impl Server {
         let directory = DataDirectory::open(&options.data, options.role)?;
         let (listener, address) = bind(options.listen).await?;
         let log = open_log(&directory)?;
+        reach(CrashPoint::LogRecovered);
         let store = RocksStore::open(&directory.store())?;
         let flusher = store.flusher();
         let node = Node::open(store)?.with_body_bytes_max(options.max_body);
+        reach(CrashPoint::StoreOpened);
         let (effects, wanted) = effects();
         let (ended, mut core_ended) = oneshot::channel();
         let (core, thread) = core_thread::start(node, effects, ended).map_err(ServeError::Thread)?;
@@ -132,6 +135,7 @@ impl Server {
         let mut server =
             Server { address, core, replica, flusher, thread, core_ended, tasks, stopping, _directory: directory };
         server.await_epoch().await?;
+        reach(CrashPoint::Serving);
         // Whoever connected before waits in the socket's line, and is never told that the server only starts.
         server.tasks.spawn(listen(listener, routes, stop));
         Ok(server)

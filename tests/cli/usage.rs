@@ -1,6 +1,6 @@
 //! What needs no server, and what happens where there is none.
 
-use crate::harness::{Run, handfast};
+use crate::harness::{Run, handfast, handfast_coordinator};
 
 fn run(args: &[&str]) -> Run {
     Run::of(&mut handfast(args))
@@ -9,8 +9,18 @@ fn run(args: &[&str]) -> Run {
 #[test]
 fn help_and_version_are_there_for_every_command() {
     assert_eq!(run(&["--version"]).ok(), format!("handfast {}\n", env!("CARGO_PKG_VERSION")));
-    for group in ["serve", "queue", "send", "receive", "peek", "resource", "transaction", "dead-letter", "completions"]
-    {
+    for group in [
+        "serve",
+        "queue",
+        "send",
+        "receive",
+        "peek",
+        "resource",
+        "transaction",
+        "dead-letter",
+        "completions",
+        "crash-points",
+    ] {
         assert!(run(&["--help"]).ok().contains(group), "{group}");
         assert!(run(&[group, "--help"]).ok().contains("Examples:"), "{group}");
     }
@@ -74,4 +84,15 @@ fn completions_are_made_for_three_shells() {
 fn a_server_with_tls_is_not_spoken_to_in_plain_text() {
     let refused = run(&["queue", "list", "--server", "https://127.0.0.1:1801"]);
     assert!(refused.refused(1).contains("asks for TLS, which servers do not have yet"), "{}", refused.stderr);
+}
+
+#[test]
+fn a_crash_point_that_there_is_not_is_wrong_usage() {
+    for mut program in [handfast(&["queue", "list"]), handfast_coordinator(&["serve"])] {
+        let run = Run::of(program.env(handfast_crash_points::VARIABLE, "somewhere"));
+        let error = "error: HANDFAST_CRASH_AT=somewhere: there is no crash point somewhere; see them with: handfast crash-points\n";
+        assert_eq!(run.refused(2), error);
+    }
+    let listed = Run::of(&mut handfast(&["crash-points", "--output", "json"])).json();
+    assert_eq!(listed[0]["name"], "log-recovered");
 }

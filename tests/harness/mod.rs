@@ -5,6 +5,7 @@
 use std::fs::File;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpListener;
+use std::os::unix::process::ExitStatusExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, Command, ExitStatus, Stdio};
 use std::sync::atomic::{AtomicU16, Ordering};
@@ -105,7 +106,7 @@ impl Server {
     }
 
     fn serve(program: Program, directory: TempDir, listen: &str) -> Server {
-        let (process, address) = serve(program, &directory, listen);
+        let (process, address) = serve(program(&[]), &directory, listen);
         Server { program, process, address, directory }
     }
 
@@ -145,12 +146,42 @@ impl Server {
 
     /// On the same directory and port.
     pub fn start_again(&mut self) {
-        (self.process, self.address) = serve(self.program, &self.directory, &self.address);
+        (self.process, self.address) = serve((self.program)(&[]), &self.directory, &self.address);
+    }
+
+    /// SIGKILL, and again on the same directory and port, to end (or stop) where it comes to this crash point.
+    pub fn start_again_to_crash(&mut self, at: &str) {
+        self.kill();
+        (self.process, self.address) = serve(crashing(self.program, at), &self.directory, &self.address);
+    }
+
+    /// Starts it to end at this crash point before it is ready.
+    pub fn crash_at_start(&mut self, at: &str) {
+        self.process = spawn(crashing(self.program, at), &self.directory, &self.address);
+        self.wait_for_crash();
+    }
+
+    pub fn has_ended(&mut self) -> bool {
+        self.process.try_wait().expect("it is our child").is_some()
+    }
+
+    /// Waits until it has come to its crash point and ended there.
+    pub fn wait_for_crash(&mut self) {
+        assert_eq!(wait(&mut self.process).signal(), Some(Signal::ABORT.as_raw()), "{}", self.log());
+    }
+
+    /// Waits until it has come to its crash point and stopped there.
+    pub fn wait_for_stop(&self) {
+        wait_for_stop(self.pid());
+    }
+
+    pub fn signal(&self, signal: Signal) {
+        kill_process(Pid::from_child(&self.process), signal).expect("it is our child");
     }
 
     /// A clean stop; what the server left on standard output after its first line.
     pub fn stop(&mut self, signal: Signal) -> (ExitStatus, String) {
-        kill_process(Pid::from_child(&self.process), signal).expect("it is our child");
+        self.signal(signal);
         let mut rest = String::new();
         let stdout = self.process.stdout.as_mut().expect("it is piped");
         stdout.read_to_string(&mut rest).expect("what it printed is text");
@@ -214,13 +245,33 @@ fn free_port() -> u16 {
     }
 }
 
-/// Starts a server and waits for the line that says that it is ready.
-fn serve(program: Program, directory: &TempDir, listen: &str) -> (Child, String) {
+fn crashing(program: Program, at: &str) -> Command {
+    let mut command = program(&[]);
+    command.env(handfast_crash_points::VARIABLE, at);
+    command
+}
+
+/// Waits until the process is stopped, as SIGSTOP does it.
+pub fn wait_for_stop(pid: u32) {
+    let is_stopped = || {
+        let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).expect("the process is there");
+        // Behind the name in parentheses, which may hold anything.
+        stat.rsplit_once(") ").is_some_and(|(_, rest)| rest.starts_with('T'))
+    };
+    until("the process stops", is_stopped);
+}
+
+fn spawn(mut command: Command, directory: &TempDir, listen: &str) -> Child {
     let log = File::options().create(true).append(true).open(directory.path().join("serve.log"));
     let data = directory.path().join("data");
-    let mut command = program(&["serve", "--listen", listen, "--data"]);
-    let started = command.arg(data).stdout(Stdio::piped()).stderr(log.expect("it can be written")).spawn();
-    let mut process = started.expect("the program can be started");
+    command.args(["serve", "--listen", listen, "--data"]).arg(data);
+    let started = command.stdout(Stdio::piped()).stderr(log.expect("it can be written")).spawn();
+    started.expect("the program can be started")
+}
+
+/// Starts a server and waits for the line that says that it is ready.
+fn serve(command: Command, directory: &TempDir, listen: &str) -> (Child, String) {
+    let mut process = spawn(command, directory, listen);
     let address = ready_line(&mut process);
     let address = address.unwrap_or_else(|| {
         let log = std::fs::read_to_string(directory.path().join("serve.log"));

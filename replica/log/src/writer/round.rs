@@ -2,6 +2,8 @@
 
 use std::sync::Arc;
 
+use handfast_crash_points::{CrashPoint, reach};
+
 use super::state::{Pending, Round, Shared, Work};
 use crate::catalog::Place;
 use crate::chain::Chain;
@@ -66,6 +68,7 @@ impl<D: Disk> Rounds<D> {
     }
 
     fn write_and_sync(&mut self, round: &Round) -> Result<(), DiskError> {
+        reach(CrashPoint::LogWriting);
         self.places.clear();
         let records = round.appends.iter().flat_map(|append| &append.records);
         self.chain.append(records, &mut self.places)?;
@@ -78,7 +81,10 @@ impl<D: Disk> Rounds<D> {
             debug_assert_invariants(&state.catalog);
         }
         self.shared.set_room(self.chain.room());
-        self.chain.sync()
+        reach(CrashPoint::LogWritten);
+        self.chain.sync()?;
+        reach(CrashPoint::LogSynced);
+        Ok(())
     }
 
     /// What the callers need not wait for: segments that the round made free, and a spare ahead.

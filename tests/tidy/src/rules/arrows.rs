@@ -11,13 +11,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("handfast-store", &[]),
     // Mistakes to be made on purpose; in a program that serves there are none.
     ("handfast-mutants", &[]),
+    // Whoever acts may be told to die there.
+    ("handfast-crash-points", &[]),
     ("handfast-queue", &["handfast-mutants", "handfast-protocol", "handfast-store"]),
     ("handfast-coordinator-core", &["handfast-mutants", "handfast-protocol", "handfast-store"]),
     (
         "handfast-machine",
         &["handfast-mutants", "handfast-protocol", "handfast-store", "handfast-queue", "handfast-coordinator-core"],
     ),
-    ("handfast-log", &["handfast-mutants"]),
+    ("handfast-log", &["handfast-crash-points", "handfast-mutants"]),
     ("handfast-replica", &["handfast-log"]),
     (
         "handfast-coordinator",
@@ -31,7 +33,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "handfast-log",
         ],
     ),
-    ("handfast-client", &["handfast-protocol", "handfast-wire"]),
+    ("handfast-client", &["handfast-crash-points", "handfast-protocol", "handfast-wire"]),
     // It judges whoever wrote a history, and knows none of them.
     ("handfast-checker", &[]),
     (
@@ -43,6 +45,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "handfast-queue",
             "handfast-coordinator",
             "handfast-coordinator-core",
+            "handfast-crash-points",
             "handfast-machine",
             "handfast-replica",
             "handfast-log",
