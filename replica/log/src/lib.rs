@@ -4,7 +4,8 @@
 //! It knows records and indexes. It knows nothing of votes, queues or what a payload means.
 //!
 //! - `Log` is the whole of it, driven by its owner, synchronous and deterministic.
-//! - `LogWriter` is a thread around a `Log` that groups what many callers append into one sync.
+//! - `LogWriter` is a thread around a `Log` that groups what many callers append into one sync; `ByHand` is the same
+//!   without the thread, for a simulation.
 //! - `Disk` is what both stand on: `RealDisk` in production, `SimulatedDisk` in tests and
 //!   simulation.
 
@@ -32,4 +33,4 @@ pub use log::Log;
 pub use options::LogOptions;
 pub use position::Position;
 pub use record::Record;
-pub use writer::LogWriter;
+pub use writer::{ByHand, LogWriter};

@@ -7,7 +7,10 @@
 //! The lock guards memory only: the thread lets go of it before it writes or syncs, and a reader
 //! before it reads a file. What was appended is readable when `append` returns; it is durable when
 //! its callback says so.
+//!
+//! A simulation has no use for a thread: it takes [`ByHand`] instead and does the rounds when its own clock says so.
 
+mod by_hand;
 mod round;
 mod state;
 
@@ -23,6 +26,7 @@ use crate::disk::Disk;
 use crate::error::LogError;
 use crate::log::Log;
 use crate::record::Record;
+pub use by_hand::ByHand;
 use round::Rounds;
 use state::Shared;
 
@@ -39,18 +43,31 @@ pub struct LogWriter {
 /// Ends the thread when the last handle goes.
 struct Owner {
     shared: Arc<Shared>,
-    thread_id: ThreadId,
-    thread: Mutex<Option<JoinHandle<()>>>,
+    /// `None`: the rounds are done by hand.
+    thread: Option<LogThread>,
+}
+
+struct LogThread {
+    id: ThreadId,
+    handle: Mutex<Option<JoinHandle<()>>>,
 }
 
 impl LogWriter {
     pub fn start<D: Disk>(log: Log<D>) -> Self {
-        let (chain, catalog, failure) = log.into_parts();
-        let shared = Arc::new(Shared::new(&chain, catalog, failure));
-        let rounds = Rounds::new(chain, Arc::clone(&shared));
-        let thread = thread::spawn(move || rounds.run());
-        let thread_id = thread.thread().id();
-        LogWriter { owner: Arc::new(Owner { shared, thread_id, thread: Mutex::new(Some(thread)) }) }
+        let rounds = Rounds::new(log);
+        let shared = rounds.shared();
+        let handle = thread::spawn(move || rounds.run());
+        let thread = LogThread { id: handle.thread().id(), handle: Mutex::new(Some(handle)) };
+        LogWriter { owner: Arc::new(Owner { shared, thread: Some(thread) }) }
+    }
+
+    /// A log without a thread: what the thread would do is done by whoever holds the other half, when it likes.
+    /// Nobody can be waited for, so that `append` refuses where it would wait, and `append_blocking` is not for
+    /// this.
+    pub fn by_hand<D: Disk>(log: Log<D>) -> (Self, ByHand<D>) {
+        let rounds = Rounds::new(log);
+        let owner = Owner { shared: rounds.shared(), thread: None };
+        (LogWriter { owner: Arc::new(owner) }, ByHand::new(rounds))
     }
 
     /// Takes the records in and returns; `done` runs on the log's thread once they are durable,
@@ -61,7 +78,7 @@ impl LogWriter {
     /// `PENDING_BYTES_MAX`, until the thread takes it; and while the records need a segment that
     /// the thread is asked to make (P18).
     pub fn append(&self, records: Vec<Record>, done: Done) {
-        let may_wait = !self.is_own_thread();
+        let may_wait = self.owner.thread.as_ref().is_some_and(|thread| !thread.is_current());
         if let Err((error, done)) = self.shared().append(records, done, may_wait) {
             done(Err(error));
         }
@@ -70,7 +87,8 @@ impl LogWriter {
     /// Appends and waits until the records are durable. Not for callbacks: they run on the thread
     /// that would have to answer.
     pub fn append_blocking(&self, records: Vec<Record>) -> Result<(), LogError> {
-        assert!(!self.is_own_thread(), "a callback cannot wait for a later one");
+        let may_wait = self.owner.thread.as_ref().is_some_and(|thread| !thread.is_current());
+        assert!(may_wait, "a callback cannot wait for a later one, nor anybody for rounds done by hand");
         let (answer, answered) = mpsc::sync_channel(1);
         self.append(
             records,
@@ -127,22 +145,27 @@ impl LogWriter {
     fn shared(&self) -> &Shared {
         &self.owner.shared
     }
-
-    fn is_own_thread(&self) -> bool {
-        thread::current().id() == self.owner.thread_id
-    }
 }
 
 impl Owner {
     fn stop(&self) {
         self.shared.stop();
-        if thread::current().id() == self.thread_id {
-            return;
+        if let Some(thread) = self.thread.as_ref().filter(|thread| !thread.is_current()) {
+            thread.join();
         }
+    }
+}
+
+impl LogThread {
+    fn is_current(&self) -> bool {
+        thread::current().id() == self.id
+    }
+
+    fn join(&self) {
         // Held over the join, so that every caller returns only when the thread has ended.
-        let mut thread = self.thread.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(thread) = thread.take()
-            && thread.join().is_err()
+        let mut handle = self.handle.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(handle) = handle.take()
+            && handle.join().is_err()
         {
             tracing::error!("the log's thread ended in a panic");
         }

@@ -1,4 +1,4 @@
-//! The log's thread: round after round, and what it does when there is nothing to append.
+//! What the log's thread does: round after round, and what it does when there is nothing to append.
 
 use std::sync::Arc;
 
@@ -9,7 +9,7 @@ use crate::catalog::Place;
 use crate::chain::Chain;
 use crate::disk::{Disk, DiskError};
 use crate::error::LogError;
-use crate::log::{debug_assert_invariants, keep_spare};
+use crate::log::{Log, debug_assert_invariants, keep_spare};
 use crate::segment::Sequence;
 
 /// Owns the file side of the log. Dropping it closes the log for everybody, also when a callback
@@ -30,29 +30,55 @@ struct Failure {
 }
 
 impl<D: Disk> Rounds<D> {
-    pub(super) fn new(chain: Chain<D>, shared: Arc<Shared>) -> Self {
+    pub(super) fn new(log: Log<D>) -> Self {
+        let (chain, catalog, failure) = log.into_parts();
+        let shared = Arc::new(Shared::new(&chain, catalog, failure));
         Rounds { chain, shared, places: Vec::new() }
     }
 
+    pub(super) fn shared(&self) -> Arc<Shared> {
+        Arc::clone(&self.shared)
+    }
+
     pub(super) fn run(mut self) {
-        if self.shared.lock().failure.is_some() {
+        if self.has_failed() {
             return;
         }
         loop {
-            let outcome = match self.shared.next_work(&self.chain) {
-                Work::Round(round) => self.round(round),
-                Work::AddSpare => self.add_spare().map_err(Failure::between_rounds),
-                Work::Mark => self.mark().map_err(Failure::between_rounds),
-                Work::End => {
-                    if let Err(cause) = self.chain.mark_synced() {
-                        self.fail(Failure::between_rounds(cause));
-                    }
-                    return;
-                }
-            };
-            if let Err(failure) = outcome {
-                self.fail(failure);
+            let work = self.shared.next_work(&self.chain);
+            if !self.carry_out(work) {
                 return;
+            }
+        }
+    }
+
+    pub(super) fn has_failed(&self) -> bool {
+        self.shared.lock().failure.is_some()
+    }
+
+    /// What is to be done without waiting for anything.
+    pub(super) fn work_at_hand(&self) -> Option<Work> {
+        self.shared.work_at_hand(&self.chain)
+    }
+
+    /// What is to be done after a long idle time.
+    pub(super) fn idle_work(&self) -> Option<Work> {
+        self.shared.idle_work(&self.chain)
+    }
+
+    /// Whether there is more to come: not after the end, nor after a failure.
+    pub(super) fn carry_out(&mut self, work: Work) -> bool {
+        let (outcome, goes_on) = match work {
+            Work::Round(round) => (self.round(round), true),
+            Work::AddSpare => (self.add_spare().map_err(Failure::between_rounds), true),
+            Work::Mark => (self.mark().map_err(Failure::between_rounds), true),
+            Work::End => (self.chain.mark_synced().map_err(Failure::between_rounds), false),
+        };
+        match outcome {
+            Ok(()) => goes_on,
+            Err(failure) => {
+                self.fail(failure);
+                false
             }
         }
     }

@@ -4,6 +4,7 @@ use std::fmt;
 use std::mem;
 use std::ops::Range;
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use super::Done;
 use crate::catalog::Catalog;
@@ -84,6 +85,17 @@ impl fmt::Debug for Pending {
     }
 }
 
+impl Work {
+    /// What a log asks for once nobody has appended to it for that long.
+    fn when_idle<D: Disk>(chain: &Chain<D>) -> Option<(Duration, Work)> {
+        match (chain.needs_mark(), chain.lacks_spare()) {
+            (true, _) => Some((IDLE_MARK, Work::Mark)),
+            (false, true) => Some((SPARE_RETRY, Work::AddSpare)),
+            (false, false) => None,
+        }
+    }
+}
+
 impl Shared {
     pub(super) fn new<D: Disk>(chain: &Chain<D>, catalog: Catalog, failure: Option<DiskError>) -> Self {
         let state = State {
@@ -144,35 +156,52 @@ impl Shared {
     pub(super) fn next_work<D: Disk>(&self, chain: &Chain<D>) -> Work {
         let mut state = self.lock();
         loop {
-            if !state.pending.is_empty() {
-                let round = state.take_round(chain.active_sequence());
-                self.tell_waiting(state);
-                return Work::Round(round);
-            }
-            if state.spare_wanted {
-                return Work::AddSpare;
-            }
-            if state.stopping {
-                return Work::End;
-            }
-            let (idle, work) = if chain.needs_mark() {
-                (IDLE_MARK, Work::Mark)
-            } else if chain.lacks_spare() {
-                (SPARE_RETRY, Work::AddSpare)
-            } else {
+            state = match self.take_at_hand(state, chain) {
+                Ok(work) => return work,
+                Err(state) => state,
+            };
+            let Some((idle, work)) = Work::when_idle(chain) else {
                 state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
                 continue;
             };
             let (woken, timeout) = self.work.wait_timeout(state, idle).unwrap_or_else(PoisonError::into_inner);
             state = woken;
             if timeout.timed_out() && state.is_quiet() {
-                if matches!(work, Work::Mark) {
-                    // Callers must not count on what the marker takes.
-                    state.room.remaining = state.room.remaining.saturating_sub(BATCH_HEADER_BYTES);
-                }
+                state.charge_idle(&work);
                 return work;
             }
         }
+    }
+
+    pub(super) fn work_at_hand<D: Disk>(&self, chain: &Chain<D>) -> Option<Work> {
+        self.take_at_hand(self.lock(), chain).ok()
+    }
+
+    pub(super) fn idle_work<D: Disk>(&self, chain: &Chain<D>) -> Option<Work> {
+        let mut state = self.lock();
+        let (_, work) = Work::when_idle(chain).filter(|_| state.is_quiet())?;
+        state.charge_idle(&work);
+        Some(work)
+    }
+
+    /// Gives the lock back where there is nothing to do.
+    fn take_at_hand<'a, D: Disk>(
+        &'a self,
+        mut state: MutexGuard<'a, State>,
+        chain: &Chain<D>,
+    ) -> Result<Work, MutexGuard<'a, State>> {
+        if !state.pending.is_empty() {
+            let round = state.take_round(chain.active_sequence());
+            self.tell_waiting(state);
+            return Ok(Work::Round(round));
+        }
+        if state.spare_wanted {
+            return Ok(Work::AddSpare);
+        }
+        if state.stopping {
+            return Ok(Work::End);
+        }
+        Err(state)
     }
 
     /// Tells callers what room there is now.
@@ -261,6 +290,13 @@ impl State {
 
     fn is_quiet(&self) -> bool {
         self.pending.is_empty() && !self.spare_wanted && !self.stopping
+    }
+
+    /// Callers must not count on what the marker takes.
+    fn charge_idle(&mut self, work: &Work) {
+        if matches!(work, Work::Mark) {
+            self.room.remaining = self.room.remaining.saturating_sub(BATCH_HEADER_BYTES);
+        }
     }
 
     /// `room` is what the chain has; what waits was promised its part.
