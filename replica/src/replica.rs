@@ -11,7 +11,9 @@ use crate::error::{BarrierError, FlushError, ProposeError, StartError, StopReaso
 use crate::leadership::Leadership;
 use crate::limits::{PAYLOAD_BYTES_MAX, UNFLUSHED_BYTES_MAX};
 use crate::opening::check_store_belongs_to_log;
-use crate::raft::{FirstFailure, LogId, LogStore, Machine, Mark, Node, Unflushed, log_index, mark_at};
+use crate::raft::{
+    FirstFailure, LogId, LogStore, Machine, Mark, Network, NoNetwork, Node, Unflushed, log_index, mark_at,
+};
 use crate::state_machine::StateMachine;
 
 #[derive(Debug, Clone)]
@@ -51,6 +53,26 @@ impl Replica {
     pub async fn start(
         config: ReplicaConfig,
         log: LogWriter,
+        state_machine: impl StateMachine,
+    ) -> Result<Replica, StartError> {
+        let replica = Replica::member(config.node_id, NoNetwork, log, state_machine).await?;
+        let Shared { node, leadership, .. } = &*replica.shared;
+        if let Err(error) = node.lead_alone(config.node_id).await {
+            node.stop().await;
+            return Err(error);
+        }
+        // The leadership is a fact; wait until the watch says so too.
+        let settled = |seen: &Leadership| !matches!(seen, Leadership::Follower { .. });
+        leadership.clone().wait_for(settled).await.expect("its task publishes `Stopped` before it ends");
+        Ok(replica)
+    }
+
+    /// Opens this node over what it left behind: it takes part in its group by way of `network`, and leads nothing
+    /// yet.
+    pub(crate) async fn member(
+        node_id: u64,
+        network: impl Network,
+        log: LogWriter,
         mut state_machine: impl StateMachine,
     ) -> Result<Replica, StartError> {
         let position = state_machine.position().await?;
@@ -64,18 +86,10 @@ impl Replica {
         let store = LogStore::open(log.clone(), failure.clone(), unflushed.clone());
         let store = store.map_err(StartError::LogRecord)?;
         let machine = Machine::new(state_machine, mark.subscribe(), failure.clone());
-        let node = Node::start(config.node_id, store, machine, failure).await;
+        let node = Node::start(node_id, network, store, machine, failure).await;
         let node = node.map_err(StartError::Stopped)?;
 
-        let mut leadership = node.watch_leadership();
-        if let Err(error) = node.lead_alone(config.node_id).await {
-            node.stop().await;
-            return Err(error);
-        }
-        // The leadership is a fact; wait until the watch says so too.
-        let settled = |seen: &Leadership| !matches!(seen, Leadership::Follower { .. });
-        leadership.wait_for(settled).await.expect("its task publishes `Stopped` before it ends");
-
+        let leadership = node.watch_leadership();
         let flushing = Mutex::new(());
         let shared = Shared { node, log, leadership, mark, flushing, unflushed };
         Ok(Replica { shared: Arc::new(shared) })

@@ -24,6 +24,7 @@ mod unflushed;
 pub(crate) use failure::FirstFailure;
 pub(crate) use log_store::LogStore;
 pub(crate) use machine::Machine;
+pub(crate) use network::{Network, NoNetwork};
 pub(crate) use node::Node;
 pub(crate) use record::{entry_from_log, log_index};
 pub(crate) use snapshot::mark_at;

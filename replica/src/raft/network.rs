@@ -1,17 +1,26 @@
-//! The network of a group of one: nobody is out there.
+//! What a node needs of a network, and the network of a group of one: nobody is out there.
 //!
-//! Members cannot be added in this version, so that no client of this is ever made. Should openraft
-//! make one all the same, every call answers [`NoMembers`] as an unreachable node, never a success.
+//! Members cannot be added in this version, so that no client of [`NoNetwork`] is ever made. Should
+//! openraft make one all the same, every call answers [`NoMembers`] as an unreachable node, never a
+//! success. Groups of several exist in this crate's tests, over a simulated network.
 
 use std::future::Future;
 
 use openraft::errors::{RPCError, ReplicationClosed, StreamingError, Unreachable};
-use openraft::network::RPCOption;
+use openraft::network::{NetSnapshot, RPCOption};
 use openraft::raft::{AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, VoteRequest, VoteResponse};
 use openraft::{EmptyNode, RaftNetworkFactory, RaftNetworkV2};
 
 use super::snapshot::{MarkOnly, MarkSnapshot};
 use super::type_config::{TypeConfig, Vote};
+
+/// openraft's trait, with our snapshots.
+pub(crate) trait Network:
+    RaftNetworkFactory<TypeConfig, Network: NetSnapshot<TypeConfig, SnapshotData = MarkOnly>>
+{
+}
+
+impl<N> Network for N where N: RaftNetworkFactory<TypeConfig, Network: NetSnapshot<TypeConfig, SnapshotData = MarkOnly>> {}
 
 #[derive(Debug, thiserror::Error)]
 #[error("node {target} cannot be reached: members cannot be added in this version")]

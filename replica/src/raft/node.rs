@@ -12,7 +12,7 @@ use tokio::sync::watch;
 use super::failure::FirstFailure;
 use super::log_store::LogStore;
 use super::machine::{Machine, MachineEnd};
-use super::network::NoNetwork;
+use super::network::Network;
 use super::settings::settings;
 use super::type_config::{CommittedLeaderId, LogId, Payload, Raft, TypeConfig};
 use crate::error::{BarrierError, StartError, StopReason};
@@ -29,12 +29,13 @@ impl Node {
     /// Reads the log, and applies again what it knows to be committed; does not lead yet.
     pub(crate) async fn start(
         id: u64,
+        network: impl Network,
         store: LogStore,
         machine: Machine,
         failure: FirstFailure,
     ) -> Result<Self, StopReason> {
         let machine_end = machine.end();
-        let raft = Raft::new(id, settings(), NoNetwork, store, machine).await;
+        let raft = Raft::new(id, settings(), network, store, machine).await;
         let raft = raft.map_err(|fatal| reason(&failure, &fatal))?;
         let node = Node { raft, machine_end, failure };
         tokio::spawn(node.clone().end_with_machine());
