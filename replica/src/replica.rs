@@ -159,6 +159,12 @@ impl Replica {
         self.shared.node.read_barrier().await
     }
 
+    /// What other members call.
+    #[cfg(test)]
+    pub(crate) fn node(&self) -> &Node {
+        &self.shared.node
+    }
+
     /// Stops taking proposals, lets the state machine finish what it was given (nothing is applied
     /// after this returns), then writes out and closes the log. What was proposed and not applied by
     /// then may or may not be there after a restart. `Err` says that the replica had stopped before,

@@ -13,6 +13,8 @@ mod failure;
 mod log_reader;
 mod log_store;
 mod machine;
+#[cfg(test)]
+mod members_test;
 mod network;
 mod node;
 mod record;

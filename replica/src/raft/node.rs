@@ -20,7 +20,7 @@ use crate::leadership::Leadership;
 
 #[derive(Clone)]
 pub(crate) struct Node {
-    raft: Raft,
+    pub(super) raft: Raft,
     machine_end: MachineEnd,
     failure: FirstFailure,
 }

@@ -7,6 +7,12 @@ use serde::{Deserialize, Serialize};
 
 use super::machine::Machine;
 
+/// Where openraft runs, and takes time and randomness from. Tests of several members take all of it from a seed.
+#[cfg(not(test))]
+type Runtime = openraft::impls::TokioRuntime;
+#[cfg(test)]
+type Runtime = super::members_test::SeededRuntime;
+
 openraft::declare_raft_types!(
     /// Standard Raft: one leader a term, so that a term alone names a leadership (P2). A proposal
     /// has no answer of its own: its result is the apply.
@@ -17,6 +23,7 @@ openraft::declare_raft_types!(
         Node = openraft::EmptyNode,
         Term = u64,
         LeaderId = openraft::impls::leader_id_std::LeaderId<u64, u64>,
+        AsyncRuntime = Runtime,
 );
 
 pub(crate) type Raft = openraft::Raft<TypeConfig, Machine>;

@@ -11,6 +11,7 @@ use futures_util::{Stream, StreamExt};
 use handfast_log::disk::RealDisk;
 use handfast_log::{Log, LogOptions};
 use openraft::entry::RaftEntry;
+use openraft::rt::AsyncRuntime;
 use openraft::storage::{EntryResponder, RaftStateMachine};
 use openraft::testing::log::{StoreBuilder, Suite};
 use openraft::{OptionalSend, RaftSnapshotBuilder, Snapshot, StorageError};
@@ -18,6 +19,7 @@ use tempfile::TempDir;
 
 use super::*;
 use crate::codec::encode_log_id;
+use crate::raft::members_test::SeededRuntime;
 use crate::raft::snapshot::{MarkOnly, MarkSnapshot};
 use crate::raft::type_config::{Mark, StoredMembership};
 
@@ -152,7 +154,7 @@ impl StoreBuilder<TypeConfig, Gapped, InMemory, TempDir> for Builder {
     }
 }
 
-#[tokio::test]
-async fn openraft_suite_passes() {
-    Suite::test_all(Builder).await.unwrap();
+#[test]
+fn openraft_suite_passes() {
+    SeededRuntime::new(1).block_on(Suite::test_all(Builder)).unwrap();
 }

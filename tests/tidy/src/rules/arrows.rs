@@ -78,6 +78,12 @@ const ARROWS: &[(&str, &[&str])] = &[
 /// What tests of any crate may use beside that.
 const FOR_TESTS: [&str; 3] = ["handfast-fault-env", "handfast-test-disks", "handfast-test-postgres"];
 
+/// What the tests of one crate may use beside that: several members replicate the state that they are there for.
+const FOR_TESTS_OF: (&str, [&str; 5]) = (
+    "handfast-replica",
+    ["handfast-coordinator-core", "handfast-machine", "handfast-protocol", "handfast-queue", "handfast-store"],
+);
+
 /// The crates that decide and do nothing themselves (D3), and the only foreign crates that they may name.
 const PURE: [&str; 5] =
     ["handfast-protocol", "handfast-store", "handfast-queue", "handfast-coordinator-core", "handfast-machine"];
@@ -113,7 +119,8 @@ fn check_manifest(path: &str, manifest: &Table) -> Vec<Finding> {
         };
         for dependency in dependencies.keys() {
             let ours = dependency.starts_with("handfast");
-            let is_tool = for_tests && FOR_TESTS.contains(&dependency.as_str());
+            let of_this_crate = FOR_TESTS_OF.0 == name && FOR_TESTS_OF.1.contains(&dependency.as_str());
+            let is_tool = for_tests && (of_this_crate || FOR_TESTS.contains(&dependency.as_str()));
             if ours && !allowed.contains(&dependency.as_str()) && !is_tool {
                 findings.push(Finding::new(
                     path,
@@ -151,6 +158,19 @@ mod tests {
         assert_eq!(
             whats("handfast-simulation", "[dev-dependencies]\nhandfast = { path = \"..\" }"),
             ["handfast-simulation may not depend on handfast: arrows point inwards"]
+        );
+    }
+
+    #[test]
+    fn what_the_tests_of_a_crate_may_use_its_code_may_not() {
+        assert_eq!(whats("handfast-replica", "[dev-dependencies]\nhandfast-machine.workspace = true"), [""; 0]);
+        assert_eq!(
+            whats("handfast-replica", "[dependencies]\nhandfast-machine.workspace = true"),
+            ["handfast-replica may not depend on handfast-machine: arrows point inwards"]
+        );
+        assert_eq!(
+            whats("handfast-client", "[dev-dependencies]\nhandfast-machine.workspace = true"),
+            ["handfast-client may not depend on handfast-machine: arrows point inwards"]
         );
     }
 
