@@ -131,12 +131,16 @@ impl SegmentHeader {
         if version != FORMAT_VERSION {
             return Err(HeaderError::Newer { version });
         }
-        let end = u64_at(bytes, 40);
+        let (end, next_index) = (u64_at(bytes, 40), u64_at(bytes, 48));
+        if next_index == 0 {
+            // The first entry of a log has index 1.
+            return Err(HeaderError::Damaged);
+        }
         Ok(SegmentHeader {
             sequence: Sequence::new(u64_at(bytes, 16)).ok_or(HeaderError::Damaged)?,
             salt: Salt::new(u64_at(bytes, 24)),
             previous: Sequence::new(u64_at(bytes, 32)).map(|sequence| Link { sequence, end }),
-            next_index: u64_at(bytes, 48),
+            next_index,
             synced: u64_at(bytes, 56),
         })
     }

@@ -27,6 +27,13 @@ fn headers_come_back_and_every_flip_is_seen() {
     }
 }
 
+/// Below the first entry there is none: what says so is refused, and not counted down from.
+#[test]
+fn a_header_before_the_first_index_is_damaged() {
+    let bytes = SegmentHeader { next_index: 0, ..header() }.encode();
+    assert_eq!(SegmentHeader::decode(&bytes), Err(HeaderError::Damaged));
+}
+
 #[test]
 fn names_come_back_and_others_are_none_of_ours() {
     for name in [
