@@ -2,7 +2,6 @@
 
 pub mod bench;
 pub mod cli;
-pub mod import;
 pub mod server;
 pub mod store;
 pub mod trigger;

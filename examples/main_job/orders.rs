@@ -5,7 +5,7 @@ use std::io::{BufReader, BufWriter, Write};
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use handfast::import::CsvRows;
+use handfast_import::CsvRows;
 use serde_json::{Map, Value};
 
 use crate::decimal::Decimal;

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use handfast_client::{Handfast, Message};
+use handfast_import::{BATCH_MESSAGES_DEFAULT, BATCH_MESSAGES_MAX, Content, CsvRows, Digest, ImportError, Lines};
 use handfast_protocol::limits::BODY_BYTES_MAX;
 use handfast_protocol::{MessageId, MessageInvalid, Priority, QueueName};
 use serde::Serialize;
@@ -16,7 +17,6 @@ use super::output::print_done;
 use super::queue::queue_name;
 use super::send_many::{self, ImportFailed, Totals};
 use super::{CommandError, Ended, Options, parse_duration};
-use crate::import::{BATCH_MESSAGES_DEFAULT, BATCH_MESSAGES_MAX, Content, CsvRows, Digest, ImportError, Lines};
 
 /// Input is read in pieces of this size.
 const READ_BYTES: usize = 256 << 10;

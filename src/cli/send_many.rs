@@ -9,13 +9,13 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::stream::FuturesOrdered;
 use handfast_client::{Handfast, Message, Producer, RefusalCode, RequestError, SendError, Sent};
+use handfast_import::{BATCH_MESSAGES_MAX, Batch, Batches, Digest, ImportError, Record, Resume};
 use handfast_protocol::QueueName;
 use tokio::sync::mpsc;
 use tokio::time::timeout;
 
 use super::progress::Progress;
 use super::{CommandError, Options};
-use crate::import::{BATCH_MESSAGES_MAX, Batch, Batches, Digest, ImportError, Record, Resume};
 
 /// Batches that are read ahead of those under way.
 const BATCHES_READ_AHEAD: usize = 4;

@@ -3,10 +3,12 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use handfast_trigger::TriggerFile;
+
 use super::output::print_done;
 use super::stop_signal::stop_signal;
 use super::{CommandError, Ended, Options, parse_duration};
-use crate::trigger::{Runner, Settings, TriggerError, TriggerFile, WORKERS_MAX};
+use crate::trigger::{Runner, Settings, TriggerError, WORKERS_MAX};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {

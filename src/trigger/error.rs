@@ -4,8 +4,7 @@ use std::io;
 
 use handfast_client::{EnlistError, RequestError};
 use handfast_protocol::ResourceName;
-
-use super::file::TriggerFileError;
+use handfast_trigger::TriggerFileError;
 
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]

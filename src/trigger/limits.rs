@@ -2,15 +2,6 @@
 
 use std::time::Duration;
 
-/// A trigger file is written by hand; what is larger is another file.
-pub const FILE_BYTES_MAX: usize = 1 << 20;
-
-/// Statements of one trigger: each is a round trip while a message is locked.
-pub const STATEMENTS_MAX: usize = 256;
-
-/// Different parameters of one statement: SQLite allows 32,766, PostgreSQL a few more.
-pub const PARAMETERS_MAX: usize = 32_766;
-
 /// Each worker holds a transaction, and a connection to the database, which allows a hundred by default.
 pub const WORKERS_MAX: u16 = 64;
 

@@ -13,6 +13,7 @@ use handfast_client::{
     Received, RefusalCode, RollbackCause, Transaction,
 };
 use handfast_protocol::ResourceKind;
+use handfast_trigger::{Database, TriggerFile};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
@@ -20,7 +21,6 @@ use tokio::time::timeout;
 use super::aftermath::Aftermath;
 use super::condition::{Condition, Place};
 use super::error::TriggerError;
-use super::file::{Database, TriggerFile};
 use super::limits::{EXCLUSIVE_WAIT, PAUSE_MAX, PAUSE_MIN, RECEIVE_WAIT, RECEIVE_WAIT_UNTIL_EMPTY};
 use super::tally::{Summary, Tally, count};
 use super::work::{Setback, Statements, Work};

@@ -4,11 +4,10 @@ use handfast_client::{
     Dialect, EnlistError, Message, ReceiveError, Received, RefusalCode, RequestError, SendError, Transaction,
 };
 use handfast_protocol::{Properties, QueueName, ResourceName};
+use handfast_trigger::{Argument, Parameter, ParameterError, Parameters, Statement};
 
 use super::condition::Place;
 use super::error::TriggerError;
-use super::parameters::{Argument, ParameterError, Parameters};
-use super::statement::{Parameter, Statement};
 
 /// A trigger that knows its database.
 #[derive(Debug)]

@@ -34,6 +34,9 @@ const ARROWS: &[(&str, &[&str])] = &[
         ],
     ),
     ("handfast-client", &["handfast-crash-points", "handfast-protocol", "handfast-wire"]),
+    // What users write: files of messages, trigger files.
+    ("handfast-import", &["handfast-protocol"]),
+    ("handfast-trigger", &["handfast-client", "handfast-protocol"]),
     // It judges whoever wrote a history, and knows none of them.
     ("handfast-checker", &[]),
     (
@@ -50,6 +53,8 @@ const ARROWS: &[(&str, &[&str])] = &[
             "handfast-replica",
             "handfast-log",
             "handfast-client",
+            "handfast-import",
+            "handfast-trigger",
         ],
     ),
     // Never the root package: the simulated world builds in a minute or two, without RocksDB.

@@ -168,7 +168,7 @@ mod tests {
     use handfast_client::Dialect;
 
     use super::*;
-    use crate::trigger::statement::Statement;
+    use crate::statement::Statement;
 
     fn parameter(text: &str) -> Parameter {
         Statement::parse(Dialect::Postgres, &format!("select {text}")).unwrap().parameters.remove(0)

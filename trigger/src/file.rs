@@ -1,7 +1,7 @@
 //! The trigger file: which queue, which statements at which database, and where each message goes next.
 //!
 //! What it is not: it does not know the database. Its statements are read as SQL when the server has told what the resource
-//! is, before the first message ([`super::statement`]).
+//! is, before the first message ([`Statement::parse`]).
 
 use std::fs;
 use std::io;
@@ -84,7 +84,8 @@ impl TriggerFile {
         TriggerFile::parse(path, &fs::read_to_string(path).map_err(unreadable)?)
     }
 
-    fn parse(path: &Path, text: &str) -> Result<TriggerFile, TriggerFileError> {
+    /// The text of the file at `path`, which is named where something is wrong.
+    pub fn parse(path: &Path, text: &str) -> Result<TriggerFile, TriggerFileError> {
         let line_at = |offset: usize| text.bytes().take(offset).filter(|byte| *byte == b'\n').count() + 1;
         let wrong = |offset: usize, what: String| TriggerFileError::Content {
             path: path.to_owned(),
