@@ -18,7 +18,7 @@ pub use digest::Digest;
 pub use error::ImportError;
 pub use json_number::is_json_number;
 pub use limits::{BATCH_MESSAGES_DEFAULT, BATCH_MESSAGES_MAX};
-pub use lines::{Content, Lines};
+pub use lines::{Content, Lines, check_json};
 
 use bytes::Bytes;
 

@@ -3,7 +3,7 @@
 use std::io::{BufRead, Read};
 
 use bytes::Bytes;
-use serde::de::IgnoredAny;
+use serde_json::value::RawValue;
 
 use super::limits::RECORD_BYTES_MAX;
 use super::{ImportError, Record};
@@ -51,11 +51,16 @@ impl<R: BufRead> Lines<R> {
             return Err(ImportError::LineTooLong { line });
         }
         if self.content == Content::Json {
-            let checked = serde_json::from_slice::<IgnoredAny>(&body);
-            checked.map_err(|cause| ImportError::NotJson { line, cause })?;
+            check_json(&body).map_err(|cause| ImportError::NotJson { line, cause })?;
         }
         Ok(Some(Record { line, body: Bytes::from(body), offset: self.offset }))
     }
+}
+
+/// Whether a body is JSON, whatever it says.
+pub fn check_json(body: &[u8]) -> Result<(), serde_json::Error> {
+    // Unlike what is ignored altogether, what is kept is checked to be UTF-8.
+    serde_json::from_slice::<&RawValue>(body).map(|_| ())
 }
 
 impl<R: BufRead> Iterator for Lines<R> {
@@ -94,6 +99,15 @@ mod tests {
         assert_eq!(lines.next().unwrap().unwrap(), record(1, "{\"a\": 1.10}", 12));
         let refused = lines.next().unwrap().unwrap_err().to_string();
         assert!(refused.starts_with("line 2 is not JSON: EOF"), "{refused}");
+    }
+
+    /// RFC 8259, section 8.1. Whoever reads the message later would be the first to find out.
+    #[test]
+    fn json_is_utf_8() {
+        assert!(check_json(" \"ü\" ".as_bytes()).is_ok());
+        for text in [&b"\"\xFC\""[..], b"{\"\x80\": 1}", b"[\"\xED\xA0\x80\"]"] {
+            assert!(check_json(text).is_err(), "{}", text.escape_ascii());
+        }
     }
 
     #[test]

@@ -7,11 +7,12 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use handfast_client::{Handfast, Message};
-use handfast_import::{BATCH_MESSAGES_DEFAULT, BATCH_MESSAGES_MAX, Content, CsvRows, Digest, ImportError, Lines};
+use handfast_import::{
+    BATCH_MESSAGES_DEFAULT, BATCH_MESSAGES_MAX, Content, CsvRows, Digest, ImportError, Lines, check_json,
+};
 use handfast_protocol::limits::BODY_BYTES_MAX;
 use handfast_protocol::{MessageId, MessageInvalid, Priority, QueueName};
 use serde::Serialize;
-use serde::de::IgnoredAny;
 
 use super::output::print_done;
 use super::queue::queue_name;
@@ -152,8 +153,7 @@ impl Args {
             None => read_body()?,
         };
         if self.json {
-            let checked = serde_json::from_slice::<IgnoredAny>(&body);
-            checked.map_err(|cause| ImportFailed::refused(ImportError::NotJson { line: 1, cause }))?;
+            check_json(&body).map_err(|cause| ImportFailed::refused(ImportError::NotJson { line: 1, cause }))?;
         }
         let message = Message { body, ..self.properties.message() };
         let handfast = self.connect(options).await?;
