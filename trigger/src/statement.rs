@@ -128,7 +128,7 @@ impl<'a> Scanner<'a> {
                 Ok(())
             }
             '$' if postgres => self.copy_dollar(),
-            '$' | '@' | '?' if !postgres => Err(nameless(rest)),
+            '$' | '@' | '?' | '#' if !postgres => Err(nameless(rest)),
             ':' => self.colon(),
             first if is_name(first) => self.copy_word(),
             first => {
@@ -231,6 +231,8 @@ impl<'a> Scanner<'a> {
             self.skip(1);
             let path = self.path()?;
             self.place(Parameter { path })?;
+        } else if self.dialect == Dialect::Sqlite && behind.starts_with(is_sqlite_name) {
+            return Err(nameless(self.rest()));
         } else {
             self.copy(1);
         }
@@ -294,6 +296,11 @@ fn is_path_start(c: char) -> bool {
     is_name_start(c) || c == '"'
 }
 
+/// Behind a colon SQLite takes each of these for the name of a parameter, which nobody would give a value to.
+fn is_sqlite_name(c: char) -> bool {
+    is_name(c) || c == '$' || !c.is_ascii()
+}
+
 /// The length of what `mark` quotes at the beginning of `text`, both marks included.
 fn quoted_length(text: &str, mark: char, backslash_escapes: bool) -> Option<usize> {
     let mut chars = text.char_indices().skip(1).peekable();
@@ -314,7 +321,7 @@ fn unclosed(what: &'static str, rest: &str) -> StatementError {
 }
 
 fn nameless(rest: &str) -> StatementError {
-    let length = rest[1..].find(|c| !is_name(c)).map_or(rest.len(), |end| end + 1);
+    let length = rest[1..].find(|c| !is_sqlite_name(c)).map_or(rest.len(), |end| end + 1);
     StatementError::Nameless { text: rest[..length].to_owned() }
 }
 

@@ -96,9 +96,10 @@ fn what_is_no_statement_of_a_transaction_is_refused() {
     }
     let nameless = |text: &str| Err(StatementError::Nameless { text: text.to_owned() });
     assert_eq!(Statement::parse(Postgres, "select $1, :a"), nameless("$1"));
-    for text in ["?", "?1", "$a", "@a"] {
+    for text in ["?", "?1", "$a", "@a", "#a", ":1", ":1a", ":$", ":€"] {
         assert_eq!(Statement::parse(Sqlite, &format!("select {text}, :a")), nameless(text));
     }
+    check(Postgres, "select a[1:2], a[:a]", "select a[1:2], a[@1]", &[":a"]);
     assert_eq!(Statement::parse(Postgres, "select $a$ b"), Err(unclosed("string", "$a$ b")));
     assert_eq!(Statement::parse(Postgres, "select e'a\\'"), Err(unclosed("string", "e'a\\'")));
     assert_eq!(Statement::parse(Sqlite, "select [a"), Err(unclosed("quoted name", "[a")));
