@@ -11,6 +11,8 @@
 //!
 //! A property is only held if the history gave it something to judge: what nobody looked at is reported as not judged.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods, clippy::disallowed_macros))]
+
 pub mod account;
 pub mod history;
 pub mod properties;

@@ -12,6 +12,8 @@
 //!   actions: Propose(entry), Answer, Call, Barrier
 //! ```
 
+#![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods, clippy::disallowed_macros))]
+
 mod codec;
 mod command;
 mod foreign;

@@ -15,6 +15,8 @@
 //! (P3), slots (P9), held sends (P10), the order of several transactions (P19), heuristic outcomes and operators (P16), the
 //! clearing of marker rows (P14), queues (P22 to P27) and the bytes of log and store (P28 to P31).
 
+#![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods, clippy::disallowed_macros))]
+
 mod action;
 mod apply;
 mod branch;

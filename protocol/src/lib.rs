@@ -1,6 +1,8 @@
 //! The words that both ends of a Handfast connection share: transaction and branch identities, votes and outcomes, queue
 //! names, message properties. Pure values with their rules; nothing here knows a wire format, a store or a clock.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods, clippy::disallowed_macros))]
+
 mod dead_letter;
 mod gtrid;
 pub mod limits;

@@ -5,6 +5,8 @@
 //! receives; it judges requests against the state and proposes commands. Nothing here does I/O, reads a clock or knows RocksDB,
 //! Raft, a socket or a coordinator.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods, clippy::disallowed_macros))]
+
 mod codec;
 pub mod command;
 mod ids;

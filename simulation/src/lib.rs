@@ -8,6 +8,8 @@
 //! - [`exhaustive`]: every single crash of a scene; [`swarm`]: plans drawn from seeds.
 //! - [`reduce`]: what is left of a failed plan when all that it does not need is left out.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods, clippy::disallowed_macros))]
+
 mod client;
 mod database;
 pub mod exhaustive;
@@ -18,6 +20,7 @@ pub mod plan;
 pub mod probes;
 pub mod reduce;
 mod server;
+#[allow(clippy::disallowed_methods, reason = "runs are spread over the processors; each is on one thread")]
 pub mod swarm;
 pub mod trial;
 mod watcher;

@@ -5,6 +5,8 @@
 //! was written after the last flush may be lost in a crash, but only as a whole suffix of the writes: the log above it is
 //! replayed.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods, clippy::disallowed_macros))]
+
 pub mod conformance;
 mod error;
 mod mem_store;

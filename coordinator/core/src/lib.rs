@@ -4,6 +4,8 @@
 //! Two halves, as in the queue manager. [`state`] is durable and changes only by applying [`Command`]s. [`Coordinator`] is
 //! volatile, on the leader only: active transactions, votes, calls to resources in flight, sweeps.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods, clippy::disallowed_macros))]
+
 mod codec;
 mod command;
 mod coordinator;

@@ -9,6 +9,8 @@
 //! - `Disk` is what both stand on: `RealDisk` in production, `SimulatedDisk` in tests and
 //!   simulation.
 
+#![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods, clippy::disallowed_macros))]
+
 mod catalog;
 mod chain;
 pub mod disk;
@@ -26,6 +28,7 @@ mod room;
 mod scan;
 mod segment;
 mod standing;
+#[allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "it is the thread around a log")]
 mod writer;
 
 pub use error::{Damage, LogError, OpenError};

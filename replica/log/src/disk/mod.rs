@@ -10,6 +10,7 @@
 //!   and asking again proves nothing.
 
 mod error;
+#[allow(clippy::disallowed_types, clippy::disallowed_methods, reason = "it is the operating system's disk")]
 mod real;
 mod simulated;
 
