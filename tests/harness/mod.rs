@@ -106,7 +106,7 @@ impl Server {
     }
 
     fn serve(program: Program, directory: TempDir, listen: &str) -> Server {
-        let (process, address) = serve(program(&[]), &directory, listen);
+        let (process, address) = serve(program, None, &directory, listen);
         Server { program, process, address, directory }
     }
 
@@ -146,18 +146,18 @@ impl Server {
 
     /// On the same directory and port.
     pub fn start_again(&mut self) {
-        (self.process, self.address) = serve((self.program)(&[]), &self.directory, &self.address);
+        (self.process, self.address) = serve(self.program, None, &self.directory, &self.address);
     }
 
     /// SIGKILL, and again on the same directory and port, to end (or stop) where it comes to this crash point.
     pub fn start_again_to_crash(&mut self, at: &str) {
         self.kill();
-        (self.process, self.address) = serve(crashing(self.program, at), &self.directory, &self.address);
+        (self.process, self.address) = serve(self.program, Some(at), &self.directory, &self.address);
     }
 
     /// Starts it to end at this crash point before it is ready.
     pub fn crash_at_start(&mut self, at: &str) {
-        self.process = spawn(crashing(self.program, at), &self.directory, &self.address);
+        self.process = spawn(self.program, Some(at), &self.directory, &self.address);
         self.wait_for_crash();
     }
 
@@ -245,12 +245,6 @@ fn free_port() -> u16 {
     }
 }
 
-fn crashing(program: Program, at: &str) -> Command {
-    let mut command = program(&[]);
-    command.env(handfast_crash_points::VARIABLE, at);
-    command
-}
-
 /// Waits until the process is stopped, as SIGSTOP does it.
 pub fn wait_for_stop(pid: u32) {
     let is_stopped = || {
@@ -261,17 +255,19 @@ pub fn wait_for_stop(pid: u32) {
     until("the process stops", is_stopped);
 }
 
-fn spawn(mut command: Command, directory: &TempDir, listen: &str) -> Child {
+/// To end at this crash point, if one is given.
+fn spawn(program: Program, crash_at: Option<&str>, directory: &TempDir, listen: &str) -> Child {
     let log = File::options().create(true).append(true).open(directory.path().join("serve.log"));
     let data = directory.path().join("data");
-    command.args(["serve", "--listen", listen, "--data"]).arg(data);
+    let mut command = program(&["serve", "--listen", listen, "--data"]);
+    command.arg(data).envs(crash_at.map(|at| (handfast_crash_points::VARIABLE, at)));
     let started = command.stdout(Stdio::piped()).stderr(log.expect("it can be written")).spawn();
     started.expect("the program can be started")
 }
 
 /// Starts a server and waits for the line that says that it is ready.
-fn serve(command: Command, directory: &TempDir, listen: &str) -> (Child, String) {
-    let mut process = spawn(command, directory, listen);
+fn serve(program: Program, crash_at: Option<&str>, directory: &TempDir, listen: &str) -> (Child, String) {
+    let mut process = spawn(program, crash_at, directory, listen);
     let address = ready_line(&mut process);
     let address = address.unwrap_or_else(|| {
         let log = std::fs::read_to_string(directory.path().join("serve.log"));
