@@ -224,9 +224,9 @@ fn entries(store: &dyn Store, kind: keys::KeyKind) -> Result<Vec<(Bytes, Bytes)>
     Ok(found)
 }
 
+/// The key is spelled out only for a record that cannot be read: outcomes are read all the time.
 fn unreadable(what: &'static str, key: &[u8]) -> impl FnOnce(RecordUnreadable) -> StoreError {
-    let key = hexadecimal(key);
-    move |cause| StoreError::Unreadable { what, key, cause: cause.to_string() }
+    move |cause| StoreError::Unreadable { what, key: hexadecimal(key), cause: cause.to_string() }
 }
 
 fn foreign_key(what: &'static str, key: &[u8]) -> StoreError {
