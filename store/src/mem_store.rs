@@ -7,7 +7,8 @@ use bytes::Bytes;
 
 use crate::{Family, Store, StoreError, Visit, Write, WriteBatch};
 
-type Entries = BTreeMap<(Family, Bytes), Bytes>;
+/// A keyspace's entries, for each [`Family`] in its order.
+type Entries = [BTreeMap<Bytes, Bytes>; Family::ALL.len()];
 
 /// [`Store`] over `BTreeMap`s, for tests and the simulator.
 #[derive(Debug, Clone, Default)]
@@ -35,14 +36,13 @@ impl MemStore {
 
 impl Store for MemStore {
     fn get(&self, family: Family, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        Ok(self.live.get(&(family, Bytes::copy_from_slice(key))).cloned())
+        Ok(self.live[family as usize].get(key).cloned())
     }
 
     fn scan(&self, family: Family, start: &[u8], end: &[u8], visit: &mut Visit<'_>) -> Result<(), StoreError> {
-        let from = (family, Bytes::copy_from_slice(start));
-        for ((found, key), value) in self.live.range((Bound::Included(from), Bound::Unbounded)) {
-            let past_end = !end.is_empty() && key.as_ref() >= end;
-            if *found != family || past_end || visit(key, value).is_break() {
+        for (key, value) in self.live[family as usize].range::<[u8], _>((Bound::Included(start), Bound::Unbounded)) {
+            let is_past_end = !end.is_empty() && key.as_ref() >= end;
+            if is_past_end || visit(key, value).is_break() {
                 break;
             }
         }
@@ -67,18 +67,16 @@ fn apply(entries: &mut Entries, batch: &WriteBatch) {
     for write in &batch.writes {
         match write {
             Write::Put { family, key, value } => {
-                entries.insert((*family, key.clone()), value.clone());
+                entries[*family as usize].insert(key.clone(), value.clone());
             }
             Write::Delete { family, key } => {
-                entries.remove(&(*family, key.clone()));
+                entries[*family as usize].remove(key);
             }
             // An end before the start is an empty range here; to a BTreeMap it is a programmer's error.
             Write::DeleteRange { family, start, end } if start < end => {
-                let range = (*family, start.clone())..(*family, end.clone());
-                let doomed: Vec<_> = entries.range(range).map(|(key, _)| key.clone()).collect();
-                for key in doomed {
-                    entries.remove(&key);
-                }
+                let family = &mut entries[*family as usize];
+                let mut later = family.split_off(start);
+                family.append(&mut later.split_off(end));
             }
             Write::DeleteRange { .. } => {}
         }
