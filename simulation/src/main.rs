@@ -4,16 +4,17 @@
 //! - `handfast-simulation history PLAN` prints its history as JSON lines.
 //! - `handfast-simulation reduce PLAN` leaves out of a plan that fails whatever it does not need to fail.
 //! - `handfast-simulation soak FIRST COUNT` runs so many seeds from the first one on, and says how far it is.
+//! - `handfast-simulation storm FIRST COUNT` runs so many storms, and says how many crash-recoveries a second that is.
 //!
 //! Exit code 1 when something is wrong, 2 when the words mean nothing.
 
 use std::ops::Range;
 use std::process::ExitCode;
-use std::time::Instant;
 
 use handfast_checker::judge;
+use handfast_simulation::pace::Pace;
 use handfast_simulation::plan::Plan;
-use handfast_simulation::probes::{Probe, Probes};
+use handfast_simulation::probes::Probes;
 use handfast_simulation::reduce::reduce;
 use handfast_simulation::trial::try_plan;
 use handfast_simulation::{swarm, trial};
@@ -25,7 +26,8 @@ fn main() -> ExitCode {
     let words: Vec<String> = std::env::args().skip(1).collect();
     let words: Vec<&str> = words.iter().map(String::as_str).collect();
     let done = match words.as_slice() {
-        ["soak", first, count] => seeds(first, count).map(soak),
+        ["soak", first, count] => seeds(first, count).map(|seeds| soak(seeds, swarm::plan)),
+        ["storm", first, count] => seeds(first, count).map(|seeds| soak(seeds, swarm::storm)),
         ["reduce", plan @ ..] => read(plan).map(|plan| reduced(&plan)),
         ["history", plan @ ..] => read(plan).map(|plan| tell(&plan, false)),
         plan => read(plan).map(|plan| tell(&plan, true)),
@@ -44,27 +46,28 @@ fn seeds(first: &str, count: &str) -> Option<Range<u64>> {
         .zip(count.parse().ok())
         .and_then(|(first, count): (u64, u64)| first.checked_add(count).map(|end| first..end));
     if range.is_none() {
-        eprintln!("a soak needs its first seed and how many there are: soak 0 1000000");
+        eprintln!("a soak or a storm needs its first seed and how many there are: soak 0 1000000");
     }
     range
 }
 
-fn soak(seeds: Range<u64>) -> ExitCode {
-    let (began, mut probes) = (Instant::now(), Probes::default());
+fn soak(seeds: Range<u64>, plan: fn(u64) -> Plan) -> ExitCode {
+    let (mut pace, mut probes) = (Pace::default(), Probes::default());
     let mut first = seeds.start;
     while first < seeds.end {
         let end = seeds.end.min(first + SEEDS_A_ROUND);
-        match swarm::run(first..end) {
-            Ok(round) => probes.add(&round),
+        match swarm::run(first..end, plan) {
+            Ok(round) => {
+                probes.add(&round.probes);
+                pace.add(round.pace);
+            }
             Err(failed) => {
                 println!("{failed}");
                 return ExitCode::FAILURE;
             }
         }
         first = end;
-        let crashes = probes[Probe::Strikes] + probes[Probe::Deposed] + probes[Probe::Rotted];
-        let seconds = began.elapsed().as_secs_f64();
-        eprintln!("up to seed {end}: {crashes} crashes, {:.0} a second", crashes as f64 / seconds);
+        eprintln!("up to seed {end}: {pace}");
     }
     println!("{probes}");
     ExitCode::SUCCESS

@@ -1,5 +1,6 @@
 //! The queues and resources of the main job, and the question for a transaction's branch at each.
 
+use handfast_coordinator_core::Resource;
 use handfast_protocol::{QueueName, ResourceName};
 
 /// Where the orders wait.
@@ -25,6 +26,13 @@ pub fn ledger() -> ResourceName {
 }
 
 /// The queue manager, to a coordinator of its own.
+pub const QUEUES: &str = "queues";
+
 pub fn queues() -> ResourceName {
-    ResourceName::new("queues").expect("it is a resource's name")
+    ResourceName::new(QUEUES).expect("it is a resource's name")
+}
+
+/// The name, as histories have it.
+pub fn of(resource: &Resource) -> &'static str {
+    if resource.name.as_str() == QUEUES { QUEUES } else { LEDGER }
 }

@@ -9,7 +9,9 @@ pub enum Probe {
     Runs,
     Steps,
     Strikes,
+    /// A server or a coordinator that had ended came back, and recovered what its disk kept.
     ServerRecoveries,
+    DatabaseRecoveries,
     EntriesReplayed,
     /// Transactions that a restarted coordinator found in its log, delegated or decided and not ended.
     InDoubtRecovered,
@@ -47,11 +49,12 @@ pub enum Probe {
 
 impl Probe {
     /// All of them, in the order in which a report tells them, with its words.
-    pub const ALL: [(Probe, &'static str); 24] = [
+    pub const ALL: [(Probe, &'static str); 25] = [
         (Probe::Runs, "runs"),
         (Probe::Steps, "steps"),
         (Probe::Strikes, "strikes"),
         (Probe::ServerRecoveries, "recoveries of servers"),
+        (Probe::DatabaseRecoveries, "recoveries of databases"),
         (Probe::EntriesReplayed, "entries replayed"),
         (Probe::InDoubtRecovered, "in doubt, recovered"),
         (Probe::BranchesRecovered, "prepared branches recovered"),

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use handfast_log::disk::SplitMix64;
 
+use crate::pace::{Pace, ThreadClock};
 use crate::plan::{Mutant, Plan, Scene, Trouble, Way, Worded};
 use crate::probes::Probes;
 use crate::reduce::reduce;
@@ -40,31 +41,49 @@ const LONG: u64 = 100;
 /// Bytes: three orders or so fill a segment of the log.
 const BALLAST: u64 = 1_500;
 
+/// A storm: hardly anything but servers that die and recover, a few of them at a time in one short run.
+pub fn storm(seed: u64) -> Plan {
+    let calm = plan(seed).scene;
+    let (orders, trouble) = (1 + seed as u32 % STORM_ORDERS, Some(Trouble::storm(seed)));
+    Plan::new(Scene { orders, trouble, ballast: 0, poisons: 0, expiring: 0, onward: 0, ..calm })
+}
+
+const STORM_ORDERS: u32 = 12;
+
+/// What a set of runs came to.
+#[derive(Debug, Default)]
+pub struct Swarm {
+    pub probes: Probes,
+    pub pace: Pace,
+}
+
 /// Runs the plans of these seeds, on as many threads as there are processors; stops at the first that fails, and makes its plan
 /// as small as it can.
-pub fn run(seeds: Range<u64>) -> Result<Probes, Box<Failed>> {
+pub fn run(seeds: Range<u64>, plan: fn(u64) -> Plan) -> Result<Swarm, Box<Failed>> {
     let next = AtomicU64::new(seeds.start);
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
-    let results: Vec<Result<Probes, Box<Failed>>> = std::thread::scope(|scope| {
-        let work = || run_shared(&next, seeds.end);
+    let results: Vec<Result<Swarm, Box<Failed>>> = std::thread::scope(|scope| {
+        let work = || run_shared(&next, seeds.end, plan);
         let running: Vec<_> = (0..threads).map(|_| scope.spawn(work)).collect();
         running.into_iter().map(|thread| thread.join().expect("a run that panics is a result")).collect()
     });
-    let mut all = Probes::default();
+    let mut all = Swarm::default();
     for result in results {
-        all.add(&result.map_err(|failed| Box::new(reduce(*failed)))?);
+        let part = result.map_err(|failed| Box::new(reduce(*failed)))?;
+        all.probes.add(&part.probes);
+        all.pace.add(part.pace);
     }
     Ok(all)
 }
 
-fn run_shared(next: &AtomicU64, end: u64) -> Result<Probes, Box<Failed>> {
-    let mut probes = Probes::default();
+fn run_shared(next: &AtomicU64, end: u64, plan: fn(u64) -> Plan) -> Result<Swarm, Box<Failed>> {
+    let (clock, mut probes) = (ThreadClock::start(), Probes::default());
     loop {
         let seed = next.fetch_add(1, Ordering::Relaxed);
         if seed >= end {
-            return Ok(probes);
+            return Ok(Swarm { pace: clock.pace(&probes), probes });
         }
-        match try_seed(seed, Mutant::None) {
+        match try_plan(&plan(seed)) {
             Ok(ran) => probes.add(&ran.probes),
             Err(failed) => {
                 // The others need not go on.

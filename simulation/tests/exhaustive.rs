@@ -23,7 +23,7 @@ fn all(way: Way, rare: &[Probe]) {
             panic!("{failed}");
         }
         let runs = exhausted.probes[Probe::Runs];
-        println!("{scene}: {} steps, {runs} runs", exhausted.steps);
+        println!("{scene}: {} steps, {runs} runs, {}", exhausted.steps, exhausted.pace);
         assert!(runs > 10 * exhausted.steps, "every step has many ways to be struck in");
         probes.add(&exhausted.probes);
     }

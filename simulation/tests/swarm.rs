@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use handfast_checker::judge;
 use handfast_simulation::plan::Mutant;
 use handfast_simulation::probes::Probe;
-use handfast_simulation::swarm;
+use handfast_simulation::swarm::{self, Swarm};
 
 const SEEDS: u64 = 20_000;
 
@@ -16,9 +16,9 @@ const TRANSACTIONS: u64 = 50;
 /// Every rare state is reached, so that a run set in which nothing happens does not pass for a proof.
 #[test]
 fn seeds_come_right() {
-    match swarm::run(0..SEEDS) {
-        Ok(probes) => {
-            println!("{probes}");
+    match swarm::run(0..SEEDS, swarm::plan) {
+        Ok(Swarm { probes, pace }) => {
+            println!("{probes}\n{pace}");
             let never: Vec<&str> =
                 Probe::ALL.into_iter().filter(|(probe, _)| probes[*probe] == 0).map(|(_, what)| what).collect();
             assert!(never.is_empty(), "never reached: {never:?}");

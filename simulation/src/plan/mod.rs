@@ -76,9 +76,10 @@ mod tests {
             back: Back::Late,
         };
         for way in Way::all() {
-            for (mutant, trouble) in
-                [(Mutant::None, None), (Mutant::SkipsReplay, Some(Trouble { seed: 77, only: Some([3, 17].into()) }))]
-            {
+            for (mutant, trouble) in [
+                (Mutant::None, None),
+                (Mutant::SkipsReplay, Some(Trouble { only: Some([3, 17].into()), ..Trouble::storm(77) })),
+            ] {
                 let scene =
                     Scene { way, mutant, trouble, orders: 5, poisons: 1, ballast: 7, clients: 2, ..Scene::default() };
                 let later = Strike { moment: Moment::Step(40), ..strike };

@@ -33,13 +33,19 @@ pub struct Scene {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Trouble {
     pub seed: u64,
+    /// Servers die all the time, until all orders could be done.
+    pub is_storm: bool,
     /// The numbers of the blows that come down, of all that are drawn; `None`: each of them.
     pub only: Option<BTreeSet<u64>>,
 }
 
 impl Trouble {
     pub fn of_seed(seed: u64) -> Trouble {
-        Trouble { seed, only: None }
+        Trouble { seed, is_storm: false, only: None }
+    }
+
+    pub fn storm(seed: u64) -> Trouble {
+        Trouble { is_storm: true, ..Trouble::of_seed(seed) }
     }
 }
 
@@ -78,6 +84,7 @@ impl Scene {
             "flush-every" => value.parse().map(|entries| self.flush_every = entries).is_ok(),
             "mutant" => Mutant::of_name(value).map(|mutant| self.mutant = mutant).is_some(),
             "seed" => value.parse().map(|seed| self.trouble = Some(Trouble::of_seed(seed))).is_ok(),
+            "storm" => value.parse().map(|seed| self.trouble = Some(Trouble::storm(seed))).is_ok(),
             "only" => self.keep_only(value),
             _ => false,
         };
@@ -110,8 +117,8 @@ impl std::fmt::Display for Scene {
         if *mutant != Mutant::None {
             write!(f, " mutant={}", mutant.name())?;
         }
-        let Some(Trouble { seed, only }) = trouble else { return Ok(()) };
-        write!(f, " seed={seed}")?;
+        let Some(Trouble { seed, is_storm, only }) = trouble else { return Ok(()) };
+        write!(f, " {}={seed}", if *is_storm { "storm" } else { "seed" })?;
         let Some(only) = only else { return Ok(()) };
         let numbers: Vec<String> = only.iter().map(u64::to_string).collect();
         write!(f, " only={}", numbers.join(","))

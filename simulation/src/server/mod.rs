@@ -12,6 +12,7 @@ use handfast_machine::{Answer, Refusal};
 use handfast_protocol::Timestamp;
 use uuid::Uuid;
 
+use crate::names;
 use crate::plan::Mutant;
 use crate::world::{FrameId, SessionId};
 
@@ -31,7 +32,7 @@ impl ServerId {
     /// Its name in histories: the queue manager's is the one that it has as a resource.
     pub fn name(self) -> &'static str {
         match self {
-            ServerId::Queues => "queues",
+            ServerId::Queues => names::QUEUES,
             ServerId::Coordinator => "coordinator",
         }
     }
@@ -162,6 +163,11 @@ impl Server {
     /// Changes of its disk that a power loss could lose now.
     pub fn pending_changes(&self) -> usize {
         self.disk.pending_changes()
+    }
+
+    /// Changes of its disk and writes of its store that a loss of power could take now.
+    pub fn at_risk(&self) -> (usize, usize) {
+        (self.pending_changes(), self.unflushed_writes())
     }
 
     pub fn unflushed_writes(&self) -> usize {

@@ -35,6 +35,7 @@ impl World {
             changes: self.changes(),
             is_struck: self.next_strike >= self.plan.strikes.len(),
             history: self.history,
+            exposed: self.exposed,
             probes: self.probes,
             steps: self.steps,
             changes_at_first,

@@ -166,14 +166,14 @@ impl World {
             }
             Waiter::Caller { caller, ask } => {
                 let result = told_by_queues(&names::queues(), &ask, answer);
-                self.push(Happening::Called { from: names::queues(), caller, result });
+                self.push(Happening::Called { from: names::QUEUES, caller, result });
             }
             Waiter::Auditor => self.heard_by_auditor = Some(answer),
         }
     }
 
     fn call_arrived(&mut self, caller: Caller, resource: &Resource, ask: Ask) -> Result<(), Stuck> {
-        if resource.name == names::ledger() {
+        if resource.name.as_str() == names::LEDGER {
             self.database_mut().ask(caller, &ask);
             self.collect_database();
             return Ok(());
@@ -182,7 +182,7 @@ impl World {
         let mutant = self.plan.scene.mutant;
         let Some(process) = self.server(ServerId::Queues).process.as_mut() else {
             let result = Err(queues_unreachable());
-            self.push(Happening::Called { from: names::queues(), caller, result });
+            self.push(Happening::Called { from: names::QUEUES, caller, result });
             return Ok(());
         };
         let early = match (&ask, mutant) {
@@ -197,7 +197,7 @@ impl World {
             Some(_) | None => Ok(()),
         };
         if let Some(told) = early {
-            self.push(Happening::Called { from: names::queues(), caller, result: Ok(told) });
+            self.push(Happening::Called { from: names::QUEUES, caller, result: Ok(told) });
         }
         self.settle(ServerId::Queues, result)
     }
@@ -213,7 +213,7 @@ impl World {
             match answered {
                 Answered::Client { connection, reply } => self.push(Happening::Reply { connection, reply }),
                 Answered::Caller { caller, result } => {
-                    self.push(Happening::Called { from: names::ledger(), caller, result });
+                    self.push(Happening::Called { from: names::LEDGER, caller, result });
                 }
             }
         }
@@ -410,6 +410,7 @@ impl World {
 
     fn restart_database(&mut self) {
         self.database_mut().is_up = true;
+        self.probes[Probe::DatabaseRecoveries] += 1;
         self.is_back(names::LEDGER);
     }
 

@@ -2,7 +2,6 @@
 
 use handfast_coordinator_core::{Ask, CallFailed, Resource, Told};
 use handfast_machine::{Answer, Refusal, Request};
-use handfast_protocol::ResourceName;
 
 use super::{ClientId, FrameId, SessionId};
 use crate::database::{Connection, Reply, Statement};
@@ -55,7 +54,8 @@ pub enum Happening {
     },
     /// Its answer reaches who asked.
     Called {
-        from: ResourceName,
+        /// The resource's name.
+        from: &'static str,
         caller: Caller,
         result: Result<Told, CallFailed>,
     },

@@ -3,6 +3,7 @@
 
 mod audit;
 mod carry;
+mod exposure;
 mod happening;
 mod run;
 mod scenery;
@@ -23,6 +24,7 @@ use crate::plan::Plan;
 use crate::probes::Probes;
 use crate::server::{Server, ServerId};
 use crate::watcher::Watcher;
+pub use exposure::Exposure;
 use happening::Happening;
 use turmoil::Turmoil;
 
@@ -105,6 +107,7 @@ pub struct World {
     pub probes: Probes,
     trace: Option<String>,
     turmoil: Option<Turmoil>,
+    exposed: Vec<Exposure>,
 }
 
 /// What a run came to.
@@ -117,6 +120,8 @@ pub struct Ran {
     pub changes: BTreeMap<ServerId, u64>,
     /// All of the plan's strikes came down.
     pub is_struck: bool,
+    /// Before each step, if nothing struck: what could have been lost.
+    pub exposed: Vec<Exposure>,
     /// The same when the scene was set.
     pub changes_at_first: BTreeMap<ServerId, u64>,
     pub trace: String,

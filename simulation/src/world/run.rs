@@ -1,8 +1,6 @@
 //! The loop: what happens next, and how a run ends.
 
-use std::collections::BTreeSet;
-
-use super::happening::Happening;
+use super::happening::{Happening, Lane};
 use super::{Ran, Stuck, World};
 use crate::limits::{LIVENESS, STEPS_MAX};
 use crate::names;
@@ -25,6 +23,7 @@ impl World {
     fn live(&mut self) -> Result<(), Stuck> {
         self.arm();
         loop {
+            self.expose();
             self.strike_due();
             self.stir();
             if !self.take_step()? {
@@ -55,11 +54,19 @@ impl World {
         if !self.turmoil.as_ref().is_some_and(|turmoil| turmoil.lasts(self.steps)) {
             return self.pending.iter().find(|(_, happening)| !self.is_held_up(happening)).map(|(number, _)| *number);
         }
-        let mut begun = BTreeSet::new();
-        let mut leads = |happening: &Happening| happening.lane().is_none_or(|lane| begun.insert(lane));
+        // A handful: looking through them is cheaper than any index.
+        let mut begun: Vec<Lane> = Vec::with_capacity(self.pending.len());
+        let mut leads = |happening: &Happening| {
+            happening.lane().is_none_or(|lane| {
+                let is_first = !begun.contains(&lane);
+                begun.extend(is_first.then_some(lane));
+                is_first
+            })
+        };
+        let holds_up = !self.stalled.is_empty() || self.desks.iter().any(|desk| desk.is_paused);
         let heads = self.pending.iter().filter(|(_, happening)| leads(happening));
-        let free: Vec<u64> =
-            heads.filter(|(_, happening)| !self.is_held_up(happening)).map(|(number, _)| *number).collect();
+        let is_free = |happening: &Happening| !(holds_up && self.is_held_up(happening));
+        let free: Vec<u64> = heads.filter(|(_, happening)| is_free(happening)).map(|(number, _)| *number).collect();
         self.turmoil.as_mut().and_then(|turmoil| turmoil.pick(&free))
     }
 
@@ -72,7 +79,7 @@ impl World {
                 Some(*server)
             }
             Happening::Called { caller, .. } => Some(caller.server),
-            Happening::Call { resource, .. } if resource.name == names::queues() => Some(ServerId::Queues),
+            Happening::Call { resource, .. } if resource.name.as_str() == names::QUEUES => Some(ServerId::Queues),
             _ => None,
         };
         server.is_some_and(|server| self.stalled.contains(&server)) || self.waits_for_client(happening)

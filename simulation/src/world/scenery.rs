@@ -65,6 +65,7 @@ impl World {
             history: History::default(),
             probes: Probes::of_one_run(),
             trace: None,
+            exposed: Vec::new(),
             turmoil: scene.trouble.as_ref().map(|trouble| Turmoil::new(trouble, scene.orders)),
         };
         world.inform("run", Fact::Run(terms(plan)));

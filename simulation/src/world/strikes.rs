@@ -110,6 +110,10 @@ impl World {
 
     /// All streams to this server end; answers that had left may arrive.
     fn close_sessions(&mut self, id: ServerId, messages: Messages) {
+        // Those that both ends have given up are not heard of again.
+        self.sessions.retain(|id, session| {
+            session.is_open || self.desks[session.client.0].links.get(&session.server) == Some(id)
+        });
         let sessions: Vec<SessionId> =
             self.sessions.iter().filter(|(_, session)| session.server == id).map(|(id, _)| *id).collect();
         for session in sessions {
@@ -202,7 +206,7 @@ impl World {
             }
         }
         let on_the_way = |happening: &Happening| match happening {
-            Happening::Call { caller, resource, .. } if resource.name == names::queues() => Some(*caller),
+            Happening::Call { caller, resource, .. } if resource.name.as_str() == names::QUEUES => Some(*caller),
             _ => None,
         };
         let cut: Vec<(u64, _)> = self
@@ -280,9 +284,9 @@ impl World {
             .iter()
             .filter(|(_, happening)| match happening {
                 Happening::Statement { .. } => true,
-                Happening::Call { resource, .. } => resource.name == names::ledger(),
+                Happening::Call { resource, .. } => resource.name.as_str() == names::LEDGER,
                 Happening::Reply { .. } => lost,
-                Happening::Called { from, .. } => lost && *from == names::ledger(),
+                Happening::Called { from, .. } => lost && *from == names::LEDGER,
                 _ => false,
             })
             .map(|(number, _)| *number)
@@ -294,7 +298,7 @@ impl World {
                 }
                 Some(Happening::Call { caller, .. } | Happening::Called { caller, .. }) => {
                     let result = Err(self.database_mut().unreachable());
-                    Happening::Called { from: names::ledger(), caller, result }
+                    Happening::Called { from: names::LEDGER, caller, result }
                 }
                 other => unreachable!("it was one of these above: {other:?}"),
             };
@@ -356,7 +360,7 @@ fn crash_of(ending: Ending, pending: usize, seed: u64) -> Crash {
 }
 
 fn queues_lost(caller: Caller) -> Happening {
-    Happening::Called { from: names::queues(), caller, result: Err(queues_unreachable()) }
+    Happening::Called { from: names::QUEUES, caller, result: Err(queues_unreachable()) }
 }
 
 fn server_of(victim: Victim) -> Option<ServerId> {

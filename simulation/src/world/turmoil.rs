@@ -9,11 +9,16 @@ use handfast_log::disk::SplitMix64;
 
 use super::happening::Happening;
 use super::{ClientId, SessionId, World};
+use crate::names;
 use crate::plan::{Back, Messages, Moment, Strike, Trouble, Victim, Worded};
 use crate::server::Caller;
 
 /// How many steps of turmoil there may be for each order of the scene.
 const STEPS_AN_ORDER: u64 = 40;
+
+/// Steps between two strikes of a storm, about; and how often it strikes in other turmoil, one in so many steps.
+const STORM_STRIKES: u64 = 16;
+const STRIKES: [u64; 4] = [15, 30, 60, 120];
 
 /// Whoever asked does not listen any more: the number of no call.
 const NOBODYS_CALL: CallId = CallId(u64::MAX);
@@ -23,6 +28,7 @@ pub(super) struct Turmoil {
     generator: SplitMix64,
     /// The step with which all is well again.
     ends: u64,
+    is_storm: bool,
     strike_one_in: u64,
     break_one_in: u64,
     spoil_call_one_in: u64,
@@ -50,14 +56,18 @@ enum Spoiling {
 impl Turmoil {
     pub fn new(trouble: &Trouble, orders: u32) -> Turmoil {
         let mut generator = SplitMix64::new(trouble.seed);
+        let strikes = STRIKES[generator.below(STRIKES.len() as u64) as usize];
         let mut rate = |usual: u64| if generator.below(3) == 0 { 0 } else { usual / 2 + generator.below(usual) };
-        let (strike_one_in, break_one_in, spoil_call_one_in, jump_one_in) = (rate(60), rate(100), rate(15), rate(40));
+        let (strikes, break_one_in, spoil_call_one_in, jump_one_in) = (rate(strikes), rate(100), rate(15), rate(40));
+        let strike_one_in = if trouble.is_storm { STORM_STRIKES } else { strikes };
         let (depose_one_in, rot_one_in) = (rate(150), rate(500));
         let shuffles = generator.below(3) > 0;
-        let ends = 40 + generator.below(600 + STEPS_AN_ORDER * u64::from(orders));
+        let longest = 600 + STEPS_AN_ORDER * u64::from(orders);
+        let ends = if trouble.is_storm { longest } else { 40 + generator.below(longest) };
         Turmoil {
             generator,
             ends,
+            is_storm: trouble.is_storm,
             strike_one_in,
             break_one_in,
             spoil_call_one_in,
@@ -93,6 +103,15 @@ impl Turmoil {
 
     fn chance(&mut self, one_in: u64) -> bool {
         one_in > 0 && self.generator.below(one_in) == 0
+    }
+
+    /// Every other strike, and in a storm each, is aimed at a server.
+    fn victim(&mut self, has_coordinator: bool) -> Victim {
+        match (self.is_storm || self.generator.coin(), has_coordinator && self.generator.coin()) {
+            (true, false) => Victim::Server,
+            (true, true) => Victim::Coordinator,
+            (false, _) => self.word(),
+        }
     }
 
     fn word<T: Worded>(&mut self) -> T {
@@ -141,12 +160,12 @@ impl World {
 
     fn strike_somebody(&mut self) {
         let moment = Moment::Step(self.steps);
+        let standalone = self.plan.scene.way.is_standalone();
         let turmoil = self.turmoil.as_mut().expect("only turmoil strikes so");
-        let (victim, ending, messages) = (turmoil.word(), turmoil.word(), turmoil.word());
+        let (victim, ending, messages) = (turmoil.victim(standalone), turmoil.word(), turmoil.word());
         let back = if turmoil.chance(4) { Back::Late } else { Back::AtOnce };
         let client = turmoil.below(self.desks.len());
         let has_host = self.is_sqlite();
-        let standalone = self.plan.scene.way.is_standalone();
         let has_database = self.database.is_some() && !has_host;
         let is_there = match victim {
             Victim::Server | Victim::Client | Victim::Session => true,
@@ -212,7 +231,7 @@ impl World {
         let Some(Happening::Call { caller, resource, ask }) = self.pending.get(number).cloned() else { return };
         self.note(|| format!("      {how:?}: {ask:?} of {caller:?}"));
         self.falters(resource.name.as_str());
-        let from = resource.name.clone();
+        let from = names::of(&resource);
         let of_nobody = Caller { call: NOBODYS_CALL, ..caller };
         let unheard = Err(CallFailed::TimedOut { resource: resource.name.clone() });
         match how {
