@@ -21,6 +21,7 @@ mod leader;
 pub mod limits;
 mod local;
 mod node;
+pub mod participant;
 mod request;
 mod state;
 mod visitors;

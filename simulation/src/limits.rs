@@ -47,5 +47,8 @@ pub const SEGMENT_BYTES: u64 = 4096;
 /// Payload bytes of recent entries that a log keeps in memory: less than a segment, so that some are read back.
 pub const LOG_CACHE_BYTES: usize = 1024;
 
+/// Prepared branches that one request for them asks for: few, so that there are several pages.
+pub const SCAN_PAGE: usize = 2;
+
 /// Entries that a replay takes at a time: few, so that there are several batches.
 pub const REPLAY_BYTES: usize = 2048;

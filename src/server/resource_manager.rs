@@ -2,8 +2,9 @@
 //! request to the machine; nothing is kept here.
 
 use handfast_coordinator_core::Identity;
+use handfast_machine::participant::{self, NoVote};
 use handfast_machine::{Answer, Approach, Attached, Refusal, Request, Visit};
-use handfast_protocol::{CoordinatorId, Heuristic, Incarnation, PrepareVote, Xid};
+use handfast_protocol::{CoordinatorId, Incarnation, Outcome, PrepareVote, Xid};
 use handfast_queue::manager;
 use handfast_queue::manager::RequestRefused;
 use handfast_wire::v1;
@@ -41,11 +42,10 @@ impl Participant {
 
     /// A vote to roll back has rolled back: the coordinator does not come again for it.
     async fn vote_to_roll_back(&self, xid: Xid, refused: RequestRefused) -> Result<v1::PrepareReply, Status> {
-        match &refused {
-            RequestRefused::TransactionNotActive { .. } | RequestRefused::RolledBack { .. } => {}
-            // Whether it is prepared is not known: the coordinator asks, or rolls back.
-            RequestRefused::Unknown => return Err(unknown(&refused)),
-            _ => drop(self.ask_queues(manager::Request::Rollback { xid, blame: None }).await?),
+        match participant::prepare_refused(&refused) {
+            NoVote::RolledBack => {}
+            NoVote::Unknown => return Err(unknown(&refused)),
+            NoVote::RollBackFirst => drop(self.ask_queues(manager::Request::Rollback { xid, blame: None }).await?),
         }
         Ok(vote(PrepareVote::Rollback, refused.to_string()))
     }
@@ -55,7 +55,14 @@ fn vote(vote: PrepareVote, reason: String) -> v1::PrepareReply {
     v1::PrepareReply { vote: v1::PrepareVote::from(vote).into(), reason }
 }
 
-fn ended(heuristic: Option<Heuristic>) -> Result<Response<v1::EndReply>, Status> {
+fn ended(told: Outcome, answer: Result<manager::Answer, RequestRefused>) -> Result<Response<v1::EndReply>, Status> {
+    let heuristic = match answer {
+        Ok(_) => None,
+        Err(refusal) => match participant::ended_before(told, &refusal) {
+            Some(ended) => ended.err(),
+            None => return Err(refused(&refusal)),
+        },
+    };
     Ok(Response::new(v1::EndReply { heuristic: v1::Heuristic::from(heuristic).into() }))
 }
 
@@ -104,23 +111,16 @@ impl ResourceManager for Participant {
         Ok(Response::new(reply))
     }
 
-    /// There are no tombstones of other coordinators' branches (P1): what is not known is committed already.
     async fn commit(&self, request: tonic::Request<v1::CommitRequest>) -> Result<Response<v1::EndReply>, Status> {
         let xid = xid(request.into_inner().xid)?;
-        match self.ask_queues(manager::Request::Commit { xid, one_phase: false }).await? {
-            Ok(_) | Err(RequestRefused::TransactionNotActive { .. }) => ended(None),
-            // It never was prepared, and its work is gone (G6).
-            Err(RequestRefused::RolledBack { .. }) => ended(Some(Heuristic::Rollback)),
-            Err(other) => Err(refused(&other)),
-        }
+        let answer = self.ask_queues(manager::Request::Commit { xid, one_phase: false }).await?;
+        ended(Outcome::Committed, answer)
     }
 
     async fn rollback(&self, request: tonic::Request<v1::RollbackRequest>) -> Result<Response<v1::EndReply>, Status> {
         let xid = xid(request.into_inner().xid)?;
-        match self.ask_queues(manager::Request::Rollback { xid, blame: None }).await? {
-            Ok(_) | Err(RequestRefused::TransactionNotActive { .. } | RequestRefused::RolledBack { .. }) => ended(None),
-            Err(other) => Err(refused(&other)),
-        }
+        let answer = self.ask_queues(manager::Request::Rollback { xid, blame: None }).await?;
+        ended(Outcome::RolledBack, answer)
     }
 
     async fn recover(&self, request: tonic::Request<v1::RecoverRequest>) -> Result<Response<v1::RecoverReply>, Status> {

@@ -1,59 +1,118 @@
-//! A queue manager as a resource of another coordinator: the questions of `ResourceManager` as XA verbs (XA+ 2.3), and what
-//! their answers mean.
+//! A queue manager as a resource of another coordinator: the questions of `ResourceManager` as requests to the machine, and what
+//! the answers mean, as the real server and the real driver have it between them.
 
-use handfast_coordinator_core::{Ask, CallFailed, Told};
-use handfast_machine::{Answer, Refusal, Request};
-use handfast_protocol::{CoordinatorId, GlobalId, Heuristic, PrepareVote, ResourceName, Xid};
+use handfast_coordinator_core::{Ask, CallFailed, Identity, Told};
+use handfast_machine::participant::{NoVote, ended_before, prepare_refused};
+use handfast_machine::{Answer, Approach, Attached, Refusal, Request, Visit};
+use handfast_protocol::{CoordinatorId, GlobalId, Outcome, PrepareVote, Xid};
 use handfast_queue::manager::{self, RequestRefused};
 
-/// The branches that one question for prepared ones asks for.
-const RECOVERED_AT_ONCE: usize = 1_000;
+use crate::limits::SCAN_PAGE;
+use crate::names;
 
-/// The verb that a question asks for. `None`: the queue manager itself has nothing to do for it.
+/// How far the answer to a question has come that takes several requests.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Progress {
+    Begun,
+    /// A branch that cannot be prepared is rolled back before the vote says so.
+    RollingBack,
+    /// Prepared branches of the pages so far.
+    Scanned(Vec<Xid>),
+}
+
+/// What follows from the answer to a request.
+#[derive(Debug)]
+pub enum Next {
+    Told(Result<Told, CallFailed>),
+    Request(Request, Progress),
+}
+
+/// The first request that a question needs. `None`: nobody asks a queue manager that.
 pub fn asked_of_queues(ask: &Ask) -> Option<Request> {
     let verb = match ask {
         Ask::Prepare { xid } => manager::Request::Prepare { xid: xid.clone() },
         Ask::Commit { xid } => manager::Request::Commit { xid: xid.clone(), one_phase: false },
         Ask::Rollback { xid } => manager::Request::Rollback { xid: xid.clone(), blame: None },
-        Ask::Scan { .. } => manager::Request::Recover { after: None, limit: RECOVERED_AT_ONCE },
         Ask::Forget { xid } => manager::Request::Forget { xid: xid.clone() },
-        Ask::Attach { .. } | Ask::Fence { .. } | Ask::ClearMarkers { .. } => return None,
+        Ask::Scan { coordinator } => return Some(recover(*coordinator, None)),
+        Ask::Attach { identity, adopt } => {
+            let approach = if *adopt { Approach::Adopt } else { Approach::Again };
+            return Some(Request::Attach { visitor: *identity, approach });
+        }
+        Ask::Fence { .. } | Ask::ClearMarkers { .. } => return None,
     };
     Some(Request::Queue(verb))
 }
 
-/// What the verb's answer tells the coordinator.
-pub fn told_by_queues(resource: &ResourceName, ask: &Ask, answer: Result<Answer, Refusal>) -> Result<Told, CallFailed> {
-    let refused =
-        |cause: &dyn std::fmt::Display| CallFailed::Refused { resource: resource.clone(), cause: cause.to_string() };
-    let answer = match answer {
-        Ok(Answer::Queue(answer)) => Ok(answer),
-        Err(Refusal::Queue(refusal)) => Err(refusal),
-        Ok(_) | Err(_) => {
-            let cause = "it does not serve its queues now".to_owned();
-            return Err(CallFailed::Unreachable { resource: resource.clone(), cause });
-        }
-    };
-    let is_gone = |refusal: &RequestRefused| {
-        matches!(refusal, RequestRefused::TransactionNotActive { .. } | RequestRefused::RolledBack { .. })
-    };
+fn recover(coordinator: CoordinatorId, after: Option<Xid>) -> Request {
+    Request::Recover { coordinator, after, limit: SCAN_PAGE }
+}
+
+/// What the answer to a request means to who asked.
+pub fn next(ask: &Ask, progress: Progress, answer: Result<Answer, Refusal>) -> Next {
+    if progress == Progress::RollingBack {
+        return Next::Told(Ok(Told::Voted(PrepareVote::Rollback)));
+    }
     match (ask, answer) {
-        (Ask::Prepare { .. }, Ok(manager::Answer::Voted(vote))) => Ok(Told::Voted(vote)),
-        (Ask::Prepare { .. }, Err(refusal)) if is_gone(&refusal) => Ok(Told::Voted(PrepareVote::Rollback)),
-        (Ask::Scan { coordinator }, Ok(manager::Answer::Branches(xids))) => Ok(Told::Scanned(of(*coordinator, xids))),
-        (Ask::Commit { .. } | Ask::Rollback { .. } | Ask::Forget { .. }, Ok(_)) => Ok(Told::Done),
-        // A prepared branch does not go by itself, so it was committed before; rolled back by somebody it would say so.
-        (Ask::Commit { .. }, Err(RequestRefused::TransactionNotActive { .. })) => Ok(Told::Done),
-        (Ask::Commit { .. }, Err(RequestRefused::RolledBack { .. })) => Ok(Told::Heuristic(Heuristic::Rollback)),
-        (Ask::Rollback { .. }, Err(refusal)) if is_gone(&refusal) => Ok(Told::Done),
+        (_, Err(Refusal::NotLeader)) => {
+            let cause = "the server is starting".to_owned();
+            Next::Told(Err(CallFailed::Unreachable { resource: names::queues(), cause }))
+        }
         // Its leadership ended under the question.
-        (_, Err(RequestRefused::Unknown)) => Err(CallFailed::TimedOut { resource: resource.clone() }),
-        (_, Err(refusal)) => Err(refused(&refusal)),
-        (_, Ok(answer)) => Err(refused(&format!("its answer does not fit: {answer:?}"))),
+        (_, Err(Refusal::Queue(RequestRefused::Unknown))) => {
+            Next::Told(Err(CallFailed::TimedOut { resource: names::queues() }))
+        }
+        (Ask::Prepare { .. }, Ok(Answer::Queue(manager::Answer::Voted(vote)))) => Next::Told(Ok(Told::Voted(vote))),
+        (Ask::Prepare { xid }, Err(Refusal::Queue(refused))) => match prepare_refused(&refused) {
+            NoVote::RolledBack => Next::Told(Ok(Told::Voted(PrepareVote::Rollback))),
+            NoVote::RollBackFirst => {
+                let rollback = manager::Request::Rollback { xid: xid.clone(), blame: None };
+                Next::Request(Request::Queue(rollback), Progress::RollingBack)
+            }
+            NoVote::Unknown => Next::Told(Err(refused_by(&refused))),
+        },
+        (Ask::Commit { .. }, Err(Refusal::Queue(refused))) => Next::Told(ended(Outcome::Committed, &refused)),
+        (Ask::Rollback { .. }, Err(Refusal::Queue(refused))) => Next::Told(ended(Outcome::RolledBack, &refused)),
+        (Ask::Commit { .. } | Ask::Rollback { .. } | Ask::Forget { .. }, Ok(_)) => Next::Told(Ok(Told::Done)),
+        (Ask::Scan { coordinator }, Ok(Answer::Recovered(page))) => scanned(*coordinator, progress, page),
+        (Ask::Attach { identity, .. }, Ok(Answer::Attached(attached))) => Next::Told(let_in(*identity, attached)),
+        (_, Err(refusal)) => Next::Told(Err(refused_by(&refusal))),
+        (_, Ok(answer)) => panic!("{answer:?} does not answer {ask:?}"),
     }
 }
 
-fn of(coordinator: CoordinatorId, xids: Vec<Xid>) -> Vec<Xid> {
+fn refused_by(refusal: &dyn std::fmt::Display) -> CallFailed {
+    CallFailed::Refused { resource: names::queues(), cause: refusal.to_string() }
+}
+
+fn ended(told: Outcome, refused: &RequestRefused) -> Result<Told, CallFailed> {
+    match ended_before(told, refused) {
+        Some(ended) => Ok(ended.map_or_else(Told::Heuristic, |()| Told::Done)),
+        None => Err(refused_by(refused)),
+    }
+}
+
+/// D9, page by page.
+fn scanned(coordinator: CoordinatorId, progress: Progress, page: Vec<Xid>) -> Next {
+    let (is_last, after) = (page.len() < SCAN_PAGE, page.last().cloned());
+    let mut found = if let Progress::Scanned(found) = progress { found } else { Vec::new() };
     let is_ours = |xid: &Xid| GlobalId::try_from(xid).is_ok_and(|id| id.coordinator == coordinator);
-    xids.into_iter().filter(is_ours).collect()
+    found.extend(page.into_iter().filter(is_ours));
+    if is_last {
+        Next::Told(Ok(Told::Scanned(found)))
+    } else {
+        Next::Request(recover(coordinator, after), Progress::Scanned(found))
+    }
+}
+
+/// P3.
+fn let_in(identity: Identity, attached: Attached) -> Result<Told, CallFailed> {
+    match attached {
+        Attached::Recorded => Ok(Told::Attached { slots: None }),
+        Attached::Ahead(Visit { incarnation, epoch }) => {
+            Ok(Told::Ahead { found: Identity { incarnation, epoch, ..identity } })
+        }
+        Attached::Unknown => Ok(Told::UnknownCoordinator),
+        Attached::TooMany => Err(refused_by(&"too many coordinators have attached")),
+    }
 }

@@ -16,7 +16,7 @@ use crate::names;
 use crate::plan::Mutant;
 use crate::world::{FrameId, SessionId};
 
-pub use branches::{asked_of_queues, told_by_queues};
+pub use branches::{Next, Progress, asked_of_queues, next};
 pub use flushed_store::FlushedStore;
 pub use process::{Process, Start};
 
@@ -57,6 +57,7 @@ pub enum Waiter {
     Caller {
         caller: Caller,
         ask: Ask,
+        progress: Progress,
     },
     /// The world itself: it sets the scene and audits the end.
     Auditor,

@@ -13,7 +13,7 @@ use crate::limits::KEEP_ALIVE;
 use crate::names;
 use crate::plan::Mutant;
 use crate::probes::Probe;
-use crate::server::{Caller, Chore, Effect, Failure, ServerId, Waiter, asked_of_queues, told_by_queues};
+use crate::server::{Caller, Chore, Effect, Failure, Next, Progress, ServerId, Waiter, asked_of_queues, next};
 
 /// The connection of calls from other servers; it never disconnects.
 const CALLS: ConnectionId = ConnectionId(0);
@@ -40,6 +40,9 @@ impl World {
             Happening::Tick { server } => self.step_server(server, Event::Tick)?,
             Happening::Barrier { server, barrier } => self.barrier(server, barrier)?,
             Happening::Call { caller, resource, ask } => self.call_arrived(caller, &resource, ask)?,
+            Happening::CallGoesOn { caller, ask, progress, request } => {
+                self.ask_queues(Waiter::Caller { caller, ask, progress }, request)?;
+            }
             Happening::Called { caller, result, .. } => {
                 if self.server(caller.server).life == caller.life {
                     self.step_server(caller.server, Event::Called { call: caller.call, result })?;
@@ -164,10 +167,12 @@ impl World {
                     self.push(Happening::Answer { session, frame, answer });
                 }
             }
-            Waiter::Caller { caller, ask } => {
-                let result = told_by_queues(&names::queues(), &ask, answer);
-                self.push(Happening::Called { from: names::QUEUES, caller, result });
-            }
+            Waiter::Caller { caller, ask, progress } => match next(&ask, progress, answer) {
+                Next::Told(result) => self.push(Happening::Called { from: names::QUEUES, caller, result }),
+                Next::Request(request, progress) => {
+                    self.push(Happening::CallGoesOn { caller, ask, progress, request });
+                }
+            },
             Waiter::Auditor => self.heard_by_auditor = Some(answer),
         }
     }
@@ -178,27 +183,32 @@ impl World {
             self.collect_database();
             return Ok(());
         }
-        let now = self.now;
-        let mutant = self.plan.scene.mutant;
-        let Some(process) = self.server(ServerId::Queues).process.as_mut() else {
+        if self.server(ServerId::Queues).process.is_none() {
             let result = Err(queues_unreachable());
             self.push(Happening::Called { from: names::QUEUES, caller, result });
             return Ok(());
-        };
-        let early = match (&ask, mutant) {
+        }
+        let early = match (&ask, self.plan.scene.mutant) {
             (Ask::Rollback { .. }, Mutant::ForgetsToRollBack) => Some(Told::Done),
-            (Ask::Attach { .. }, _) => Some(Told::Attached { slots: None }),
             (Ask::Prepare { .. }, Mutant::VotesBeforeSync) => Some(Told::Voted(PrepareVote::Commit)),
             _ => None,
         };
-        let is_over = early.is_some() && !matches!(ask, Ask::Prepare { .. });
-        let result = match asked_of_queues(&ask) {
-            Some(request) if !is_over => process.request(now, CALLS, request, Waiter::Caller { caller, ask }),
-            Some(_) | None => Ok(()),
-        };
+        let is_over = early == Some(Told::Done);
         if let Some(told) = early {
             self.push(Happening::Called { from: names::QUEUES, caller, result: Ok(told) });
         }
+        match asked_of_queues(&ask) {
+            Some(request) if !is_over => {
+                self.ask_queues(Waiter::Caller { caller, ask, progress: Progress::Begun }, request)
+            }
+            Some(_) | None => Ok(()),
+        }
+    }
+
+    fn ask_queues(&mut self, waiter: Waiter, request: Request) -> Result<(), Stuck> {
+        let now = self.now;
+        let Some(process) = self.server(ServerId::Queues).process.as_mut() else { return Ok(()) };
+        let result = process.request(now, CALLS, request, waiter);
         self.settle(ServerId::Queues, result)
     }
 

@@ -5,7 +5,7 @@ use handfast_machine::{Answer, Refusal, Request};
 
 use super::{ClientId, FrameId, SessionId};
 use crate::database::{Connection, Reply, Statement};
-use crate::server::{Caller, Chore, ServerId};
+use crate::server::{Caller, Chore, Progress, ServerId};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Happening {
@@ -51,6 +51,13 @@ pub enum Happening {
         caller: Caller,
         resource: Resource,
         ask: Ask,
+    },
+    /// The queue manager has more to do before it can answer another coordinator's question.
+    CallGoesOn {
+        caller: Caller,
+        ask: Ask,
+        progress: Progress,
+        request: Request,
     },
     /// Its answer reaches who asked.
     Called {
@@ -123,6 +130,7 @@ impl Happening {
             | Happening::Tick { .. }
             | Happening::Barrier { .. }
             | Happening::Call { .. }
+            | Happening::CallGoesOn { .. }
             | Happening::Called { .. }
             | Happening::FlushDatabase
             | Happening::Wake { .. }

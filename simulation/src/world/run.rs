@@ -80,6 +80,7 @@ impl World {
             }
             Happening::Called { caller, .. } => Some(caller.server),
             Happening::Call { resource, .. } if resource.name.as_str() == names::QUEUES => Some(ServerId::Queues),
+            Happening::CallGoesOn { .. } => Some(ServerId::Queues),
             _ => None,
         };
         server.is_some_and(|server| self.stalled.contains(&server)) || self.waits_for_client(happening)

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use handfast_checker::history::{Fact, History, Op, Terms, What};
 use handfast_coordinator_core::{self as coordinator, Identity, Resource, ResourceId};
-use handfast_machine::{Answer, ConnectionId, Refusal, Request};
+use handfast_machine::{Answer, Approach, ConnectionId, Refusal, Request};
 use handfast_protocol::{Properties, QueueName, ResourceKind, ResourceName, Timestamp};
 use handfast_queue::QueueSettings;
 use handfast_queue::manager::{self, NewBody, NewMessage};
@@ -136,6 +136,9 @@ impl World {
     fn add_resources(&mut self) {
         let coordinator = self.coordinator();
         if coordinator != ServerId::Queues {
+            // Whoever adds a queue manager introduces its coordinator there (P3).
+            let visitor = self.identity(coordinator);
+            self.demand(ServerId::Queues, Request::Attach { visitor, approach: Approach::First });
             self.add(coordinator, resource(names::queues(), ResourceKind::Service));
         }
         if let Some(kind) = self.plan.scene.way.database() {

@@ -207,6 +207,7 @@ impl World {
         }
         let on_the_way = |happening: &Happening| match happening {
             Happening::Call { caller, resource, .. } if resource.name.as_str() == names::QUEUES => Some(*caller),
+            Happening::CallGoesOn { caller, .. } => Some(*caller),
             _ => None,
         };
         let cut: Vec<(u64, _)> = self
