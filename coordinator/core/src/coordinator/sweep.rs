@@ -100,8 +100,11 @@ impl Coordinator {
                 continue;
             }
             let id = GlobalId::try_from(&xid).expect("only branches of our own are seen");
+            let is_kept = cx.state.transaction(id).is_some();
             let deed = match cx.state.outcome(cx.store, id)? {
                 Recorded::Delegated => continue,
+                // Another branch of it ended on its own, not this one.
+                Recorded::Decided { outcome, .. } if is_kept => Deed::Sweep { xid, outcome },
                 // The operator has seen that it ended on its own, and has said forget.
                 Recorded::Decided { heuristic: Some(_), .. } => Deed::Forget { xid },
                 Recorded::Decided { outcome, heuristic: None } => Deed::Sweep { xid, outcome },
@@ -144,7 +147,10 @@ impl Coordinator {
         if id.coordinator != self.identity.coordinator || xid.bqual != name.bqual() {
             return Owner::Foreign;
         }
-        let is_attended = self.transactions.contains_key(&id) || cx.state.transaction(id).is_some();
+        // A heuristic end may have opened a record of a transaction that had none: that is of the branches that it names.
+        let kept = cx.state.transaction(id);
+        let is_kept = kept.is_some_and(|kept| kept.is_undecided() || kept.resources().any(|named| named == name));
+        let is_attended = self.transactions.contains_key(&id) || is_kept;
         if is_attended && !is(Mutant::SweepsLive) {
             return Owner::Attended;
         }
