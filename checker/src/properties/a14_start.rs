@@ -1,5 +1,6 @@
 //! A14: a server starts, and in time, whatever it left behind: nothing in doubt keeps it from serving. Not checked: a server
-//! whose log was damaged, which must not start (A22); how the healthy fare beside what is in doubt (A24).
+//! whose log was damaged, which must not start (A22); one that crashes or stands still while it starts; how the healthy fare
+//! beside what is in doubt (A24).
 
 use super::Verdict;
 use crate::account::{Account, Answer};
@@ -14,7 +15,7 @@ pub fn check(account: &Account<'_>, verdict: &mut Verdict) {
         });
         let is_struck = account.facts.iter().any(|seen| {
             let is_within = (start.asked.number..=start.answered.number).contains(&seen.moment.number);
-            seen.process == process && is_within && matches!(seen.what, Fact::Crashed { .. })
+            seen.process == process && is_within && matches!(seen.what, Fact::Crashed { .. } | Fact::Away)
         });
         if is_damaged || is_struck {
             continue;
