@@ -2,7 +2,8 @@
 //!
 //! The swarm draws such plans blindly; here a plan that reached something new is the ground of further ones.
 
-use handfast_simulation::plan::{Back, Ending, Messages, Moment, Plan, Scene, Strike, Trouble, Victim, Way, Worded};
+use handfast_simulation::exhaustive::{DISK_ENDINGS, endings, victims};
+use handfast_simulation::plan::{Back, Messages, Moment, Plan, Scene, Strike, Trouble, Way, Worded};
 use handfast_simulation::trial::try_plan;
 
 use crate::draws::Draws;
@@ -47,16 +48,17 @@ pub fn plan(bytes: &[u8]) -> Plan {
     if draws.coin() {
         scene.trouble = Some(Trouble::of_seed(draws.u64()));
     }
+    let victims = victims(&scene);
     let mut plan = Plan::new(scene);
     let mut step = 0;
     while !draws.is_empty() && plan.strikes.len() < STRIKES_MAX {
-        let moment = if draws.coin() {
-            Moment::Change(u64::from(draws.u16()))
+        let victim = one_of(&victims, &mut draws);
+        let (moment, ending) = if draws.coin() {
+            (Moment::Change(u64::from(draws.u16())), one_of(&DISK_ENDINGS, &mut draws))
         } else {
             step += u64::from(draws.byte());
-            Moment::Step(step)
+            (Moment::Step(step), one_of(endings(victim), &mut draws))
         };
-        let (victim, ending): (Victim, Ending) = (word(&mut draws), word(&mut draws));
         let (messages, back): (Messages, Back) = (word(&mut draws), word(&mut draws));
         plan.strikes.push(Strike { moment, victim, ending, messages, back });
     }
@@ -64,6 +66,9 @@ pub fn plan(bytes: &[u8]) -> Plan {
 }
 
 fn word<T: Worded>(draws: &mut Draws<'_>) -> T {
-    let all: Vec<T> = T::all().collect();
+    one_of(&T::all().collect::<Vec<T>>(), draws)
+}
+
+fn one_of<T: Copy>(all: &[T], draws: &mut Draws<'_>) -> T {
     all[draws.below(all.len())]
 }

@@ -91,7 +91,8 @@ fn singles(scene: &Scene, calm: Ran) -> impl Iterator<Item = Strike> {
     at_steps.chain(at_changes)
 }
 
-const DISK_ENDINGS: [Ending; 6] =
+/// How a server ends in the middle of a step, its disk having stood still: by a crash, which lets the disk go on.
+pub const DISK_ENDINGS: [Ending; 6] =
     [Ending::Kill, Ending::Nothing, Ending::Everything, Ending::Half, Ending::Torn, Ending::Sectors];
 
 /// Every victim of the scene, with every way to strike it. The moment is a placeholder.
@@ -122,7 +123,8 @@ fn kinds(scene: &Scene) -> impl Iterator<Item = Strike> {
     })
 }
 
-fn victims(scene: &Scene) -> Vec<Victim> {
+/// Whom there is to strike.
+pub fn victims(scene: &Scene) -> Vec<Victim> {
     let mut victims = vec![Victim::Server, Victim::Client, Victim::Session];
     if scene.way.is_standalone() {
         victims.push(Victim::Coordinator);
@@ -135,7 +137,8 @@ fn victims(scene: &Scene) -> Vec<Victim> {
     victims
 }
 
-fn endings(victim: Victim) -> &'static [Ending] {
+/// How they end between two steps.
+pub fn endings(victim: Victim) -> &'static [Ending] {
     match victim {
         Victim::Server | Victim::Coordinator => &[
             Ending::Kill,

@@ -30,10 +30,10 @@ fn id() -> GlobalId {
     }
 }
 
-/// Each way to commit: three orders, one of them poisonous, two clients; then a blow to each of the first five victims.
+/// Each way to commit: three orders, one of them poisonous, two clients; then a strike at each victim.
 fn schedules() -> Vec<Seed> {
     let scene = |way: u8| [way, 2, 1, 0, 40, 1, 1, 3, 0];
-    let strike = |victim: u8| [0, 12, victim, 1, 0, 0];
+    let strike = |victim: u8| [victim, 0, 12, 1, 0, 0];
     let calm = (0..6).map(|way| seed("schedule", &format!("calm_{way}"), scene(way)));
     let struck = (0..6).map(|way| {
         let bytes = scene(way).into_iter().chain((0..5).flat_map(strike));
