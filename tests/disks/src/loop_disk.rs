@@ -3,11 +3,17 @@
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::thread::sleep;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
 use crate::Unavailable;
 use crate::unavailable::output;
+
+/// How long a file system may seem to be used by a process that only starts, and how often it is looked at.
+const BUSY_FOR: Duration = Duration::from_secs(10);
+const LOOK_AGAIN: Duration = Duration::from_millis(20);
 
 /// The file systems whose power can be cut: they end at an ioctl of their own, without their log being written out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -87,9 +93,20 @@ impl LoopDisk {
 
     /// The power is back. Nobody may have a file open.
     pub fn restart(&mut self) {
-        output(Command::new("umount").arg(self.mount_point())).expect("nobody uses the file system any more");
+        self.unmount().expect("nobody uses the file system any more");
         self.mounted = false;
         self.mount().expect("a file system mounts after a power cut");
+    }
+
+    /// A process that another test starts at this moment has what this one has open, until it is its own program.
+    fn unmount(&self) -> Result<(), Unavailable> {
+        let since = Instant::now();
+        loop {
+            match output(Command::new("umount").arg(self.mount_point())) {
+                Err(_busy) if since.elapsed() < BUSY_FOR => sleep(LOOK_AGAIN),
+                unmounted => return unmounted.map(drop),
+            }
+        }
     }
 
     fn mount(&mut self) -> Result<(), Unavailable> {
