@@ -147,7 +147,7 @@ fn replay_older<F: DiskFile>(stored: &[Stored<F>], cache_bytes: usize) -> Result
     let mut catalog = Catalog::new(stored.first().map_or(1, |oldest| oldest.header.next_index), cache_bytes);
     for (segment, next) in stored.iter().zip(stored.iter().skip(1)) {
         let end = next.header.previous.map_or(0, |link| link.end);
-        segment.replay(0, SEGMENT_HEADER_BYTES, end, &mut catalog)?;
+        segment.replay_to(end, &mut catalog)?;
     }
     Ok(catalog)
 }
@@ -169,7 +169,7 @@ fn replay_newest<F: DiskFile>(
     } else {
         Tail { from: survey.synced, end: survey.end, number: survey.synced_number, previous: Some(link) }
     };
-    newest.replay(0, SEGMENT_HEADER_BYTES, tail.from, catalog)?;
+    newest.replay_to(tail.from, catalog)?;
     Ok(tail)
 }
 

@@ -2,7 +2,7 @@
 
 use crate::disk::{DiskError, DiskFile};
 use crate::error::Damage;
-use crate::frame::{BATCH_HEADER_BYTES, BatchHeader, RecordError, RecordView, Salt, decode_record};
+use crate::frame::{BATCH_HEADER_BYTES, BatchHeader, Kind, RecordError, RecordView, Salt, decode_record};
 use crate::limits::READ_WINDOW_BYTES;
 
 /// A reader of one file, with a window that spares it a call to the disk per batch.
@@ -104,6 +104,10 @@ fn records<'w>(body: &'w [u8], body_offset: u64, salt: Salt, header: &BatchHeade
     for _ in 0..header.records {
         let offset = body_offset + taken as u64;
         match decode_record(&body[taken..], salt) {
+            // A segment opens with what stands, and no entry does: the next start leaves the opening behind.
+            Ok((view, _)) if header.number == 0 && matches!(view.kind, Kind::Entry | Kind::TruncateAfter) => {
+                return Found::Bad { offset, damage: Damage::Sequence };
+            }
             Ok((view, framed)) => {
                 records.push(StoredRecord { offset, view });
                 taken += framed;

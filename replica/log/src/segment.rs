@@ -132,14 +132,15 @@ impl SegmentHeader {
             return Err(HeaderError::Newer { version });
         }
         let (end, next_index) = (u64_at(bytes, 40), u64_at(bytes, 48));
-        if next_index == 0 {
-            // The first entry of a log has index 1.
+        let previous = Sequence::new(u64_at(bytes, 32)).map(|sequence| Link { sequence, end });
+        // The first entry of a log has index 1.
+        if next_index == 0 || (previous.is_none() && next_index > 1) {
             return Err(HeaderError::Damaged);
         }
         Ok(SegmentHeader {
             sequence: Sequence::new(u64_at(bytes, 16)).ok_or(HeaderError::Damaged)?,
             salt: Salt::new(u64_at(bytes, 24)),
-            previous: Sequence::new(u64_at(bytes, 32)).map(|sequence| Link { sequence, end }),
+            previous,
             next_index,
             synced: u64_at(bytes, 56),
         })

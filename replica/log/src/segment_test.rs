@@ -15,7 +15,7 @@ fn header() -> SegmentHeader {
 
 #[test]
 fn headers_come_back_and_every_flip_is_seen() {
-    let first = SegmentHeader { previous: None, ..header() };
+    let first = SegmentHeader { previous: None, next_index: 1, ..header() };
     for header in [header(), first] {
         let bytes = header.encode();
         assert_eq!(SegmentHeader::decode(&bytes), Ok(header));
@@ -31,6 +31,13 @@ fn headers_come_back_and_every_flip_is_seen() {
 #[test]
 fn a_header_before_the_first_index_is_damaged() {
     let bytes = SegmentHeader { next_index: 0, ..header() }.encode();
+    assert_eq!(SegmentHeader::decode(&bytes), Err(HeaderError::Damaged));
+}
+
+/// The start after the next one would miss a segment that there never was.
+#[test]
+fn a_header_that_begins_behind_nothing_is_damaged() {
+    let bytes = SegmentHeader { previous: None, next_index: 2, ..header() }.encode();
     assert_eq!(SegmentHeader::decode(&bytes), Err(HeaderError::Damaged));
 }
 

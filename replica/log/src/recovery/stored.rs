@@ -86,10 +86,12 @@ impl<F: DiskFile> Stored<F> {
         Ok(Survey { opening_end, synced, synced_number: boundary as u64, end })
     }
 
-    /// Replays the batches from `from`, the one with this number, to `end`. All of them were
-    /// durable.
-    pub(super) fn replay(&self, number: u64, from: u64, end: u64, catalog: &mut Catalog) -> Result<(), OpenError> {
-        self.each_batch(number, from, end, |batch| {
+    /// Replays the batches up to `end`. All of them were durable, and so was all of the segment before.
+    pub(super) fn replay_to(&self, end: u64, catalog: &mut Catalog) -> Result<(), OpenError> {
+        if self.header.next_index != catalog.standing().next_index {
+            return Err(self.corrupt(0, SEGMENT_HEADER_BYTES, Damage::Sequence));
+        }
+        self.each_batch(0, SEGMENT_HEADER_BYTES, end, |batch| {
             for record in &batch.records {
                 self.check(&record.view, record.offset, catalog)?;
                 let payload_bytes = record.view.payload.len();

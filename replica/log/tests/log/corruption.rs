@@ -143,6 +143,21 @@ fn a_batch_at_the_place_of_another_is_cut() {
     assert_eq!(Log::open(disk, SMALL).unwrap().state(), Some(Bytes::from_static(b"latter")));
 }
 
+/// A header that is whole and says something else than the segment before it ends with.
+#[test]
+fn a_segment_that_does_not_follow_stops_the_start() {
+    let (disk, ..) = two_segments();
+    let file = disk.open(SECOND).unwrap();
+    let mut header = [0; 64];
+    file.read_at(0, &mut header).unwrap();
+    header[48] += 1;
+    let crc = crc32c::crc32c(&header[12..]);
+    header[8..12].copy_from_slice(&crc.to_le_bytes());
+    file.write_at(0, &header).unwrap();
+    let refused = OpenError::Corrupt { file: SECOND.to_owned(), offset: 0, synced: 64, damage: Damage::Sequence };
+    assert_eq!(Log::open(disk, SMALL).unwrap_err(), refused);
+}
+
 #[test]
 fn a_missing_segment_is_named() {
     let mut disk = SimulatedDisk::new();
