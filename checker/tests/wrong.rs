@@ -100,6 +100,19 @@ fn a_line_that_is_none_is_named() {
     assert_eq!(refused.number, GOOD.lines().count() + 2);
 }
 
+/// Whatever a broken program writes down is judged, and ends no checker.
+#[test]
+fn nonsense_is_judged() {
+    let lines: Vec<&str> = GOOD.lines().collect();
+    let extreme =
+        |line: &str| line.replace(":10}", &format!(":{}}}", i64::MAX)).replace(":60,", &format!(":{},", u64::MAX));
+    let backwards = lines.iter().rev().map(|line| line.to_string());
+    let greater = lines.iter().map(|line| extreme(line));
+    for text in [backwards.collect::<Vec<String>>().join("\n"), greater.collect::<Vec<String>>().join("\n")] {
+        assert!(!judge(&History::of_text(&text).unwrap()).is_good());
+    }
+}
+
 #[test]
 fn each_property_sees_what_is_wrong() {
     let report = judge(&History::of_text(GOOD).unwrap());

@@ -7,8 +7,10 @@ use std::time::Duration;
 pub const LIVENESS: Duration = Duration::from_secs(200);
 
 /// A transaction whose client, servers and databases are all there ends within this time of its commit: a question for an
-/// outcome waits 5 s, and what holds it up are others' locks, which a server that lost their owner keeps for 10 s.
-pub const HEALTHY: Duration = Duration::from_secs(40);
+/// outcome waits 5 s, and what holds it up are others' locks, which a server that lost their owner keeps for 10 s. Less than
+/// anybody stays away: whoever waits for somebody who has nothing to do with it is seen.
+pub const HEALTHY: Duration = Duration::from_secs(20);
+const _: () = assert!(HEALTHY.as_secs() < AWAY.as_secs());
 
 /// A server that was started serves within this time; nothing that it does before takes any.
 pub const STARTS: Duration = Duration::from_secs(1);
@@ -32,8 +34,10 @@ pub const CLIENT_WAIT: Duration = Duration::from_secs(5);
 /// How often a client with an exclusive reader says that it lives: three times within the lease (P23).
 pub const KEEP_ALIVE: Duration = Duration::from_secs(3);
 
-/// The timeout of a client's transactions (D6).
+/// The timeout of a client's transactions (D6): most live through a standstill, those of every third client do not.
 pub const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(60);
+pub const SHORT_TIMEOUT: Duration = Duration::from_secs(30);
+const _: () = assert!(SHORT_TIMEOUT.as_secs() < AWAY.as_secs() && AWAY.as_secs() < TRANSACTION_TIMEOUT.as_secs());
 
 /// How often a client may vanish with a message (P22): more often than any run strikes.
 pub const ABANDONED_MAX: u32 = 1_000;

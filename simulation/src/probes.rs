@@ -45,11 +45,21 @@ pub enum Probe {
     Deposed,
     /// Logs that were damaged below what was synced.
     Rotted,
+    /// Requests that were refused because space ran low (P18).
+    NoSpace,
+    /// Transactions that were given up for their timeout (D6).
+    TimedOut,
+    /// Votes of a branch that had nothing to commit.
+    ReadOnlyVotes,
+    /// Prepared branches that an operator ended at their database.
+    Forced,
+    /// Transactions of which somebody was told that they ended in more than one way.
+    ToldHeuristic,
 }
 
 impl Probe {
     /// All of them, in the order in which a report tells them, with its words.
-    pub const ALL: [(Probe, &'static str); 25] = [
+    pub const ALL: [(Probe, &'static str); 30] = [
         (Probe::Runs, "runs"),
         (Probe::Steps, "steps"),
         (Probe::Strikes, "strikes"),
@@ -75,6 +85,11 @@ impl Probe {
         (Probe::NoSlot, "no slot to prepare"),
         (Probe::Deposed, "leaderships ended"),
         (Probe::Rotted, "logs damaged"),
+        (Probe::NoSpace, "refused for want of space"),
+        (Probe::TimedOut, "given up for their timeout"),
+        (Probe::ReadOnlyVotes, "read-only votes"),
+        (Probe::Forced, "branches ended by hand"),
+        (Probe::ToldHeuristic, "told: heuristic"),
     ];
 }
 

@@ -1,5 +1,6 @@
 //! One plan, run and judged.
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use handfast_checker::judge;
@@ -13,17 +14,22 @@ use crate::world::{Ran, Stuck, World};
 pub struct Failed {
     pub plan: Plan,
     pub why: Vec<String>,
+    /// What kind of failure it is: the properties that do not hold, by their ids, or how the run got stuck.
+    pub kinds: BTreeSet<&'static str>,
 }
 
 /// Runs the plan and judges it.
 pub fn try_plan(plan: &Plan) -> Result<Ran, Failed> {
-    let failed = |why: Vec<String>| Failed { plan: plan.clone(), why };
-    let ran = run(plan, false).map_err(|(stuck, _)| failed(vec![stuck.to_string()]))?;
+    let ran = run(plan, false).map_err(|(stuck, _)| {
+        let kinds = BTreeSet::from([stuck.kind()]);
+        Failed { plan: plan.clone(), why: vec![stuck.to_string()], kinds }
+    })?;
     let report = judge(&ran.history);
     if report.is_good() {
         return Ok(ran);
     }
-    Err(failed(report.violations().map(|violation| violation.to_string()).collect()))
+    let kinds = report.violations().map(|violation| violation.id).collect();
+    Err(Failed { plan: plan.clone(), why: report.violations().map(|violation| violation.to_string()).collect(), kinds })
 }
 
 /// Runs it; a panic of whoever runs in it is a result like any other.

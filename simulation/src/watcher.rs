@@ -121,7 +121,9 @@ fn steps(command: &Command, applied: &Applied, branches: &BTreeMap<GlobalId, Vec
         (Command::Together { queue, coordinator }, Applied::Together { queue: Ok(_), coordinator: Ok(done) }) => {
             of_queue(queue).into_iter().chain(of_coordinator(coordinator, done, branches)).collect()
         }
-        _ => Vec::new(),
+        // Refused, or nothing of a transaction's.
+        (Command::Queue(_) | Command::Coordinator(_) | Command::Together { .. }, _)
+        | (Command::BeginEpoch { .. } | Command::Attach { .. }, _) => Vec::new(),
     }
 }
 
@@ -132,7 +134,17 @@ fn of_queue(command: &queue::Command) -> Option<(String, Stage)> {
             Some((transaction(xid), Stage::Committed))
         }
         queue::Command::RollbackPrepared { xid } => Some((transaction(xid), Stage::RolledBack)),
-        _ => None,
+        queue::Command::CreateQueue { .. }
+        | queue::Command::DeleteQueue { .. }
+        | queue::Command::Sweep { .. }
+        | queue::Command::Expire { .. }
+        | queue::Command::Send { .. }
+        | queue::Command::StageBody { .. }
+        | queue::Command::StageWork { .. }
+        | queue::Command::Unstage { .. }
+        | queue::Command::Release { .. }
+        | queue::Command::Return { .. }
+        | queue::Command::ReturnDeadLetters { .. } => None,
     }
 }
 
@@ -159,7 +171,21 @@ fn of_coordinator(
         (coordinator::Command::Acknowledge { id, .. }, coordinator::Done::Ended(_)) => {
             Some((id.to_string(), Stage::Ended))
         }
-        _ => None,
+        // One of several branches, or an outcome that had been recorded before.
+        (
+            coordinator::Command::Decide { .. }
+            | coordinator::Command::Conclude { .. }
+            | coordinator::Command::Acknowledge { .. },
+            _,
+        )
+        | (
+            coordinator::Command::AddResource { .. }
+            | coordinator::Command::RemoveResource { .. }
+            | coordinator::Command::Forget { .. }
+            | coordinator::Command::ForgetOutcomes { .. }
+            | coordinator::Command::MarkersCleared { .. },
+            _,
+        ) => None,
     }
 }
 
@@ -171,6 +197,6 @@ pub fn outcome_of(outcome: protocol::Outcome) -> Outcome {
 }
 
 /// A branch goes by its transaction's name.
-fn transaction(xid: &Xid) -> String {
+pub fn transaction(xid: &Xid) -> String {
     GlobalId::try_from(xid).map_or_else(|_| xid.to_string(), |id| id.to_string())
 }

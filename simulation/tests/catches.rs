@@ -6,7 +6,12 @@ use handfast_simulation::probes::Probe;
 
 /// Runs all single crashes of the way with the mistake, until it is seen as what it is.
 fn caught(mutant: Mutant, way: Way, seen_as: &str) {
-    let exhausted = single(&Scene { way, mutant, ..Scene::default() });
+    caught_in(&Scene { way, mutant, ..Scene::default() }, seen_as);
+}
+
+fn caught_in(scene: &Scene, seen_as: &str) {
+    let mutant = scene.mutant;
+    let exhausted = single(scene);
     let failed = exhausted.failed.unwrap_or_else(|| panic!("{mutant:?} was not seen in {}", exhausted.probes));
     println!("{mutant:?} after {} runs: {failed}", exhausted.probes[Probe::Runs]);
     assert!(failed.why.iter().any(|why| why.contains(seen_as)), "{mutant:?} is seen as something else: {failed}");
@@ -65,6 +70,13 @@ fn catches_acknowledges_undone() {
 #[test]
 fn catches_votes_before_sync() {
     caught(Mutant::VotesBeforeSync, Way::StandaloneMarker, "atomicity");
+}
+
+/// Here alone: in the swarm everybody is struck while somebody is away.
+#[test]
+fn catches_waits_for_everybody() {
+    let (way, mutant) = (Way::TwoPhase, Mutant::WaitsForEverybody);
+    caught_in(&Scene { way, mutant, onward: 1, ..Scene::default() }, "the healthy");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! Every single crash of the main job, in each of its ways: of two orders, of two clients that want the same one, of one that
-//! becomes a dead letter, with a checkpoint after every entry, and with orders that fill the log's segments.
+//! becomes a dead letter, with a checkpoint after every entry, with orders that fill the log's segments, and with a next stage,
+//! which needs no database and must not wait for one (A24).
 
 use handfast_simulation::exhaustive::single;
 use handfast_simulation::plan::{Scene, Way};
@@ -14,7 +15,8 @@ fn all(way: Way, rare: &[Probe]) {
         Scene { orders: 1, clients: 2, ..scene.clone() },
         Scene { poisons: 1, ..scene.clone() },
         Scene { orders: 1, flush_every: 1, ..scene.clone() },
-        Scene { ballast: 1_500, ..scene },
+        Scene { ballast: 1_500, ..scene.clone() },
+        Scene { orders: 1, onward: 1, ..scene },
     ];
     let mut probes = Probes::default();
     for scene in scenes {

@@ -29,7 +29,8 @@ fn seeds_come_right() {
     }
 }
 
-/// Every property has something to judge, but for those that need what this world does not do: operators, and older versions.
+/// Every property has something to judge, but for the one that needs an earlier version; and those that need rare things
+/// have more than a little.
 #[test]
 fn properties_are_not_idle() {
     let mut judged: BTreeMap<&str, u64> = BTreeMap::new();
@@ -40,6 +41,8 @@ fn properties_are_not_idle() {
         }
     }
     println!("{judged:?}");
-    let idle: Vec<&str> = judged.iter().filter(|(_, count)| **count == 0).map(|(id, _)| *id).collect();
-    assert_eq!(idle, ["A12", "A19"]);
+    let few: Vec<(&str, u64)> = judged.into_iter().filter(|(_, count)| *count < JUDGED_AT_LEAST).collect();
+    assert_eq!(few, [("A19", 0)]);
 }
+
+const JUDGED_AT_LEAST: u64 = 50;

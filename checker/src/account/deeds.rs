@@ -31,6 +31,7 @@ pub struct Send<'h> {
 /// A message that was handed out.
 #[derive(Debug, Clone)]
 pub struct Receive<'h> {
+    pub asked: Moment,
     pub moment: Moment,
     pub transaction: Option<&'h str>,
     pub queue: &'h str,
@@ -86,7 +87,8 @@ pub struct Deeds<'h> {
 }
 
 impl Deeds<'_> {
-    /// By what the client was told; else by what its coordinator says; else by what can be seen.
+    /// By what the client was told; else by what its coordinator says; else by what can be seen, where a branch that somebody
+    /// ended by hand shows nothing.
     pub fn fate(&self) -> Fate {
         let told = self.told.first().map(|(_, outcome)| *outcome);
         let known = match self.known {
@@ -96,6 +98,7 @@ impl Deeds<'_> {
         match told.or(known) {
             Some(Outcome::Committed) => Fate::Committed,
             Some(Outcome::RolledBack) => Fate::RolledBack,
+            None if !self.forced.is_empty() && self.decided().is_none() => Fate::RolledBack,
             None if self.is_visible => Fate::Committed,
             None => Fate::RolledBack,
         }
@@ -126,10 +129,28 @@ impl Deeds<'_> {
         let decides = |step: &Step<'_>| match step.state {
             State::Decided { outcome, .. } => *outcome == Outcome::Committed,
             State::Committed => {
-                !self.steps.iter().any(|other| other.process == step.process && matches!(other.state, State::Prepared))
+                !self.has_prepared(step.process) && (self.is_left_to(step) || self.is_alone(step.process))
             }
-            _ => false,
+            State::Prepared | State::ReadOnly | State::Delegated { .. } | State::RolledBack | State::Ended => false,
         };
         self.first(decides).map(|step| step.moment)
+    }
+
+    fn has_prepared(&self, process: &str) -> bool {
+        self.steps.iter().any(|step| step.process == process && *step.state == State::Prepared)
+    }
+
+    /// The coordinator had left the decision to the step's process before (P11).
+    fn is_left_to(&self, step: &Step<'_>) -> bool {
+        let is_delegation = |other: &Step<'_>| match other.state {
+            State::Delegated { to } => to == step.process,
+            _ => false,
+        };
+        self.first(is_delegation).is_some_and(|delegation| delegation.moment.number < step.moment.number)
+    }
+
+    /// Nobody else has anything of it.
+    fn is_alone(&self, process: &str) -> bool {
+        self.steps.iter().all(|step| step.process == process)
     }
 }

@@ -39,6 +39,8 @@ pub struct Account<'h> {
     pub plain_sends: Vec<Send<'h>>,
     /// Every message that was handed out, in the order in which it was.
     pub receives: Vec<Receive<'h>>,
+    /// By queue: since when a message may have been handed out of which nobody told.
+    pub untold: BTreeMap<&'h str, usize>,
     pub starts: Vec<Start<'h>>,
     pub facts: Vec<Seen<'h, Fact>>,
     pub findings: Vec<Seen<'h, Finding>>,
@@ -54,6 +56,14 @@ pub struct Account<'h> {
 impl<'h> Account<'h> {
     pub fn is_committed(&self, transaction: &str) -> bool {
         self.transactions.get(transaction).is_some_and(Deeds::is_committed)
+    }
+
+    /// Rows at a database, but for those of transactions that somebody ended there by hand.
+    pub fn rows_of(&self, resource: &str) -> impl Iterator<Item = &'h Row> {
+        let rows = self.rows.get(resource).copied().unwrap_or_default();
+        let is_forced =
+            |row: &Row| self.transactions.get(row.by.as_str()).is_some_and(|deeds| deeds.is_forced_at(resource));
+        rows.iter().filter(move |row| !is_forced(row))
     }
 
     /// Every send, with or without a transaction, in no order.

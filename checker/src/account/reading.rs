@@ -66,11 +66,15 @@ impl<'h> Account<'h> {
             }
             Op::Receive { transaction, queue, message: Some(message) } if answer == Answer::Ok => {
                 let transaction = transaction.as_deref();
-                let receive = Receive { moment: until, transaction, queue, message };
+                let receive = Receive { asked: since, moment: until, transaction, queue, message };
                 if transaction.is_some() {
                     self.deeds(op).receives.push(receive.clone());
                 }
                 self.receives.push(receive);
+            }
+            Op::Receive { queue, .. } if answer == Answer::Unknown => {
+                let first = self.untold.entry(queue).or_insert(since.number);
+                *first = since.number.min(*first);
             }
             Op::Receive { .. } => {}
             Op::Write { resource, row, .. } => self.deeds(op).writes.push(Write { resource, row, answer }),
@@ -106,6 +110,7 @@ impl<'h> Account<'h> {
             | Fact::Recovered { .. }
             | Fact::Applied { .. }
             | Fact::Rotted
+            | Fact::Mended
             | Fact::Doomed { .. } => {}
         }
         self.facts.push(seen);

@@ -23,6 +23,8 @@ pub enum Fact {
     Applied { index: u64, digest: u64 },
     /// Bytes of the process's log below what it knows to be synced were changed on its disk.
     Rotted,
+    /// They are again what they were.
+    Mended,
     /// This message can only die, or, if `may`, it may: its dead letter must have this reason.
     Doomed { message: String, reason: String, may: bool },
     /// Somebody ended a branch of the transaction at this process by hand.

@@ -10,6 +10,10 @@ pub struct Terms {
     /// Queues that one reader at a time has read alone: what leaves them and what it sends on keeps the order of the sends.
     #[serde(default)]
     pub ordered: Vec<String>,
+    /// Queues whose messages one reader at a time has taken, whoever sent them: they leave in the order in which their queue
+    /// manager committed them.
+    #[serde(default)]
+    pub read_alone: Vec<String>,
     /// Queues that must be empty at the end.
     #[serde(default)]
     pub drained: Vec<String>,

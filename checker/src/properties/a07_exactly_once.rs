@@ -21,7 +21,7 @@ pub fn check(account: &Account<'_>, verdict: &mut Verdict) {
             verdict.judge(left.is_empty(), || format!("{} messages are left in {queue}", left.len()));
         }
     }
-    for (resource, rows) in &account.rows {
+    for resource in account.rows.keys() {
         let mut counts: BTreeMap<&str, (u64, u64)> = BTreeMap::new();
         let committed =
             account.transactions.values().filter(|deeds| deeds.is_committed() && !deeds.is_forced_at(resource));
@@ -29,7 +29,7 @@ pub fn check(account: &Account<'_>, verdict: &mut Verdict) {
         for write in writes.filter(|write| write.resource == *resource) {
             counts.entry(&write.row.key).or_default().1 += 1;
         }
-        rows.iter().for_each(|row| counts.entry(&row.key).or_default().0 += 1);
+        account.rows_of(resource).for_each(|row| counts.entry(&row.key).or_default().0 += 1);
         for (key, (found, written)) in counts {
             verdict.judge(found == written, || {
                 format!("{key} is {found} times at {resource}, and was written {written} times")

@@ -10,7 +10,7 @@ pub fn check(account: &Account<'_>, verdict: &mut Verdict) {
     for found in &account.findings {
         let Finding::Log { first, last, entries, digest, replayed } = found.what else { continue };
         let process = found.process;
-        let span = (last + 1).saturating_sub(*first);
+        let span = last.saturating_add(1).saturating_sub(*first);
         verdict.judge(span == *entries, || {
             format!("the log of {process} has {entries} entries from {first} to {last}: {span} should be there")
         });

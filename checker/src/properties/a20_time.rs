@@ -19,7 +19,9 @@ pub fn check(account: &Account<'_>, verdict: &mut Verdict) {
     }
     for (id, deeds) in account.transactions.iter().filter(|(_, deeds)| deeds.timed_out) {
         let told = deeds.told.iter().any(|(_, outcome)| *outcome == Outcome::Committed);
-        let is_committed = told || deeds.is_visible || deeds.decided().is_some();
+        // What somebody committed by hand can be seen, and is reported (A12).
+        let is_seen = deeds.is_visible && deeds.forced.is_empty();
+        let is_committed = told || is_seen || deeds.decided().is_some();
         verdict.judge(!is_committed, || format!("transaction {id} was given up for its timeout, and committed"));
     }
 }

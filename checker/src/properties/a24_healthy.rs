@@ -16,7 +16,7 @@ pub fn check(account: &Account<'_>, verdict: &mut Verdict) {
         let is_healthy =
             !touched(account, deeds).into_iter().any(|process| account.away.overlaps(process, from, until));
         if is_healthy && account.away.anybody(from, until) {
-            let took = until - ending.at;
+            let took = until.saturating_sub(ending.at);
             verdict.judge(took <= within, || {
                 format!("transaction {id} took {took} us to end, and touched nobody who was away")
             });

@@ -3,7 +3,6 @@
 use handfast_coordinator_core::{self as coordinator, KnownOutcome, Report, RequestRefused};
 use handfast_machine::{Answer, Refusal, Request};
 use handfast_protocol::{Heuristic, ResourceKind};
-use handfast_queue::manager;
 
 use super::Client;
 use super::step::{Attempt, Heard, Known, Order, Step, Told};
@@ -15,7 +14,8 @@ use crate::plan::Mutant;
 impl Client {
     pub(super) fn commit(&mut self) {
         self.step = Step::Committing;
-        let is_prepared = self.job.way.database() == Some(ResourceKind::PostgresTwoPhase);
+        let is_two_phase = self.job.way.database() == Some(ResourceKind::PostgresTwoPhase);
+        let is_prepared = is_two_phase && !self.attempt().found_nothing;
         let prepared = if is_prepared { vec![names::ledger()] } else { Vec::new() };
         let id = self.attempt().id;
         self.ask_coordinator(coordinator::Request::Commit { id, prepared });
@@ -31,13 +31,13 @@ impl Client {
                 Some(known) => self.told(told_of(&known)),
             },
             // Whether it has heard or not: it learns from the coordinator that the branch is over.
-            Step::Blaming => {
+            Step::RollingBackBranch => {
                 self.step = Step::RollingBack;
                 let ask = Request::Rollback { id: self.attempt().id, blame: None };
                 self.orders.push(Order::Ask { server: self.coordinator(), ask });
             }
             // Whether the coordinator has heard it or not: commit was never asked, so it never will be.
-            Step::RollingBack => self.told(Told::RolledBack),
+            Step::RollingBack | Step::ClearingUp => self.told(Told::RolledBack),
             step => unreachable!("{step:?} is not the end of a transaction"),
         }
     }
@@ -131,11 +131,11 @@ impl Client {
             self.step = Step::RollingBackRows;
             return self.orders.push(Order::Execute(Statement::Rollback));
         }
-        let Attempt { id, xid, blame, .. } = self.attempt();
-        let (id, xid, blame) = (*id, xid.clone(), blame.clone());
-        if blame.is_some() && self.job.way.is_standalone() {
-            self.step = Step::Blaming;
-            return self.ask_queues(manager::Request::Rollback { xid, blame });
+        let Attempt { id, blame, has_branch, .. } = self.attempt();
+        let (id, blame) = (*id, blame.clone());
+        if *has_branch {
+            self.step = Step::RollingBackBranch;
+            return self.roll_back_branch();
         }
         self.step = Step::RollingBack;
         self.orders.push(Order::Ask { server: self.coordinator(), ask: Request::Rollback { id, blame } });

@@ -87,9 +87,12 @@ impl Client {
             | Step::Sending
             | Step::EndingBranch
             | Step::Looking => self.heard_working(heard),
-            Step::Committing | Step::Reporting { .. } | Step::Asking | Step::Blaming | Step::RollingBack => {
-                self.heard_ending(heard)
-            }
+            Step::Committing
+            | Step::Reporting { .. }
+            | Step::Asking
+            | Step::RollingBackBranch
+            | Step::RollingBack
+            | Step::ClearingUp => self.heard_ending(heard),
             Step::Pausing
             | Step::Inserting
             | Step::Checking
@@ -156,7 +159,7 @@ impl Client {
             return self.ask_queues(ask);
         }
         self.step = Step::Beginning;
-        let timeout = crate::limits::TRANSACTION_TIMEOUT;
+        let timeout = self.job.timeout;
         self.ask_coordinator(coordinator::Request::Begin { timeout });
     }
 
@@ -180,6 +183,10 @@ impl Client {
 
     /// The end of its transaction, as it knows it.
     fn told(&mut self, outcome: Told) {
+        if outcome == Told::RolledBack && self.attempt().has_branch {
+            self.step = Step::ClearingUp;
+            return self.roll_back_branch();
+        }
         let attempt = self.attempt.take().expect("a transaction ends once");
         self.orders.push(Order::End { id: attempt.id, told: outcome });
         if outcome == Told::Committed || attempt.found_nothing || attempt.blame.is_some() {
@@ -194,6 +201,13 @@ impl Client {
             Told::Committed => self.begin_anew(),
             Told::RolledBack | Told::Unknown | Told::Heuristic(_) => self.pause(Step::Pausing),
         }
+    }
+
+    fn roll_back_branch(&mut self) {
+        let attempt = self.attempt.as_mut().expect("only an open transaction has a branch");
+        attempt.has_branch = false;
+        let (xid, blame) = (attempt.xid.clone(), attempt.blame.clone());
+        self.ask_queues(manager::Request::Rollback { xid, blame });
     }
 
     fn ask_queues(&mut self, ask: manager::Request) {

@@ -17,6 +17,7 @@ pub struct Job {
     pub to: QueueName,
     /// It wants strict order, and reads the queue alone (P23).
     pub reads_alone: bool,
+    pub timeout: Duration,
 }
 
 /// What the client waits for.
@@ -53,9 +54,11 @@ pub enum Step {
     },
     /// The database rolls back; then the coordinator is told to.
     RollingBackRows,
-    /// A queue manager of its own is told whose fault it was; then the coordinator is told to roll back.
-    Blaming,
+    /// A queue manager of its own rolls back, and hears whose fault it was; then the coordinator is told to.
+    RollingBackBranch,
     RollingBack,
+    /// The commit has come to nothing. A coordinator that restarted before it prepared the branch knows nothing of it.
+    ClearingUp,
     Looking,
     Finished,
 }
@@ -74,6 +77,9 @@ pub struct Attempt {
     pub id: GlobalId,
     /// Its branch at the queues.
     pub xid: Xid,
+    /// That is one of a queue manager that is not the coordinator's, and it has begun: who ends the transaction otherwise than
+    /// committed ends the branch there, too.
+    pub has_branch: bool,
     pub order: Option<String>,
     /// The queue was empty: nothing is to be done but to look whether it stays so.
     pub found_nothing: bool,

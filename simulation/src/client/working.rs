@@ -10,7 +10,7 @@ use super::Client;
 use super::step::{Attempt, Heard, Order, Step};
 use crate::database::{OrderRow, Statement};
 use crate::goods;
-use crate::limits::{CLIENT_WAIT, TRANSACTION_TIMEOUT};
+use crate::limits::CLIENT_WAIT;
 use crate::names;
 use crate::server::ServerId;
 
@@ -32,7 +32,8 @@ impl Client {
             }
             (Step::Beginning, Answer::Coordinator(coordinator::Answer::Begun { id, .. })) => {
                 let xid = local_branch(id);
-                self.attempt = Some(Attempt { id, xid, order: None, found_nothing: false, blame: None });
+                self.attempt =
+                    Some(Attempt { id, xid, order: None, has_branch: false, found_nothing: false, blame: None });
                 if self.job.way.is_standalone() {
                     self.step = Step::EnlistingQueues;
                     self.ask_coordinator(coordinator::Request::Enlist { id, resource: names::queues() });
@@ -44,16 +45,25 @@ impl Client {
                 self.step = Step::StartingBranch;
                 let xid = enlisted.xid;
                 self.attempt.as_mut().expect("it has begun").xid = xid.clone();
-                self.ask_queues(manager::Request::Start { xid, timeout: TRANSACTION_TIMEOUT });
+                self.ask_queues(manager::Request::Start { xid, timeout: self.job.timeout });
             }
-            (Step::StartingBranch, Answer::Queue(manager::Answer::Done)) => self.receive(),
+            (Step::StartingBranch, Answer::Queue(manager::Answer::Done)) => {
+                self.attempt.as_mut().expect("it has begun").has_branch = true;
+                self.receive();
+            }
             (Step::Receiving, Answer::Queue(manager::Answer::Received(received))) => {
                 let order = String::from_utf8_lossy(&received.message.body).into_owned();
                 self.received(order);
             }
             (Step::Receiving, Answer::Queue(manager::Answer::NoMessage)) => {
-                self.attempt.as_mut().expect("it has begun").found_nothing = true;
-                self.roll_back();
+                let attempt = self.attempt.as_mut().expect("it has begun");
+                attempt.found_nothing = true;
+                // Who has done nothing may commit it as well: the queue manager votes that it only read.
+                if attempt.has_branch && attempt.id.sequence.is_multiple_of(2) {
+                    self.end_branch()
+                } else {
+                    self.roll_back()
+                }
             }
             (Step::EnlistingDatabase, Answer::Coordinator(coordinator::Answer::Enlisted(_))) => {
                 self.step = Step::Inserting;
@@ -138,6 +148,7 @@ impl Client {
 
     fn make_ready(&mut self) {
         match self.job.way.database() {
+            _ if self.attempt().found_nothing => self.commit(),
             None => self.commit(),
             Some(ResourceKind::PostgresTwoPhase) => {
                 self.step = Step::Preparing;

@@ -116,6 +116,22 @@ impl Database {
         }
     }
 
+    /// An operator ends a prepared branch, and sees that it is done. The name of its transaction; `None`: there is none to end.
+    pub fn end_by_hand(&mut self, outcome: Outcome) -> Option<GlobalId> {
+        let free = |xid: &&Xid| GlobalId::try_from(*xid).is_ok_and(|id| !self.is_held(id));
+        let xid = self.live.prepared.keys().find(free).filter(|_| self.is_up)?.clone();
+        let id = GlobalId::try_from(&xid).ok()?;
+        self.write(
+            match outcome {
+                Outcome::Committed => Change::CommitPrepared { xid, id },
+                Outcome::RolledBack => Change::RollbackPrepared { xid },
+            },
+            None,
+        );
+        self.flush();
+        Some(id)
+    }
+
     /// P12: waits for a commit in flight, keeps a late one out, and makes durable what it reads.
     fn fence(&mut self, caller: Caller, id: GlobalId) {
         if self.mutant == Mutant::PresumesDelegated {

@@ -33,6 +33,8 @@ pub enum Mutant {
     VotesBeforeSync,
     /// The queue manager takes the rollback of a branch for the end of one that it has prepared, and keeps its locks.
     ForgetsToRollBack,
+    /// A server takes no request while a database is away.
+    WaitsForEverybody,
     /// Of the cores or the log.
     Core(CoreMutant),
 }
@@ -75,5 +77,6 @@ impl Worded for Mutant {
         ("acknowledges-undone", Mutant::AcknowledgesUndone),
         ("votes-before-sync", Mutant::VotesBeforeSync),
         ("forgets-to-roll-back", Mutant::ForgetsToRollBack),
+        ("waits-for-everybody", Mutant::WaitsForEverybody),
     ];
 }

@@ -4,6 +4,7 @@ use handfast_checker::history::{Fact, Op, What};
 use handfast_coordinator_core::{self as coordinator, Ask, CallFailed, Resource, Told};
 use handfast_machine::{Answer, ConnectionId, Event, Refusal, Request};
 use handfast_protocol::PrepareVote;
+use handfast_queue::manager::Space;
 
 use super::happening::Happening;
 use super::{ClientId, FrameId, Session, SessionId, Stuck, World};
@@ -168,7 +169,12 @@ impl World {
                 }
             }
             Waiter::Caller { caller, ask, progress } => match next(&ask, progress, answer) {
-                Next::Told(result) => self.push(Happening::Called { from: names::QUEUES, caller, result }),
+                Next::Told(result) => {
+                    if let (Ask::Prepare { xid }, Ok(Told::Voted(PrepareVote::ReadOnly))) = (&ask, &result) {
+                        self.has_only_read(xid);
+                    }
+                    self.push(Happening::Called { from: names::QUEUES, caller, result });
+                }
                 Next::Request(request, progress) => {
                     self.push(Happening::CallGoesOn { caller, ask, progress, request });
                 }
@@ -383,6 +389,9 @@ impl World {
         let (replayed, in_doubt) = (process.replayed as u64, state.coordinator.transactions().len() as u64);
         let branches = state.queue.branches().count() as u64;
         checked.map_err(|broken| Stuck::Invariant(id, broken.to_string()))?;
+        if self.cramped.contains(&id) {
+            self.step_server(id, Event::Space(Space::Low))?;
+        }
         self.probes[Probe::EntriesReplayed] += replayed;
         self.probes[Probe::InDoubtRecovered] += in_doubt;
         self.probes[Probe::BranchesRecovered] += branches;
@@ -399,6 +408,7 @@ impl World {
             (Failure::Broken(_), Some(entry)) => {
                 self.tell(id.name(), What::Fail(Op::Start));
                 assert!(self.servers[&id].flip(&entry), "what was damaged is still there");
+                self.inform(id.name(), Fact::Mended);
                 self.push(Happening::RestartServer { server: id });
                 Ok(())
             }

@@ -76,6 +76,19 @@ pub enum Stuck {
     Panicked(String),
 }
 
+impl Stuck {
+    /// One word for it.
+    pub fn kind(&self) -> &'static str {
+        match self {
+            Stuck::Broken(..) => "broken",
+            Stuck::NotDone(_) => "not done",
+            Stuck::TooManySteps(_) => "too many steps",
+            Stuck::Invariant(..) => "invariant",
+            Stuck::Panicked(_) => "panicked",
+        }
+    }
+}
+
 #[allow(missing_debug_implementations, reason = "a node has no useful debug form")]
 pub struct World {
     plan: Plan,
@@ -89,6 +102,8 @@ pub struct World {
     rotten: BTreeMap<ServerId, Bytes>,
     /// Servers that stand still.
     stalled: BTreeSet<ServerId>,
+    /// Servers whose space is low (P18).
+    cramped: BTreeSet<ServerId>,
     desks: Vec<Desk>,
     sessions: BTreeMap<SessionId, Session>,
     /// May happen now, oldest first.

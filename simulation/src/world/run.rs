@@ -4,9 +4,9 @@ use super::happening::{Happening, Lane};
 use super::{Ran, Stuck, World};
 use crate::limits::{LIVENESS, STEPS_MAX};
 use crate::names;
-use crate::plan::Plan;
+use crate::plan::{Mutant, Plan};
 use crate::probes::Probe;
-use crate::server::{Failure, ServerId};
+use crate::server::{Chore, Failure, ServerId};
 
 impl World {
     /// Runs the plan to its end. With `traced` every step is told in a line.
@@ -63,11 +63,17 @@ impl World {
                 is_first
             })
         };
-        let holds_up = !self.stalled.is_empty() || self.desks.iter().any(|desk| desk.is_paused);
+        let holds_up = self.plan.scene.mutant != Mutant::None
+            || !self.stalled.is_empty()
+            || self.desks.iter().any(|desk| desk.is_paused);
         let heads = self.pending.iter().filter(|(_, happening)| leads(happening));
         let is_free = |happening: &Happening| !(holds_up && self.is_held_up(happening));
         let free: Vec<u64> = heads.filter(|(_, happening)| is_free(happening)).map(|(number, _)| *number).collect();
-        self.turmoil.as_mut().and_then(|turmoil| turmoil.pick(&free))
+        let is_slow = |number| {
+            let chosen: Option<&Happening> = self.pending.get(&number);
+            matches!(chosen, Some(Happening::Chore { chore: Chore::Sync | Chore::Apply, .. }))
+        };
+        self.turmoil.as_mut().and_then(|turmoil| turmoil.pick(&free, is_slow))
     }
 
     fn is_held_up(&self, happening: &Happening) -> bool {
@@ -83,7 +89,11 @@ impl World {
             Happening::CallGoesOn { .. } => Some(ServerId::Queues),
             _ => None,
         };
-        server.is_some_and(|server| self.stalled.contains(&server)) || self.waits_for_client(happening)
+        // The mistake's server takes no request while a database is away (A24).
+        let waits = self.plan.scene.mutant == Mutant::WaitsForEverybody
+            && matches!(happening, Happening::Frame { .. })
+            && self.database.as_ref().is_some_and(|database| !database.is_up);
+        waits || server.is_some_and(|server| self.stalled.contains(&server)) || self.waits_for_client(happening)
     }
 
     fn waits_for_client(&self, happening: &Happening) -> bool {
@@ -156,7 +166,9 @@ impl World {
         let prepared = self.database.as_ref().is_some_and(|database| !database.image().prepared.is_empty());
         let in_doubt = |process: &crate::server::Process| {
             let state = process.node().state();
-            state.coordinator.transactions().len() > 0 || state.queue.branches().next().is_some()
+            // What ended in more than one way stays until an operator has seen it.
+            state.coordinator.transactions().any(|kept| kept.ended().is_none())
+                || state.queue.branches().next().is_some()
         };
         let doubtful = self.servers.values().any(|server| server.process.as_ref().is_none_or(in_doubt));
         !prepared && !doubtful && self.database.as_ref().is_none_or(|database| database.is_up)

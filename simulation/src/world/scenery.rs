@@ -18,7 +18,7 @@ use super::{ClientId, Desk, World};
 use crate::client::{Client, Job};
 use crate::database::Database;
 use crate::goods;
-use crate::limits::{ABANDONED_MAX, HEALTHY, LIFETIME, STARTS};
+use crate::limits::{ABANDONED_MAX, HEALTHY, LIFETIME, SHORT_TIMEOUT, STARTS, TRANSACTION_TIMEOUT};
 use crate::names;
 use crate::plan::{Plan, Scene, Way};
 use crate::probes::Probes;
@@ -53,6 +53,7 @@ impl World {
             starting: BTreeSet::new(),
             rotten: BTreeMap::new(),
             stalled: BTreeSet::new(),
+            cramped: BTreeSet::new(),
             desks: Vec::new(),
             sessions: BTreeMap::new(),
             pending: BTreeMap::new(),
@@ -189,12 +190,13 @@ pub(super) fn queues() -> [QueueName; 3] {
 
 /// What the client at this desk does. Whoever hands shipments on does it in the queue manager alone.
 fn job(scene: &Scene, desk: usize) -> Job {
+    let timeout = if desk % 3 == 2 { SHORT_TIMEOUT } else { TRANSACTION_TIMEOUT };
     if desk < scene.clients as usize {
         let (from, to) = (names::orders(), names::shipments());
-        Job { way: scene.way, from, to, reads_alone: scene.clients == 1 }
+        Job { way: scene.way, from, to, reads_alone: scene.clients == 1, timeout }
     } else {
         let (from, to) = (names::shipments(), names::delivered());
-        Job { way: Way::Local, from, to, reads_alone: scene.onward == 1 }
+        Job { way: Way::Local, from, to, reads_alone: scene.onward == 1, timeout }
     }
 }
 
@@ -212,6 +214,7 @@ fn terms(plan: &Plan) -> Terms {
     Terms {
         plan: plan.to_string(),
         ordered,
+        read_alone: if onward == 1 { of(&all[1..2]) } else { Vec::new() },
         drained: of(&all[..if onward > 0 { 2 } else { 1 }]),
         healthy_within: Some(HEALTHY.as_micros() as u64),
         // In turmoil the clock jumps while a server starts.

@@ -185,7 +185,10 @@ impl World {
     pub(super) fn die(&mut self, id: ServerId) {
         let moment = Moment::Step(self.steps);
         let (ending, messages, back) = (Ending::Kill, Messages::Arrive, Back::AtOnce);
-        let victim = Victim::Server;
+        let victim = match id {
+            ServerId::Queues => Victim::Server,
+            ServerId::Coordinator => Victim::Coordinator,
+        };
         self.last_trouble = self.last_trouble.max(self.now);
         self.strike_server(id, Strike { moment, victim, ending, messages, back });
     }

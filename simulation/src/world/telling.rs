@@ -1,8 +1,9 @@
 //! What the history is told of a run: what clients ask and hear, who comes and goes, what becomes durable.
 
-use handfast_checker::history::{Event, Fact, Message, Op, What};
-use handfast_coordinator_core as coordinator;
+use handfast_checker::history::{Event, Fact, Message, Op, State, What};
+use handfast_coordinator_core::{self as coordinator, KnownOutcome};
 use handfast_machine::{Answer, Refusal, Request};
+use handfast_protocol::{RollbackReason, Xid};
 use handfast_queue::manager::{self, NewBody, NewMessage};
 
 use super::{ClientId, World};
@@ -93,7 +94,12 @@ impl World {
 
     /// A client hears what became of its request. What became of a commit it says itself, when it knows.
     pub(super) fn hears(&mut self, id: ClientId, heard: &Heard) {
+        self.hears_of_timeout(id, heard);
         let Some(op) = self.desks[id.0].asked.clone() else { return };
+        if let Heard::Answer(Err(Refusal::Queue(manager::RequestRefused::NoSpace))) = heard {
+            assert!(matches!(op, Op::Send { .. }), "P18: {op:?} needs no space");
+            self.probes[Probe::NoSpace] += 1;
+        }
         let what = match (op, heard) {
             (Op::Commit { .. }, _) => return,
             (_, Heard::Answer(Ok(Answer::Coordinator(coordinator::Answer::Begun { id, .. })))) => {
@@ -114,6 +120,27 @@ impl World {
             (op, Heard::Lost) => What::Unknown(op),
         };
         self.answered(id, what);
+    }
+
+    /// The coordinator says that it gave the client's transaction up for its timeout.
+    fn hears_of_timeout(&mut self, id: ClientId, heard: &Heard) {
+        let reason = match heard {
+            Heard::Answer(Ok(Answer::Coordinator(coordinator::Answer::Outcome(KnownOutcome::RolledBack(reason))))) => {
+                reason
+            }
+            Heard::Answer(Err(Refusal::Coordinator(refused))) => match &**refused {
+                coordinator::RequestRefused::RolledBack { reason, .. } => reason,
+                _ => return,
+            },
+            Heard::Answer(_) | Heard::Lost | Heard::Unreachable => return,
+        };
+        let Some(attempt) = self.desks[id.0].client.open_attempt() else { return };
+        if *reason == RollbackReason::TimedOut {
+            let transaction = attempt.id.to_string();
+            self.probes[Probe::TimedOut] += 1;
+            let name = self.coordinator().name();
+            self.inform(name, Fact::TimedOut { transaction });
+        }
     }
 
     fn answered(&mut self, id: ClientId, what: What) {
@@ -144,6 +171,7 @@ impl World {
         };
         self.answered(id, what);
         if matches!(told, Told::Heuristic(_)) {
+            self.probes[Probe::ToldHeuristic] += 1;
             let name = self.client_name(id);
             self.inform(&name, Fact::ToldHeuristic { transaction });
         }
@@ -159,6 +187,15 @@ impl World {
                 self.inform(id.name(), Fact::State { transaction, state: stage, epoch });
             }
         }
+    }
+
+    /// A vote of which the log says nothing: the branch is over.
+    pub(super) fn has_only_read(&mut self, xid: &Xid) {
+        self.probes[Probe::ReadOnlyVotes] += 1;
+        let process = self.servers[&ServerId::Queues].process.as_ref();
+        let epoch = process.and_then(|process| process.node().identity()).map_or(0, |identity| identity.epoch);
+        let transaction = watcher::transaction(xid);
+        self.inform(names::QUEUES, Fact::State { transaction, state: State::ReadOnly, epoch });
     }
 
     /// After a restart: what the server has made of its log is what there is to make of it.

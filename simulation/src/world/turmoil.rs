@@ -4,14 +4,20 @@
 
 use std::collections::BTreeSet;
 
+use handfast_checker::history::Fact;
 use handfast_coordinator_core::{CallFailed, CallId};
 use handfast_log::disk::SplitMix64;
+use handfast_machine::Event;
+use handfast_protocol::Outcome;
+use handfast_queue::manager::Space;
 
 use super::happening::Happening;
 use super::{ClientId, SessionId, World};
 use crate::names;
-use crate::plan::{Back, Messages, Moment, Strike, Trouble, Victim, Worded};
-use crate::server::Caller;
+use crate::plan::{Back, Ending, Messages, Moment, Strike, Trouble, Victim, Worded};
+use crate::probes::Probe;
+use crate::server::{Caller, ServerId};
+use crate::watcher::outcome_of;
 
 /// How many steps of turmoil there may be for each order of the scene.
 const STEPS_AN_ORDER: u64 = 40;
@@ -19,6 +25,9 @@ const STEPS_AN_ORDER: u64 = 40;
 /// Steps between two strikes of a storm, about; and how often it strikes in other turmoil, one in so many steps.
 const STORM_STRIKES: u64 = 16;
 const STRIKES: [u64; 4] = [15, 30, 60, 120];
+
+/// A thread that dawdles does so all but one time in so many.
+const DAWDLING: u64 = 8;
 
 /// Whoever asked does not listen any more: the number of no call.
 const NOBODYS_CALL: CallId = CallId(u64::MAX);
@@ -35,7 +44,11 @@ pub(super) struct Turmoil {
     jump_one_in: u64,
     depose_one_in: u64,
     rot_one_in: u64,
+    cramp_one_in: u64,
+    force_one_in: u64,
     shuffles: bool,
+    /// Syncs are slow, and core threads slow to take up what is committed: several entries come to them at once.
+    dawdles: bool,
     has_ended: bool,
     /// Drawn so far, and the numbers of those that come down, if not all do.
     blows: u64,
@@ -60,8 +73,8 @@ impl Turmoil {
         let mut rate = |usual: u64| if generator.below(3) == 0 { 0 } else { usual / 2 + generator.below(usual) };
         let (strikes, break_one_in, spoil_call_one_in, jump_one_in) = (rate(strikes), rate(100), rate(15), rate(40));
         let strike_one_in = if trouble.is_storm { STORM_STRIKES } else { strikes };
-        let (depose_one_in, rot_one_in) = (rate(150), rate(500));
-        let shuffles = generator.below(3) > 0;
+        let (depose_one_in, rot_one_in, cramp_one_in, force_one_in) = (rate(150), rate(500), rate(200), rate(100));
+        let (shuffles, dawdles) = (generator.below(3) > 0, generator.coin());
         let longest = 600 + STEPS_AN_ORDER * u64::from(orders);
         let ends = if trouble.is_storm { longest } else { 40 + generator.below(longest) };
         Turmoil {
@@ -74,7 +87,10 @@ impl Turmoil {
             jump_one_in,
             depose_one_in,
             rot_one_in,
+            cramp_one_in,
+            force_one_in,
             shuffles,
+            dawdles,
             has_ended: false,
             blows: 0,
             only: trouble.only.clone(),
@@ -91,8 +107,11 @@ impl Turmoil {
         step < self.ends
     }
 
-    pub fn pick(&mut self, free: &[u64]) -> Option<u64> {
-        let at = if self.shuffles { self.below(free.len()) } else { 0 };
+    pub fn pick(&mut self, free: &[u64], is_slow: impl Fn(u64) -> bool) -> Option<u64> {
+        let mut at = if self.shuffles { self.below(free.len()) } else { 0 };
+        if self.dawdles && free.get(at).is_some_and(|number| is_slow(*number)) && !self.chance(DAWDLING) {
+            at = self.below(free.len());
+        }
         free.get(at).copied()
     }
 
@@ -130,12 +149,14 @@ impl World {
                 turmoil.has_ended = true;
                 self.last_trouble = self.last_trouble.max(self.now);
                 self.note(|| "      all is well".to_owned());
+                std::mem::take(&mut self.cramped).into_iter().for_each(|id| self.has_space(id, Space::Ample));
             }
             return;
         }
         let (strikes, breaks) = (turmoil.chance(turmoil.strike_one_in), turmoil.chance(turmoil.break_one_in));
         let (spoils, jumps) = (turmoil.chance(turmoil.spoil_call_one_in), turmoil.chance(turmoil.jump_one_in));
         let (deposes, rots) = (turmoil.chance(turmoil.depose_one_in), turmoil.chance(turmoil.rot_one_in));
+        let (cramps, forces) = (turmoil.chance(turmoil.cramp_one_in), turmoil.chance(turmoil.force_one_in));
         self.last_trouble = self.last_trouble.max(self.now);
         if strikes {
             self.strike_somebody();
@@ -152,6 +173,12 @@ impl World {
         if rots {
             self.rot_somebody();
         }
+        if cramps {
+            self.cramp_somebody();
+        }
+        if forces {
+            self.force_some_branch();
+        }
         if jumps && self.turmoil.as_mut().is_some_and(Turmoil::falls) {
             self.everybody_falters();
             self.advance();
@@ -162,7 +189,12 @@ impl World {
         let moment = Moment::Step(self.steps);
         let standalone = self.plan.scene.way.is_standalone();
         let turmoil = self.turmoil.as_mut().expect("only turmoil strikes so");
-        let (victim, ending, messages) = (turmoil.victim(standalone), turmoil.word(), turmoil.word());
+        let (victim, drawn, messages) = (turmoil.victim(standalone), turmoil.word(), turmoil.word());
+        // A client has no disk: it dies, or it stands still.
+        let ending = match victim {
+            Victim::Client if turmoil.generator.coin() => Ending::Pause,
+            _ => drawn,
+        };
         let back = if turmoil.chance(4) { Back::Late } else { Back::AtOnce };
         let client = turmoil.below(self.desks.len());
         let has_host = self.is_sqlite();
@@ -200,6 +232,40 @@ impl World {
         if falls {
             self.rot(id, draw);
         }
+    }
+
+    /// A server's space becomes low, or ample again (P18).
+    fn cramp_somebody(&mut self) {
+        let turmoil = self.turmoil.as_mut().expect("only turmoil cramps so");
+        let (at, falls) = (turmoil.below(self.servers.len()), turmoil.falls());
+        let id = *self.servers.keys().nth(at).expect("it is below their number");
+        if !falls {
+            return;
+        }
+        if self.cramped.remove(&id) {
+            self.has_space(id, Space::Ample);
+        } else {
+            self.cramped.insert(id);
+            self.has_space(id, Space::Low);
+        }
+    }
+
+    fn has_space(&mut self, id: ServerId, space: Space) {
+        self.note(|| format!("      {id:?} has {space:?} space"));
+        self.step_server(id, Event::Space(space)).expect("nothing fails when space is measured");
+    }
+
+    /// An operator of the database ends a branch that is prepared there, as he sees fit (P7).
+    fn force_some_branch(&mut self) {
+        let turmoil = self.turmoil.as_mut().expect("only turmoil forces so");
+        let outcome = if turmoil.generator.coin() { Outcome::Committed } else { Outcome::RolledBack };
+        let falls = turmoil.falls();
+        let Some(database) = self.database.as_mut().filter(|_| falls) else { return };
+        let Some(id) = database.end_by_hand(outcome) else { return };
+        self.probes[Probe::Forced] += 1;
+        let (transaction, outcome) = (id.to_string(), outcome_of(outcome));
+        self.inform(names::LEDGER, Fact::Forced { transaction, outcome });
+        self.collect_database();
     }
 
     /// Each end hears of it in its time.
