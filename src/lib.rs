@@ -6,6 +6,10 @@ pub mod server;
 pub mod store;
 pub mod trigger;
 
+// Whoever asks for the feature builds no program that serves.
+const _: () =
+    assert!(!handfast_machine::MISTAKES_BUILT_IN, "the mistakes of simulation/mutants are for its tests alone");
+
 /// A message costs a few dozen small allocations on its way through sessions, Raft and the cores, made in one thread and
 /// freed in another.
 #[global_allocator]
