@@ -1,8 +1,8 @@
-//! A8: messages of one sender wait in a queue in the order in which they were sent, and are handed out for the first time in that
-//! order; and where one reader at a time reads alone, what it takes and what it sends on keeps the order of all (G4), and of several senders that of their commits. A
-//! queue manager commits in the order of the decisions (P19). Not checked: the order in which several readers are handed messages
-//! once one of them was handed something and nobody knows what, or while their answers are on the way; priorities; and the
-//! order of rows.
+//! A8: messages of one sender wait in a queue in the order in which they were sent, and are handed out for the first time in
+//! that order. Where one reader at a time reads alone, what it takes and what it sends on keeps the order of all (G4), and what
+//! several senders sent that of their commits. A queue manager commits in the order of the decisions (P19). Not checked: the order
+//! in which several readers are handed messages once one of them was handed something and nobody knows what, or while their
+//! answers are on the way; priorities; and the order of rows.
 
 use std::collections::{BTreeMap, BTreeSet};
 
