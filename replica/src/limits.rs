@@ -1,5 +1,7 @@
 //! Every bound of this crate, with its reason.
 
+use std::time::Duration;
+
 /// One payload. A branch is staged in entries of about 1 MiB (P26) and the default message limit is
 /// 4 MiB: twice that leaves room for an envelope, and stays far below a log segment of 64 MiB.
 pub const PAYLOAD_BYTES_MAX: usize = 8 << 20;
@@ -56,3 +58,13 @@ const _: () = assert!(UNFLUSHED_BYTES_FLUSH < UNFLUSHED_BYTES_MAX);
 const _: () = assert!(PAYLOAD_BYTES_MAX as u64 <= UNFLUSHED_BYTES_FLUSH);
 const _: () = assert!(2 * HEARTBEAT_INTERVAL_MS < ELECTION_TIMEOUT_MIN_MS);
 const _: () = assert!(ELECTION_TIMEOUT_MIN_MS < ELECTION_TIMEOUT_MAX_MS);
+
+/// An append of more than this is left to the log's thread: it has come together from several, and more are coming. Three
+/// messages of a kilobyte.
+pub(crate) const IN_PLACE_BYTES_MAX: usize = 4 << 10;
+
+/// A sync that takes longer is not waited for by the thread that serves: several times that of a solid-state disk.
+pub(crate) const IN_PLACE_SLOW: Duration = Duration::from_millis(2);
+
+/// For how many appends a disk that was slow is left to the log's thread.
+pub(crate) const IN_PLACE_SLOW_APPENDS: u32 = 1_000;

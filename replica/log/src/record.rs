@@ -18,7 +18,8 @@ pub enum Record {
 }
 
 impl Record {
-    pub(crate) fn payload(&self) -> &[u8] {
+    /// What it carries; nothing in a truncation.
+    pub fn payload(&self) -> &[u8] {
         match self {
             Record::Entry { payload, .. } | Record::State { payload } | Record::Purge { payload, .. } => payload,
             Record::TruncateAfter { .. } => &[],

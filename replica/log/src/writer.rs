@@ -13,12 +13,13 @@
 mod by_hand;
 mod round;
 mod state;
+mod turns;
 
 use std::fmt;
 use std::ops::Range;
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
-use std::thread::{self, JoinHandle, ThreadId};
+use std::thread::{self, JoinHandle};
 
 use bytes::Bytes;
 
@@ -29,6 +30,7 @@ use crate::record::Record;
 pub use by_hand::ByHand;
 use round::Rounds;
 use state::Shared;
+use turns::{Taken, Turns, is_in_round};
 
 /// Told once whether the records are durable.
 pub(crate) type Done = Box<dyn FnOnce(Result<(), LogError>) + Send>;
@@ -48,7 +50,7 @@ struct Owner {
 }
 
 struct LogThread {
-    id: ThreadId,
+    turns: Arc<dyn Turns>,
     handle: Mutex<Option<JoinHandle<()>>>,
 }
 
@@ -56,8 +58,10 @@ impl LogWriter {
     pub fn start<D: Disk>(log: Log<D>) -> Self {
         let rounds = Rounds::new(log);
         let shared = rounds.shared();
-        let handle = thread::spawn(move || rounds.run());
-        let thread = LogThread { id: handle.thread().id(), handle: Mutex::new(Some(handle)) };
+        let turns = Arc::new(Taken::new(ByHand::new(rounds), Arc::clone(&shared)));
+        let of_thread = Arc::clone(&turns);
+        let handle = thread::spawn(move || of_thread.run());
+        let thread = LogThread { turns, handle: Mutex::new(Some(handle)) };
         LogWriter { owner: Arc::new(Owner { shared, thread: Some(thread) }) }
     }
 
@@ -74,21 +78,41 @@ impl LogWriter {
     /// after those of earlier appends. Records that are refused are not taken in, and `done` runs
     /// at once on this thread. Without records `done` tells when everything before is durable.
     ///
-    /// It waits in two cases, never on the log's own thread: while more waits than
-    /// `PENDING_BYTES_MAX`, until the thread takes it; and while the records need a segment that
-    /// the thread is asked to make (P18).
+    /// It waits in two cases, never in a callback: while more waits than `PENDING_BYTES_MAX`, until
+    /// the thread takes it; and while the records need a segment that the thread is asked to make
+    /// (P18).
     pub fn append(&self, records: Vec<Record>, done: Done) {
-        let may_wait = self.owner.thread.as_ref().is_some_and(|thread| !thread.is_current());
-        if let Err((error, done)) = self.shared().append(records, done, may_wait) {
-            done(Err(error));
+        match self.shared().append(records, done, self.may_wait()) {
+            Ok(true) => self.shared().wake(),
+            Ok(false) => {}
+            Err((error, done)) => done(Err(error)),
         }
+    }
+
+    /// As `append`, for a caller that has nothing to do before its records are durable: unless a
+    /// round is under way, it does the next one itself, with callbacks, before this returns. Two
+    /// threads less have to be woken for it.
+    pub fn append_in_place(&self, records: Vec<Record>, done: Done) {
+        match self.shared().append(records, done, self.may_wait()) {
+            Ok(true) => match &self.owner.thread {
+                Some(thread) if thread.turns.try_turn() => self.shared().overtaken(),
+                Some(_) => self.shared().wake(),
+                None => {}
+            },
+            Ok(false) => {}
+            Err((error, done)) => done(Err(error)),
+        }
+    }
+
+    /// In a round, and where rounds are done by hand, nobody would end the wait.
+    fn may_wait(&self) -> bool {
+        self.owner.thread.is_some() && !is_in_round()
     }
 
     /// Appends and waits until the records are durable. Not for callbacks: they run on the thread
     /// that would have to answer.
     pub fn append_blocking(&self, records: Vec<Record>) -> Result<(), LogError> {
-        let may_wait = self.owner.thread.as_ref().is_some_and(|thread| !thread.is_current());
-        assert!(may_wait, "a callback cannot wait for a later one, nor anybody for rounds done by hand");
+        assert!(self.may_wait(), "a callback cannot wait for a later one, nor anybody for rounds done by hand");
         let (answer, answered) = mpsc::sync_channel(1);
         self.append(
             records,
@@ -136,8 +160,8 @@ impl LogWriter {
         self.shared().lock().room.headroom()
     }
 
-    /// Takes nothing more, makes durable what was taken in, and waits for the thread to end. On the
-    /// log's own thread it does not wait.
+    /// Takes nothing more, makes durable what was taken in, and waits for the thread to end; in a
+    /// callback it does not wait.
     pub fn shutdown(&self) {
         self.owner.stop();
     }
@@ -150,17 +174,13 @@ impl LogWriter {
 impl Owner {
     fn stop(&self) {
         self.shared.stop();
-        if let Some(thread) = self.thread.as_ref().filter(|thread| !thread.is_current()) {
+        if let Some(thread) = self.thread.as_ref().filter(|_| !is_in_round()) {
             thread.join();
         }
     }
 }
 
 impl LogThread {
-    fn is_current(&self) -> bool {
-        thread::current().id() == self.id
-    }
-
     fn join(&self) {
         // Held over the join, so that every caller returns only when the thread has ended.
         let mut handle = self.handle.lock().unwrap_or_else(PoisonError::into_inner);

@@ -1,11 +1,12 @@
 //! openraft's writing side of our log.
 //!
-//! Entries are appended and answered by the log's thread when they are durable; vote, truncation
-//! and purge wait for it, because openraft goes on from them as from facts. The log is one sequence,
-//! so that what was asked first is on disk first.
+//! Entries are appended and answered by the log's thread when they are durable, or in place where that suits better; vote,
+//! truncation and purge wait for it, because openraft goes on from them as from facts. The log is one sequence, so that what was
+//! asked first is on disk first.
 
 use std::io;
 use std::sync::Arc;
+use std::time::Instant;
 
 use bytes::BytesMut;
 use handfast_log::{LogError, LogWriter, Record};
@@ -14,6 +15,7 @@ use openraft::{LogState, OptionalSend};
 use tokio::sync::{oneshot, watch};
 
 use super::failure::FirstFailure;
+use super::in_place::InPlace;
 use super::log_reader::LogReader;
 use super::record::{encode_entry, entry_from_log, log_index};
 use super::type_config::{Entry, EntryPayload, LogId, TypeConfig, Vote};
@@ -30,6 +32,7 @@ pub(crate) struct LogStore {
     /// it is worth no write.
     committed_unsaved: bool,
     purged: Option<LogId>,
+    in_place: InPlace,
     failure: FirstFailure,
     unflushed: Arc<Unflushed>,
 }
@@ -50,6 +53,7 @@ impl LogStore {
             committed: state.committed.map(LogId::from),
             committed_unsaved: false,
             purged,
+            in_place: InPlace::default(),
             failure,
             unflushed,
         })
@@ -149,7 +153,13 @@ impl RaftLogStorage<TypeConfig> for LogStore {
             let result = result.map_err(|error| failure.record(StopReason::Log(error)));
             callback.io_completed(result);
         };
-        self.log.append(records, Box::new(done));
+        if self.in_place.suits(&records) {
+            let began = Instant::now();
+            self.log.append_in_place(records, Box::new(done));
+            self.in_place.took(began.elapsed());
+        } else {
+            self.log.append(records, Box::new(done));
+        }
         self.unflushed.refresh();
         Ok(())
     }

@@ -10,6 +10,7 @@
 //! sees it as an I/O error and stops its core; `replica.rs` then reports that cause.
 
 mod failure;
+mod in_place;
 mod log_reader;
 mod log_store;
 mod machine;

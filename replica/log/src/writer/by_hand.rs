@@ -1,11 +1,13 @@
-//! The work of a log's thread without the thread: for a simulation, in which nothing may happen by itself.
+//! The rounds of a log, done by whoever holds this: its thread, a caller in its place, or a simulation, in which nothing may
+//! happen by itself.
+
+use std::time::Duration;
 
 use super::round::Rounds;
 use super::state::Work;
 use crate::disk::Disk;
 
-/// Does what the thread would do, when its owner says so and on the owner's thread, callbacks included. Dropping it
-/// closes the log, as the end of the thread does.
+/// Does rounds when its owner says so and on the owner's thread, callbacks included. Dropping it closes the log.
 #[derive(Debug)]
 pub struct ByHand<D: Disk> {
     rounds: Rounds<D>,
@@ -27,6 +29,14 @@ impl<D: Disk> ByHand<D> {
     /// What the thread does when nobody has appended for a while, if there is need of it.
     pub fn rest(&mut self) -> bool {
         self.carry_out(Rounds::idle_work)
+    }
+
+    pub(super) fn idle_after(&self) -> Option<Duration> {
+        self.rounds.idle_after()
+    }
+
+    pub(super) fn has_ended(&self) -> bool {
+        self.ended
     }
 
     fn carry_out(&mut self, work: impl FnOnce(&Rounds<D>) -> Option<Work>) -> bool {

@@ -1,6 +1,7 @@
 //! What the log's thread does: round after round, and what it does when there is nothing to append.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use handfast_crash_points::{CrashPoint, reach};
 
@@ -12,8 +13,7 @@ use crate::error::LogError;
 use crate::log::{Log, debug_assert_invariants, keep_spare};
 use crate::segment::Sequence;
 
-/// Owns the file side of the log. Dropping it closes the log for everybody, also when a callback
-/// panics.
+/// Owns the file side of the log. Dropping it closes the log for everybody.
 #[derive(Debug)]
 pub(super) struct Rounds<D: Disk> {
     chain: Chain<D>,
@@ -40,16 +40,9 @@ impl<D: Disk> Rounds<D> {
         Arc::clone(&self.shared)
     }
 
-    pub(super) fn run(mut self) {
-        if self.has_failed() {
-            return;
-        }
-        loop {
-            let work = self.shared.next_work(&self.chain);
-            if !self.carry_out(work) {
-                return;
-            }
-        }
+    /// After how long without an append there is something else to do.
+    pub(super) fn idle_after(&self) -> Option<Duration> {
+        Work::when_idle(&self.chain).map(|(idle, _)| idle)
     }
 
     pub(super) fn has_failed(&self) -> bool {
@@ -158,8 +151,13 @@ impl Failure {
 
 impl<D: Disk> Drop for Rounds<D> {
     fn drop(&mut self) {
-        answer(self.shared.end(None), &LogError::Closed);
+        close(&self.shared);
     }
+}
+
+/// Nobody would do another round.
+pub(super) fn close(shared: &Shared) {
+    answer(shared.end(None), &LogError::Closed);
 }
 
 fn answer(waiting: Vec<Pending>, error: &LogError) {

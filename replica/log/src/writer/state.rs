@@ -40,6 +40,10 @@ pub(super) struct State {
     waiting: usize,
     /// A caller waits for one more segment.
     spare_wanted: bool,
+    /// Counts the rounds that the thread did not do.
+    rounds_of_others: u64,
+    /// The thread sleeps until it is woken, however long that takes.
+    is_asleep: bool,
     /// Counts the requests that the disk had no room for, so that each caller sees an answer later
     /// than its question.
     spares_refused: u64,
@@ -56,7 +60,19 @@ pub(super) struct Pending {
     pub(super) done: Done,
 }
 
-/// What the thread does next.
+/// Why the thread goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Wake {
+    /// There is something to do.
+    AtHand,
+    /// Nobody has appended for as long as it was to wait.
+    Idle,
+    /// Somebody else has done a round: what an idle log asks for may be something else now.
+    Overtaken,
+    Ended,
+}
+
+/// What is done next.
 #[derive(Debug)]
 pub(super) enum Work {
     Round(Round),
@@ -87,7 +103,7 @@ impl fmt::Debug for Pending {
 
 impl Work {
     /// What a log asks for once nobody has appended to it for that long.
-    fn when_idle<D: Disk>(chain: &Chain<D>) -> Option<(Duration, Work)> {
+    pub(super) fn when_idle<D: Disk>(chain: &Chain<D>) -> Option<(Duration, Work)> {
         match (chain.needs_mark(), chain.lacks_spare()) {
             (true, _) => Some((IDLE_MARK, Work::Mark)),
             (false, true) => Some((SPARE_RETRY, Work::AddSpare)),
@@ -105,6 +121,8 @@ impl Shared {
             pending_bytes: 0,
             waiting: 0,
             spare_wanted: false,
+            rounds_of_others: 0,
+            is_asleep: false,
             spares_refused: 0,
             failure,
             stopping: false,
@@ -128,8 +146,9 @@ impl Shared {
         Ok(state.catalog.plan_read(range, max_bytes))
     }
 
-    /// Takes the records in, or hands the callback back with the reason.
-    pub(super) fn append(&self, records: Vec<Record>, done: Done, may_wait: bool) -> Result<(), (LogError, Done)> {
+    /// Takes the records in, or hands the callback back with the reason. True if nothing waited before: the thread must be
+    /// woken, or the caller does the round itself.
+    pub(super) fn append(&self, records: Vec<Record>, done: Done, may_wait: bool) -> Result<bool, (LogError, Done)> {
         let mut state = match self.wait_for_room(&records, may_wait) {
             Ok(state) => state,
             Err(error) => return Err((error, done)),
@@ -139,11 +158,27 @@ impl Shared {
         state.pending_bytes += cost(&records);
         let was_idle = state.pending.is_empty();
         state.pending.push(Pending { records, first_serial, done });
+        Ok(was_idle)
+    }
+
+    /// Wakes the thread.
+    pub(super) fn wake(&self) {
+        self.work.notify_one();
+    }
+
+    /// Somebody else did a round. A thread that was to sleep for good has to think again.
+    pub(super) fn overtaken(&self) {
+        let mut state = self.lock();
+        state.rounds_of_others += 1;
+        let is_asleep = state.is_asleep;
         drop(state);
-        if was_idle {
+        if is_asleep {
             self.work.notify_one();
         }
-        Ok(())
+    }
+
+    pub(super) fn rounds_of_others(&self) -> u64 {
+        self.lock().rounds_of_others
     }
 
     pub(super) fn stop(&self) {
@@ -152,23 +187,31 @@ impl Shared {
         self.room.notify_all();
     }
 
-    /// Sleeps until there is something to do for the thread.
-    pub(super) fn next_work<D: Disk>(&self, chain: &Chain<D>) -> Work {
+    /// Sleeps until there is something to do for the thread, which has something else to do after `idle`, as things stood
+    /// after so many rounds of others.
+    pub(super) fn wait(&self, idle: Option<Duration>, rounds_of_others: u64) -> Wake {
         let mut state = self.lock();
         loop {
-            state = match self.take_at_hand(state, chain) {
-                Ok(work) => return work,
-                Err(state) => state,
-            };
-            let Some((idle, work)) = Work::when_idle(chain) else {
+            if state.ended {
+                return Wake::Ended;
+            }
+            if !state.is_quiet() {
+                return Wake::AtHand;
+            }
+            if state.rounds_of_others != rounds_of_others {
+                return Wake::Overtaken;
+            }
+            let Some(idle) = idle else {
+                state.is_asleep = true;
                 state = self.work.wait(state).unwrap_or_else(PoisonError::into_inner);
+                state.is_asleep = false;
                 continue;
             };
             let (woken, timeout) = self.work.wait_timeout(state, idle).unwrap_or_else(PoisonError::into_inner);
             state = woken;
-            if timeout.timed_out() && state.is_quiet() {
-                state.charge_idle(&work);
-                return work;
+            let is_idle = state.is_quiet() && !state.ended && state.rounds_of_others == rounds_of_others;
+            if timeout.timed_out() && is_idle {
+                return Wake::Idle;
             }
         }
     }
@@ -237,6 +280,7 @@ impl Shared {
         }
         let waiting = mem::take(&mut state.pending);
         drop(state);
+        self.work.notify_one();
         self.room.notify_all();
         waiting
     }

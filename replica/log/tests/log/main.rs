@@ -8,6 +8,7 @@ mod corruption;
 mod crash;
 mod faults;
 mod gated_disk;
+mod in_place;
 mod model;
 mod power;
 mod real_disk;

@@ -13,18 +13,18 @@ use crate::model::Model;
 use crate::workload::{SMALL, Workload};
 
 /// How long a test waits for the thread before it fails; nothing is ever as slow.
-const PATIENCE: Duration = Duration::from_secs(60);
+pub const PATIENCE: Duration = Duration::from_secs(60);
 
-fn entry(index: u64, bytes: usize) -> Record {
+pub fn entry(index: u64, bytes: usize) -> Record {
     Record::Entry { index, payload: Bytes::from(vec![index as u8; bytes]) }
 }
 
-fn start(disk: &SimulatedDisk, options: LogOptions) -> LogWriter {
+pub fn start(disk: &SimulatedDisk, options: LogOptions) -> LogWriter {
     LogWriter::start(Log::open(disk.clone(), options).unwrap())
 }
 
 /// A log on a gated disk, opened with the gate open.
-fn gated(disk: &SimulatedDisk, options: LogOptions) -> (LogWriter, Keeper) {
+pub fn gated(disk: &SimulatedDisk, options: LogOptions) -> (LogWriter, Keeper) {
     let (arrived, hears) = channel();
     let (lets, passes) = channel();
     let gate = Arc::new(Gate { arrived, passes: Mutex::new(passes) });
@@ -37,27 +37,27 @@ fn gated(disk: &SimulatedDisk, options: LogOptions) -> (LogWriter, Keeper) {
 }
 
 /// Callbacks that note their number and their answer, in the order in which they ran.
-struct Notes {
+pub struct Notes {
     sender: Sender<(u64, Result<(), LogError>)>,
     receiver: Receiver<(u64, Result<(), LogError>)>,
 }
 
 impl Notes {
-    fn new() -> Self {
+    pub fn new() -> Self {
         let (sender, receiver) = channel();
         Notes { sender, receiver }
     }
 
-    fn done(&self, number: u64) -> Box<dyn FnOnce(Result<(), LogError>) + Send> {
+    pub fn done(&self, number: u64) -> Box<dyn FnOnce(Result<(), LogError>) + Send> {
         let sender = self.sender.clone();
         Box::new(move |result| sender.send((number, result)).unwrap())
     }
 
-    fn take(&self, count: usize) -> Vec<(u64, Result<(), LogError>)> {
+    pub fn take(&self, count: usize) -> Vec<(u64, Result<(), LogError>)> {
         (0..count).map(|_| self.receiver.recv().unwrap()).collect()
     }
 
-    fn is_empty(&self) -> bool {
+    pub fn is_empty(&self) -> bool {
         self.receiver.try_recv().is_err()
     }
 }
@@ -146,7 +146,7 @@ fn many_threads_append_through_one_log() {
     let log = start(&disk, LogOptions { segment_bytes: 65_536, ..SMALL });
     let next = Arc::new(Mutex::new(1));
     let threads: Vec<_> = (0..8)
-        .map(|_| {
+        .map(|thread| {
             let (log, next) = (log.clone(), next.clone());
             std::thread::spawn(move || {
                 for _ in 0..200 {
@@ -159,7 +159,12 @@ fn many_threads_append_through_one_log() {
                         if *next % 50 == 0 {
                             records.push(Record::Purge { index: *next - 20, payload: Bytes::new() });
                         }
-                        log.append(records, Box::new(move |result| sender.send(result).unwrap()));
+                        let done = Box::new(move |result| sender.send(result).unwrap());
+                        if thread % 2 == 0 {
+                            log.append(records, done);
+                        } else {
+                            log.append_in_place(records, done);
+                        }
                         *next += 1;
                     }
                     assert_eq!(receiver.recv().unwrap(), Ok(()));
@@ -289,7 +294,7 @@ fn a_shutdown_makes_durable_what_was_taken_in_and_closes() {
     assert_eq!(Log::open(disk, SMALL).unwrap().last_index(), 5);
 }
 
-fn flipped_is_damage(disk: &SimulatedDisk, offset: u64) -> bool {
+pub fn flipped_is_damage(disk: &SimulatedDisk, offset: u64) -> bool {
     let disk = disk.fork();
     disk.flip("0000000000000001.log", offset, 0).unwrap();
     Log::open(disk, SMALL).is_err()
