@@ -1,7 +1,7 @@
 //! The thread that owns the machine: takes events, steps the node, carries out its actions.
 //!
-//! It is a runtime of one thread, and the replica's tasks run on it too: an entry goes from the node to the log and comes back
-//! committed without waking another thread than the log's.
+//! It is a runtime of one thread, and the replica's tasks run on it too, with few processors the sessions as well: an entry goes
+//! from the node to the log and comes back committed without waking another thread than the log's, if that.
 
 use std::collections::BTreeMap;
 use std::thread::JoinHandle;
@@ -134,7 +134,7 @@ pub fn start<S: Store + 'static>(
     };
     let (built, handed_over) = std::sync::mpsc::sync_channel(1);
     let handle = std::thread::Builder::new().name("core".to_owned()).spawn(move || {
-        let runtime = match Builder::new_current_thread().enable_time().build() {
+        let runtime = match Builder::new_current_thread().enable_all().build() {
             Ok(runtime) => runtime,
             Err(error) => return drop(built.send(Err(error))),
         };

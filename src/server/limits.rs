@@ -8,6 +8,10 @@ pub const EPOCH_LOOK: Duration = Duration::from_millis(1);
 /// Who ends because the core does may be seen first: so long its own reason is waited for.
 pub const CORE_ENDED_WITHIN: Duration = Duration::from_millis(200);
 
+/// With more processors than that, sessions run on threads beside the core's. With two, every message would be handed through
+/// more threads than can run, its client's included.
+pub const SHARED_CORE_PROCESSORS_MAX: usize = 2;
+
 /// The window of one session, in units: what its open requests may be answered, were all answers as large as they can be.
 /// Beyond it the session is not read, which the client feels as HTTP/2 flow control; so a client that asks and does not take
 /// the answers costs a bounded memory. A small answer takes one unit.

@@ -4,10 +4,11 @@
 //! leadership (a new epoch) -> listen. Stop: no new connections -> open requests answered or closed -> store flushed ->
 //! replica and log shut down -> core thread ends.
 
-use std::net::SocketAddr;
+use std::net::{self, SocketAddr};
+use std::num::NonZero;
 use std::path::PathBuf;
 use std::sync::Arc;
-use std::thread::JoinHandle;
+use std::thread::{JoinHandle, available_parallelism};
 
 use bytes::Bytes;
 use handfast_coordinator::drivers::{Drivers, Secrets};
@@ -26,7 +27,7 @@ use super::core_thread::{self, Core, Effects, Input};
 use super::data_directory::{DataDirectory, DirectoryError};
 use super::flush::{FlushFailed, flush, flush_when_due};
 use super::http::routes;
-use super::limits::{CORE_ENDED_WITHIN, EPOCH_LOOK, STOP_GRACE};
+use super::limits::{CORE_ENDED_WITHIN, EPOCH_LOOK, SHARED_CORE_PROCESSORS_MAX, STOP_GRACE};
 use super::proposer::{Machine, follow_leadership, pass_barriers, propose};
 use super::role::Role;
 use super::session::{SessionIdentity, Sessions};
@@ -137,8 +138,20 @@ impl Server {
         server.await_epoch().await?;
         reach(CrashPoint::Serving);
         // Whoever connected before waits in the socket's line, and is never told that the server only starts.
-        server.tasks.spawn(listen(listener, routes, stop));
+        server.listen(listener, routes, stop);
         Ok(server)
+    }
+
+    /// Sessions run on the core's own thread where there are few processors: a message then wakes no thread more than the log's.
+    /// Where there are many, they have threads of their own.
+    fn listen(&mut self, listener: net::TcpListener, routes: tonic::service::Routes, stop: watch::Receiver<bool>) {
+        let listening = listen((listener, self.address), routes, stop);
+        if available_parallelism().map_or(1, NonZero::get) > SHARED_CORE_PROCESSORS_MAX {
+            self.tasks.spawn(listening);
+        } else {
+            let listening = self.core.spawn(listening);
+            self.tasks.spawn(async { listening.await.unwrap_or(ServeError::Ended("the listener")) });
+        }
     }
 
     /// Where it listens.
@@ -208,12 +221,13 @@ fn failure(ended: Result<ServeError, tokio::task::JoinError>) -> ServeError {
 }
 
 /// Loopback only, while there is neither TLS nor authentication (D11).
-async fn bind(address: SocketAddr) -> Result<(TcpListener, SocketAddr), ServeError> {
+/// A listener that no runtime has taken yet.
+async fn bind(address: SocketAddr) -> Result<(net::TcpListener, SocketAddr), ServeError> {
     if !address.ip().is_loopback() {
         return Err(ServeError::NotLoopback(address));
     }
     let failed = |cause| ServeError::Listen { address, cause };
-    let listener = TcpListener::bind(address).await.map_err(failed)?;
+    let listener = TcpListener::bind(address).await.and_then(TcpListener::into_std).map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;
     Ok((listener, bound))
 }
@@ -289,7 +303,11 @@ fn spawn_watches(
     });
 }
 
-async fn listen(listener: TcpListener, routes: tonic::service::Routes, mut stop: watch::Receiver<bool>) -> ServeError {
+async fn listen(
+    (listener, address): (net::TcpListener, SocketAddr),
+    routes: tonic::service::Routes,
+    mut stop: watch::Receiver<bool>,
+) -> ServeError {
     /// Room for a few bodies in flight on one connection; the default of 64 KiB would wait for the client between frames.
     const WINDOW_BYTES: u32 = 4 << 20;
     let stopped = async move {
@@ -297,7 +315,10 @@ async fn listen(listener: TcpListener, routes: tonic::service::Routes, mut stop:
     };
     // An answer of several segments must not wait for the client to acknowledge the first ones. Said here: the builder's own
     // word for it holds only for connections that it accepts itself.
-    let connections = TcpIncoming::from(listener).with_nodelay(Some(true));
+    let connections = match TcpListener::from_std(listener) {
+        Ok(listener) => TcpIncoming::from(listener).with_nodelay(Some(true)),
+        Err(cause) => return ServeError::Listen { address, cause },
+    };
     let served = tonic::transport::Server::builder()
         .accept_http1(true)
         .initial_stream_window_size(WINDOW_BYTES)
