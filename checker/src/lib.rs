@@ -17,6 +17,8 @@ pub mod account;
 pub mod history;
 pub mod properties;
 mod report;
+mod smallest;
 
 pub use properties::judge;
 pub use report::{Report, Verdict, Violation};
+pub use smallest::smallest;

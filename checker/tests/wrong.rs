@@ -8,7 +8,7 @@
 use std::path::{Path, PathBuf};
 
 use handfast_checker::history::History;
-use handfast_checker::judge;
+use handfast_checker::{judge, smallest};
 
 const GOOD: &str = include_str!("good.jsonl");
 
@@ -137,4 +137,25 @@ fn each_property_sees_what_is_wrong() {
             std::fs::write(&path, texts.join("\n")).unwrap();
         }
     }
+}
+
+/// A part shows what the whole shows, and little else.
+#[test]
+fn the_smallest_part_of_a_history_shows_what_is_wrong() {
+    let mut sizes = Vec::new();
+    for path in std::fs::read_dir(wrong("")).unwrap() {
+        for case in cases(&std::fs::read_to_string(path.unwrap().path()).unwrap()) {
+            let history = History::of_text(&case.spoil()).unwrap();
+            for violation in judge(&history).violations() {
+                let part = smallest(&history, violation.id);
+                let breaks = |part: &History| judge(part).violations().any(|other| other.id == violation.id);
+                assert!(breaks(&part), "{}: the part shows nothing: {}", case.title, part.to_text());
+                sizes.push((part.events.len(), violation.id, case.title.clone(), part));
+            }
+        }
+    }
+    sizes.sort_by_key(|(size, ..)| *size);
+    // An atomic transaction that is half there needs its begin, two deeds, and what is found.
+    let (median, largest) = (sizes[sizes.len() / 2].0, sizes.last().unwrap());
+    assert!(median <= 4 && largest.0 <= 16, "{median}, {}: {}\n{}", largest.1, largest.2, largest.3.to_text());
 }
