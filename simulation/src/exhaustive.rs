@@ -8,6 +8,9 @@ use crate::server::ServerId;
 use crate::trial::{Failed, try_plan};
 use crate::world::Ran;
 
+/// A run with a strike in it ends within so many times the steps of the one without.
+const WHOLE: u64 = 3;
+
 /// What a set of runs came to.
 #[derive(Debug, Default)]
 pub struct Exhausted {
@@ -53,14 +56,16 @@ pub fn single(scene: &Scene) -> Exhausted {
     Exhausted::of(scene, |plan, calm| singles(scene, calm).map(move |strike| plan.struck(strike)))
 }
 
-/// Pairs: each victim struck in the plainest way before each step, and then each victim again, within `window` steps.
+/// Pairs: each victim struck in the plainest way before each step, and then each victim again, within `window` steps;
+/// `u64::MAX` is every pair.
 pub fn pairs(scene: &Scene, window: u64) -> Exhausted {
     Exhausted::of(scene, |plan, calm| {
         let firsts =
             (0..=calm.steps).flat_map(|step| plainly(scene, Moment::Step(step)).map(move |first| (step, first)));
         firsts.flat_map(move |(step, first)| {
             let plan = plan.struck(first);
-            let seconds = (step + 1..=step + window).flat_map(|step| plainly(scene, Moment::Step(step)));
+            let seconds =
+                (step + 1..=step + window.min(WHOLE * calm.steps)).flat_map(|step| plainly(scene, Moment::Step(step)));
             seconds.map(move |second| plan.struck(second))
         })
     })
