@@ -4,6 +4,7 @@ use std::fs::File;
 use std::os::unix::process::ExitStatusExt;
 
 use anyhow::Context;
+use handfast_crash_test::Program;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
 use tokio::process::Child;
@@ -11,7 +12,6 @@ use tokio::process::Child;
 use crate::ledger::Ledger;
 use crate::options::LINE;
 use crate::orders::Orders;
-use crate::process::Program;
 
 /// How often each was killed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -108,7 +108,8 @@ impl<'a> Cast<'a> {
         match victim {
             Victim::Server => {
                 self.server.kill().await?;
-                self.server = self.program.serve().await?;
+                self.server = self.program.serve()?;
+                self.program.ready(&mut self.server).await?;
                 self.kills.server += 1;
             }
             Victim::Trigger => {
@@ -137,10 +138,10 @@ impl<'a> Cast<'a> {
 
 fn start_import(program: &Program, orders: &Orders) -> anyhow::Result<Child> {
     let args = ["send", "orders", "--csv", "--line-key", LINE, "--producer", "main-job", "--batch", "50"];
-    program.start("import", &args, Some(File::open(&orders.path)?))
+    Ok(program.start("import", &args, Some(File::open(&orders.path)?))?)
 }
 
 fn start_trigger(program: &Program, until_empty: bool) -> anyhow::Result<Child> {
     let args = ["trigger", "run", "trigger.toml", "--until-empty"];
-    program.start("trigger", if until_empty { &args } else { &args[..3] }, None)
+    Ok(program.start("trigger", if until_empty { &args } else { &args[..3] }, None)?)
 }

@@ -10,7 +10,6 @@ mod decimal;
 mod ledger;
 mod options;
 mod orders;
-mod process;
 mod run;
 
 use std::process::ExitCode;

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use handfast_client::{Handfast, TransactionFilter};
+use handfast_crash_test::Program;
 use indicatif::{ProgressBar, ProgressStyle};
 use tempfile::TempDir;
 use tokio::time::timeout;
@@ -14,7 +15,6 @@ use crate::cast::Cast;
 use crate::ledger::{Ledger, quoted};
 use crate::options::{LINE, Options};
 use crate::orders::Orders;
-use crate::process::Program;
 
 /// Between two looks at how far it is.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -43,8 +43,9 @@ async fn run_in(options: &Options, directory: &Path) -> anyhow::Result<Audit> {
     ledger.create(options, &orders).await?;
     std::fs::write(directory.join("trigger.toml"), trigger_file(options, &orders))?;
 
-    let mut program = Program::new(options.handfast.as_deref(), directory)?;
-    let server = program.serve().await?;
+    let program = Program::new(&handfast_program(options)?, directory);
+    let mut server = program.serve()?;
+    program.ready(&mut server).await?;
     program.done("setup", &["queue", "create", "orders"]).await?;
     program.done("setup", &["queue", "create", "shipments"]).await?;
     let [kind, address] = ledger.address();
@@ -52,7 +53,7 @@ async fn run_in(options: &Options, directory: &Path) -> anyhow::Result<Audit> {
     let args: Vec<&str> = ["resource", "add", "ledger", &kind, &address].into_iter().chain(two_phase).collect();
     program.done("setup", &args).await?;
 
-    let handfast = Handfast::connect(program.url()?).await?;
+    let handfast = Handfast::connect(&program.url()).await?;
     let seed = options.seed.unwrap_or_else(|| fastrand::u64(..1_000_000));
     let began = Instant::now();
     let mut cast = Cast::start(program, server, ledger, &orders)?;
@@ -63,6 +64,22 @@ async fn run_in(options: &Options, directory: &Path) -> anyhow::Result<Audit> {
     let rows = cast.ledger.rows(options, &orders).await?;
     let found = Found::look(&handfast, rows).await?;
     Audit::new(&orders, &found, &Course { kills: cast.kills, seed, seconds, seconds_to_settle })
+}
+
+/// The program that was built with this one, unless another is named.
+fn handfast_program(options: &Options) -> anyhow::Result<PathBuf> {
+    let path = match &options.handfast {
+        Some(path) => path.clone(),
+        None => {
+            let here = std::env::current_exe()?;
+            let profile = here.parent().and_then(Path::parent).context("this program lies in no build directory")?;
+            profile.join("handfast")
+        }
+    };
+    if !path.exists() {
+        bail!("{} is not there; build it, or name it with --handfast", path.display());
+    }
+    Ok(path)
 }
 
 /// What the trigger does: the user's statements, or one that writes every column.

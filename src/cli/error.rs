@@ -4,6 +4,7 @@ use std::io;
 use std::time::Duration;
 
 use handfast_client::{ConnectError, NotCommitted, ProducerError, ReceiveError, RequestError, SendError};
+use handfast_crash_test::CrashTestError;
 use handfast_protocol::{GlobalId, Xid};
 
 use super::send_many::ImportFailed;
@@ -39,6 +40,8 @@ pub enum CommandError {
     Trigger(Box<TriggerError>),
     #[error(transparent)]
     Bench(Box<BenchError>),
+    #[error(transparent)]
+    CrashTest(Box<CrashTestError>),
     #[error(
         "transaction {gtrid} is another coordinator's, which decides it; resolve it there: handfast --server ITS-URL transaction resolve {gtrid} ..."
     )]
@@ -151,5 +154,11 @@ impl From<BenchError> for CommandError {
             BenchError::Request(error) => error.into(),
             error => CommandError::Bench(Box::new(error)),
         }
+    }
+}
+
+impl From<CrashTestError> for CommandError {
+    fn from(error: CrashTestError) -> CommandError {
+        CommandError::CrashTest(Box::new(error))
     }
 }

@@ -8,6 +8,7 @@ mod byte_count;
 mod completions;
 pub mod coordinator;
 mod crash_points;
+mod crash_test;
 mod dead_letter;
 mod duration;
 mod error;
@@ -84,6 +85,8 @@ enum Command {
     Completions(completions::Args),
     /// List the places at which a test can end these programs
     CrashPoints(crash_points::Args),
+    /// Kill a server and a trigger at work, again and again, and judge what comes of it
+    CrashTest(crash_test::Args),
 }
 
 impl Command {
@@ -101,6 +104,7 @@ impl Command {
             Command::Bench(args) => args.run(options),
             Command::Completions(args) => args.run(),
             Command::CrashPoints(args) => args.run(options),
+            Command::CrashTest(args) => options.block_on(args.run(options)),
         }
     }
 }

@@ -40,6 +40,12 @@ impl Progress {
         self.bar.is_hidden()
     }
 
+    /// So far on the way, and what else there is to tell of it.
+    pub fn tell(&self, position: u64, what: String) {
+        self.bar.set_position(position);
+        self.bar.set_message(what);
+    }
+
     /// So far on the way, with so many messages done.
     pub fn update(&self, position: u64, messages: u64) {
         self.bar.set_position(position);

@@ -1,8 +1,10 @@
 //! `handfast trigger`: what is done with each message of a queue, as a file says it.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
+use handfast_crash_test::witness::Witness;
 use handfast_trigger::TriggerFile;
 
 use super::output::print_done;
@@ -46,16 +48,38 @@ order. SIGTERM and Ctrl-C finish the message in hand.")]
         /// How long a server that is away at the start is waited for; once it has worked, it is waited for without end
         #[arg(long, value_name = "TIME", default_value = "60s", value_parser = parse_duration)]
         retry_for: Duration,
+        #[command(flatten)]
+        witness: WitnessArgs,
     },
+}
+
+/// What a crash test has a trigger's process write down.
+#[derive(Debug, clap::Args)]
+struct WitnessArgs {
+    #[arg(long, value_name = "FILE", hide = true, requires = "witness_table")]
+    witness: Option<PathBuf>,
+    #[arg(long, value_name = "TABLE", hide = true, requires = "witness")]
+    witness_table: Option<String>,
+}
+
+impl WitnessArgs {
+    fn create(self) -> Result<Option<Arc<Witness>>, CommandError> {
+        match (self.witness, self.witness_table) {
+            (Some(path), Some(table)) => Ok(Some(Witness::create(&path, table)?)),
+            _ => Ok(None),
+        }
+    }
 }
 
 impl Args {
     pub async fn run(self, options: &Options) -> Result<Ended, CommandError> {
-        let Action::Run { file, until_empty, workers, retry_for } = self.action;
+        let Action::Run { file, until_empty, workers, retry_for, witness } = self.action;
         let file = TriggerFile::read(&file).map_err(TriggerError::from)?;
         let stopped = stop_signal().map_err(TriggerError::Signal)?;
         let settings = Settings { until_empty, workers };
-        let start = || async { Ok(Runner::new(options.connect().await?, file.clone(), settings).await?) };
+        let witness = witness.create()?;
+        let start =
+            || async { Ok(Runner::new(options.connect().await?, file.clone(), settings, witness.clone()).await?) };
         let runner = options.patiently(retry_for, start).await?;
         let summary = runner.run(stopped).await?;
         print_done(options.output, &summary, &summary.sentence())?;

@@ -12,6 +12,7 @@ use handfast_client::{
     Blame, CommitOutcome, Dialect, EnlistError, ExclusiveReader, Handfast, InDoubt, KnownOutcome, ReceiveError,
     Received, RefusalCode, RollbackCause, Transaction,
 };
+use handfast_crash_test::witness::{Testimony, Witness};
 use handfast_protocol::ResourceKind;
 use handfast_trigger::{Database, TriggerFile};
 use tokio::sync::watch;
@@ -43,6 +44,8 @@ pub struct Runner {
     aftermath: Aftermath,
     condition: Condition,
     stop: watch::Sender<bool>,
+    /// A crash test wants to know everything.
+    witness: Option<Arc<Witness>>,
 }
 
 /// What became of a turn.
@@ -54,7 +57,12 @@ enum Turn {
 
 impl Runner {
     /// Looks at everything that the file names, so that a mistake is told before the first message.
-    pub async fn new(handfast: Handfast, file: TriggerFile, settings: Settings) -> Result<Runner, TriggerError> {
+    pub async fn new(
+        handfast: Handfast,
+        file: TriggerFile,
+        settings: Settings,
+        witness: Option<Arc<Witness>>,
+    ) -> Result<Runner, TriggerError> {
         let max_attempts = handfast.queue(file.queue.as_str()).await?.max_attempts;
         if let Some(queue) = &file.send {
             handfast.queue(queue.as_str()).await?;
@@ -67,7 +75,7 @@ impl Runner {
         let work = Work { queue: file.queue, database, send: file.send };
         let (tally, aftermath) = (Tally::default(), Aftermath::default());
         let (condition, stop) = (Condition::default(), watch::Sender::new(false));
-        Ok(Runner { handfast, work, max_attempts, settings, tally, aftermath, condition, stop })
+        Ok(Runner { handfast, work, max_attempts, settings, tally, aftermath, condition, stop, witness })
     }
 
     /// Runs until it is empty, `stopped` ends, or a worker cannot go on. The messages in hand are finished.
@@ -75,9 +83,10 @@ impl Runner {
         let began = Instant::now();
         let runner = Arc::new(self);
         let mut workers = JoinSet::new();
-        for _ in 0..runner.settings.workers {
+        for number in 1..=runner.settings.workers {
             let runner = Arc::clone(&runner);
-            workers.spawn(async move { runner.worker().await });
+            let testimony = Testimony::of(runner.witness.as_ref(), number);
+            workers.spawn(async move { runner.worker(&testimony).await });
         }
         let joined = async {
             let mut result = Ok(());
@@ -104,11 +113,11 @@ impl Runner {
         Ok(runner.tally.summary(began.elapsed()))
     }
 
-    async fn worker(&self) -> Result<(), TriggerError> {
+    async fn worker(&self, testimony: &Testimony) -> Result<(), TriggerError> {
         let mut reader = None;
         let mut pause = PAUSE_MIN;
         while !self.is_stopping() {
-            let turn = match self.turn(&mut reader).await {
+            let turn = match self.turn(&mut reader, testimony).await {
                 Ok(Turn::NoMessage) if self.settings.until_empty => self.is_empty().await,
                 Ok(Turn::NoMessage | Turn::Done) => Ok(false),
                 Err(setback) => Err(setback),
@@ -145,15 +154,20 @@ impl Runner {
     }
 
     /// One message, from its receive to its outcome.
-    async fn turn(&self, reader: &mut Option<ExclusiveReader>) -> Result<Turn, Setback> {
+    async fn turn(&self, reader: &mut Option<ExclusiveReader>, testimony: &Testimony) -> Result<Turn, Setback> {
         if self.settings.workers == 1 && !self.hold(reader).await? {
             return Ok(Turn::NoMessage);
         }
         let mut transaction = self.handfast.begin().await?;
-        self.aftermath.begun(transaction.id());
+        let id = transaction.id();
+        self.aftermath.begun(id);
+        testimony.began(id);
         let wait = if self.settings.until_empty { RECEIVE_WAIT_UNTIL_EMPTY } else { RECEIVE_WAIT };
         let queue = self.work.queue.as_str();
+        testimony.receives(id, &self.work.queue);
         let received = self.unless_stopped(transaction.receive_within(queue, wait)).await;
+        let told = received.as_ref().and_then(|received| received.as_ref().ok());
+        testimony.received(id, &self.work.queue, told.map(Option::as_ref));
         let message = match received {
             Some(Ok(Some(message))) => message,
             Some(Err(error)) => {
@@ -165,7 +179,9 @@ impl Runner {
             }
             Some(Ok(None)) | None => {
                 // A server that is away rolls back by itself.
-                drop(timeout(PAUSE_MAX, transaction.rollback(Blame::None)).await);
+                testimony.rolls_back(id);
+                let rolled_back = timeout(PAUSE_MAX, transaction.rollback(Blame::None)).await;
+                testimony.rolled_back(id, matches!(rolled_back, Ok(Ok(()))));
                 self.condition.reached();
                 return Ok(Turn::NoMessage);
             }
@@ -176,13 +192,13 @@ impl Runner {
             reader.check()?;
         }
         let left = transaction.time_left();
-        match timeout(left, self.work.carry_out(&mut transaction, &message)).await {
-            Ok(Ok(())) => self.commit(transaction, &message).await,
-            Ok(Err(setback)) => Err(self.give_back(transaction, &message, self.unless_known(setback)).await),
+        match timeout(left, self.work.carry_out(&mut transaction, &message, testimony)).await {
+            Ok(Ok(())) => self.commit(transaction, &message, testimony).await,
+            Ok(Err(setback)) => Err(self.give_back(transaction, &message, self.unless_known(setback), testimony).await),
             Err(_) => {
                 let what = format!("message {} was not done within {left:?}", message.id);
                 let setback = Setback::Away { place: Place::Database, what };
-                Err(self.give_back(transaction, &message, setback).await)
+                Err(self.give_back(transaction, &message, setback, testimony).await)
             }
         }
     }
@@ -211,12 +227,22 @@ impl Runner {
     }
 
     /// Rolls back, and says whose fault it was.
-    async fn give_back(&self, transaction: Transaction, message: &Received, setback: Setback) -> Setback {
+    async fn give_back(
+        &self,
+        transaction: Transaction,
+        message: &Received,
+        setback: Setback,
+        testimony: &Testimony,
+    ) -> Setback {
         let blame = match &setback {
             Setback::Message { error } => Blame::Message { error: error.clone() },
             Setback::Away { .. } | Setback::Fatal(_) => Blame::None,
         };
-        match (transaction.rollback(blame).await, &setback) {
+        let id = transaction.id();
+        testimony.rolls_back(id);
+        let rolled_back = transaction.rollback(blame).await;
+        testimony.rolled_back(id, rolled_back.is_ok());
+        match (rolled_back, &setback) {
             (Ok(()), Setback::Message { error }) => {
                 self.attempt_counted(message, error);
                 setback
@@ -240,11 +266,19 @@ impl Runner {
         }
     }
 
-    async fn commit(&self, transaction: Transaction, message: &Received) -> Result<Turn, Setback> {
+    async fn commit(
+        &self,
+        transaction: Transaction,
+        message: &Received,
+        testimony: &Testimony,
+    ) -> Result<Turn, Setback> {
+        let id = transaction.id();
+        testimony.commits(id);
         let mut outcome = transaction.commit().await;
         if let CommitOutcome::Unknown(in_doubt) = &outcome {
             outcome = self.learn(in_doubt.clone()).await;
         }
+        testimony.outcome(id, &outcome);
         match outcome {
             CommitOutcome::Committed => {
                 count(&self.tally.committed);

@@ -3,6 +3,7 @@
 use handfast_client::{
     Dialect, EnlistError, Message, ReceiveError, Received, RefusalCode, RequestError, SendError, Transaction,
 };
+use handfast_crash_test::witness::{Mark, Testimony, insert};
 use handfast_protocol::{Properties, QueueName, ResourceName};
 use handfast_trigger::{Argument, Parameter, ParameterError, Parameters, Statement};
 
@@ -38,21 +39,37 @@ pub enum Setback {
 
 impl Work {
     /// Everything but the commit.
-    pub async fn carry_out(&self, transaction: &mut Transaction, message: &Received) -> Result<(), Setback> {
+    pub async fn carry_out(
+        &self,
+        transaction: &mut Transaction,
+        message: &Received,
+        testimony: &Testimony,
+    ) -> Result<(), Setback> {
         if let Some(database) = &self.database {
-            database.run(transaction, &message.body).await?;
+            testimony.writes(transaction.id(), &database.resource, message);
+            database.run(transaction, message, testimony).await?;
+            testimony.wrote(transaction.id(), &database.resource, message);
         }
         if let Some(queue) = &self.send {
-            transaction.send(queue.as_str(), sent_on(message)).await?;
+            let sent_on = testimony.marked(transaction.id(), sent_on(message));
+            testimony.sends(transaction.id(), queue, &sent_on);
+            transaction.send(queue.as_str(), sent_on.clone()).await?;
+            testimony.sent(transaction.id(), queue, &sent_on);
         }
         Ok(())
     }
 }
 
 impl Statements {
-    async fn run(&self, transaction: &mut Transaction, body: &[u8]) -> Result<(), Setback> {
+    async fn run(
+        &self,
+        transaction: &mut Transaction,
+        message: &Received,
+        testimony: &Testimony,
+    ) -> Result<(), Setback> {
+        let mark = testimony.mark(transaction.id(), message);
         let needs_body = self.statements.iter().any(|statement| !statement.parameters.is_empty());
-        let parameters = if needs_body { Some(Parameters::parse(body)?) } else { None };
+        let parameters = if needs_body { Some(Parameters::parse(&message.body)?) } else { None };
         let arguments = |wanted: &[Parameter]| match &parameters {
             Some(parameters) => parameters.arguments(wanted),
             None => Ok(Vec::new()),
@@ -70,6 +87,10 @@ impl Statements {
                     let done = branch.execute(&statement.sql, &given).await;
                     done.map_err(|error| self.setback(error.blame(), &error))?;
                 }
+                if let Some(Mark { table, key, by }) = &mark {
+                    let done = branch.execute(&insert(table, ["$1", "$2"]), &[key, by]).await;
+                    done.map_err(|error| self.setback(error.blame(), &error))?;
+                }
             }
             Dialect::Sqlite => {
                 let branch = transaction.sqlite(self.resource.as_str()).await?;
@@ -78,6 +99,10 @@ impl Statements {
                         arguments.iter().map(|argument| argument as _).collect();
                     // A statement may return rows, which `execute` takes for a mistake.
                     let done = branch.query(&statement.sql, &given).await;
+                    done.map_err(|error| self.setback(error.blame(), &error))?;
+                }
+                if let Some(Mark { table, key, by }) = &mark {
+                    let done = branch.execute(&insert(table, ["?1", "?2"]), &[key, by]).await;
                     done.map_err(|error| self.setback(error.blame(), &error))?;
                 }
             }

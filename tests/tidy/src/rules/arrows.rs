@@ -39,6 +39,11 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("handfast-trigger", &["handfast-client", "handfast-protocol"]),
     // It judges whoever wrote a history, and knows none of them.
     ("handfast-checker", &[]),
+    // What becomes of real processes under the user's own work.
+    (
+        "handfast-crash-test",
+        &["handfast-checker", "handfast-client", "handfast-import", "handfast-protocol", "handfast-trigger"],
+    ),
     (
         "handfast",
         &[
@@ -49,6 +54,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "handfast-coordinator",
             "handfast-coordinator-core",
             "handfast-crash-points",
+            "handfast-crash-test",
             "handfast-machine",
             "handfast-replica",
             "handfast-log",
