@@ -10,6 +10,9 @@ use crate::plan::Mutant;
 use crate::probes::Probe;
 use crate::server::Caller;
 
+/// What SQLite says of a lock.
+pub(super) const BUSY: &str = "database is locked";
+
 /// `max_prepared_transactions` (P9): few, so that clients wait for them.
 pub(super) const SLOTS: u32 = 3;
 
@@ -21,10 +24,14 @@ impl Database {
         }
         // BUSY is never an outcome (P15).
         if self.is_sqlite() && (!self.blocks.is_empty() || self.is_committing()) {
-            let resource = self.resource.name.clone();
-            return self.tell(caller, Err(CallFailed::Refused { resource, cause: "database is locked".to_owned() }));
+            return self.refuse(caller, BUSY);
         }
+        let is_last = self.resource.kind != ResourceKind::PostgresTwoPhase;
         match ask {
+            Ask::Commit { xid } | Ask::Rollback { xid } if is_last || GlobalId::try_from(xid).is_err() => {
+                self.refuse(caller, "it has no branch of that name");
+            }
+            Ask::Fence { .. } if !is_last => self.refuse(caller, "it is no last resource"),
             Ask::Attach { identity, adopt } => self.attach(caller, *identity, *adopt),
             Ask::Scan { coordinator } => self.scan(caller, *coordinator),
             Ask::Commit { xid } => self.finish(caller, ask, xid, Outcome::Committed),
@@ -38,11 +45,14 @@ impl Database {
                 self.write(Change::Clear { ids }, Some(Answered::Caller { caller, result: Ok(Told::Done) }));
             }
             Ask::Prepare { .. } | Ask::Forget { .. } => {
-                let cause = "a database is prepared by its client".to_owned();
-                let resource = self.resource.name.clone();
-                self.tell(caller, Err(CallFailed::Refused { resource, cause }));
+                self.refuse(caller, "a database is prepared by its client");
             }
         }
+    }
+
+    fn refuse(&mut self, caller: Caller, cause: &str) {
+        let resource = self.resource.name.clone();
+        self.tell(caller, Err(CallFailed::Refused { resource, cause: cause.to_owned() }));
     }
 
     fn tell(&mut self, caller: Caller, result: Result<Told, CallFailed>) {
@@ -55,7 +65,7 @@ impl Database {
 
     /// P3.
     fn attach(&mut self, caller: Caller, identity: Identity, adopt: bool) {
-        let found = self.live.visitor.filter(|found| found.coordinator == identity.coordinator);
+        let found = self.live.visitors.get(&identity.coordinator).copied();
         let is_ahead = |found: &Identity| {
             (found.incarnation, found.epoch) != (identity.incarnation, identity.epoch)
                 && (found.incarnation != identity.incarnation || found.epoch > identity.epoch)
@@ -64,10 +74,10 @@ impl Database {
             Some(found) if !adopt && is_ahead(&found) => self.tell(caller, Ok(Told::Ahead { found })),
             None if !adopt => self.tell(caller, Ok(Told::UnknownCoordinator)),
             Some(_) | None => {
-                let slots = (self.resource.kind == ResourceKind::PostgresTwoPhase).then_some(SLOTS);
+                let slots = (self.resource.kind == ResourceKind::PostgresTwoPhase).then_some(self.slots);
                 self.write_and_tell(caller, Change::Visit(identity), Told::Attached { slots });
                 if self.mutant == Mutant::SweepsEverything {
-                    let prepared: Vec<Xid> = self.live.prepared.keys().cloned().collect();
+                    let prepared: Vec<Xid> = self.live.prepared.iter().map(|(xid, _)| xid.clone()).collect();
                     prepared.into_iter().for_each(|xid| self.write(Change::RollbackPrepared { xid }, None));
                 }
             }
@@ -76,7 +86,7 @@ impl Database {
 
     fn scan(&mut self, caller: Caller, coordinator: CoordinatorId) {
         let is_ours = |xid: &&Xid| GlobalId::try_from(*xid).is_ok_and(|id| id.coordinator == coordinator);
-        let xids = self.live.prepared.keys().filter(is_ours).cloned().collect();
+        let xids = self.live.prepared.iter().map(|(xid, _)| xid).filter(is_ours).cloned().collect();
         self.tell(caller, Ok(Told::Scanned(xids)));
     }
 
@@ -87,7 +97,7 @@ impl Database {
             self.seen[Probe::Blocked] += 1;
             return self.blocked.push(Blocked::Ask { caller, ask: ask.clone() });
         }
-        let is_prepared = self.live.prepared.contains_key(xid);
+        let is_prepared = self.live.has_prepared(xid);
         match (outcome, is_prepared) {
             (Outcome::Committed, true) if self.mutant == Mutant::AcknowledgesUndone => {
                 self.tell(caller, Ok(Told::Done));
@@ -119,7 +129,11 @@ impl Database {
     /// An operator ends a prepared branch, and sees that it is done. The name of its transaction; `None`: there is none to end.
     pub fn end_by_hand(&mut self, outcome: Outcome) -> Option<GlobalId> {
         let free = |xid: &&Xid| GlobalId::try_from(*xid).is_ok_and(|id| !self.is_held(id));
-        let xid = self.live.prepared.keys().find(free).filter(|_| self.is_up)?.clone();
+        let xid = self.live.prepared.iter().map(|(xid, _)| xid).find(free).filter(|_| self.is_up)?.clone();
+        self.end_branch(xid, outcome)
+    }
+
+    pub(super) fn end_branch(&mut self, xid: Xid, outcome: Outcome) -> Option<GlobalId> {
         let id = GlobalId::try_from(&xid).ok()?;
         self.write(
             match outcome {

@@ -2,7 +2,6 @@
 
 use handfast_protocol::{GlobalId, Xid};
 
-use super::ask::SLOTS;
 use super::{Answered, Blocked, Change, Connection, Database, OrderRow};
 use crate::goods;
 use crate::plan::Mutant;
@@ -23,6 +22,11 @@ pub enum Statement {
     Decide {
         id: GlobalId,
     },
+    /// The same in two messages.
+    Mark {
+        id: GlobalId,
+    },
+    Commit,
     Rollback,
 }
 
@@ -74,30 +78,63 @@ impl Database {
                 None => self.reply(connection, Reply::NoTransaction),
             },
             Statement::Decide { id } => self.decide(connection, id),
+            Statement::Mark { id } => {
+                if self.may_mark(connection, &statement, id) {
+                    self.marked.insert(connection, id);
+                    self.reply(connection, Reply::Done);
+                }
+            }
+            Statement::Commit => match (self.marked.remove(&connection), self.blocks.remove(&connection)) {
+                (Some(id), Some(rows)) => {
+                    let waiting = Answered::Client { connection, reply: Reply::Done };
+                    self.write(Change::Decide { id, rows }, Some(waiting));
+                }
+                _ => self.reply(connection, Reply::NoTransaction),
+            },
             Statement::Rollback => {
-                self.blocks.remove(&connection);
+                self.end_block(connection);
                 self.reply(connection, Reply::Done);
             }
         }
     }
 
+    /// What the connection has open is rolled back.
+    fn end_block(&mut self, connection: Connection) {
+        self.blocks.remove(&connection);
+        if self.marked.remove(&connection).is_some() {
+            self.unblock();
+        }
+    }
+
     fn has_slot(&self) -> bool {
         let preparing = self.written.iter().filter(|written| matches!(written.change, Change::Prepare { .. }));
-        self.live.prepared.len() + preparing.count() < SLOTS as usize
+        self.live.prepared.len() + preparing.count() < self.slots as usize
+    }
+
+    /// Whether the marker row can be put in; else whoever wants to is told, or waits.
+    fn may_mark(&mut self, connection: Connection, statement: &Statement, id: GlobalId) -> bool {
+        if self.is_held(id) {
+            self.seen[Probe::Blocked] += 1;
+            self.blocked.push(Blocked::Statement { connection, statement: statement.clone() });
+            return false;
+        }
+        let is_open = self.blocks.contains_key(&connection);
+        let is_marked = self.live.markers.contains_key(&id);
+        if !is_open {
+            self.reply(connection, Reply::NoTransaction);
+        } else if is_marked {
+            self.blocks.remove(&connection);
+            self.seen[Probe::LateDecisions] += 1;
+            self.reply(connection, Reply::Fenced);
+        }
+        is_open && !is_marked
     }
 
     fn decide(&mut self, connection: Connection, id: GlobalId) {
-        if self.is_held(id) {
-            self.seen[Probe::Blocked] += 1;
-            return self.blocked.push(Blocked::Statement { connection, statement: Statement::Decide { id } });
+        if !self.may_mark(connection, &Statement::Decide { id }, id) {
+            return;
         }
-        let Some(rows) = self.blocks.remove(&connection) else {
-            return self.reply(connection, Reply::NoTransaction);
-        };
-        if self.live.markers.contains_key(&id) {
-            self.seen[Probe::LateDecisions] += 1;
-            return self.reply(connection, Reply::Fenced);
-        }
+        let rows = self.blocks.remove(&connection).unwrap_or_default();
         let waiting = Answered::Client { connection, reply: Reply::Done };
         let change = Change::Decide { id, rows };
         if self.mutant == Mutant::DecidesWithoutFlush {
@@ -125,7 +162,7 @@ impl Database {
     /// The client is gone, and what it had open is rolled back. A backend of PostgreSQL does first what it was told to do. A
     /// client of SQLite leaves in the page cache what it wrote: everybody sees it there, and nobody has synced it (P12).
     pub fn hang_up(&mut self, connection: Connection) {
-        self.blocks.remove(&connection);
+        self.end_block(connection);
         self.leave_written(
             |answered| matches!(answered, Answered::Client { connection: waiting, .. } if *waiting == connection),
         );

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use handfast_checker::history::State as Stage;
 use handfast_coordinator_core::Identity;
-use handfast_protocol::{GlobalId, Outcome, Xid};
+use handfast_protocol::{CoordinatorId, GlobalId, Outcome, Xid};
 
 /// A row of the table of orders: which order, and the transaction that put it in. The table has no key, so that an order which
 /// is put in twice is there twice.
@@ -16,10 +16,12 @@ pub struct OrderRow {
 
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Image {
-    pub visitor: Option<Identity>,
+    /// The last visit of each coordinator (P3).
+    pub visitors: BTreeMap<CoordinatorId, Identity>,
     pub markers: BTreeMap<GlobalId, Outcome>,
     pub orders: Vec<OrderRow>,
-    pub prepared: BTreeMap<Xid, Vec<OrderRow>>,
+    /// The oldest first.
+    pub prepared: Vec<(Xid, Vec<OrderRow>)>,
 }
 
 /// One record of the write-ahead log: a transaction of the database that has committed or prepared.
@@ -54,7 +56,7 @@ pub enum Change {
 impl Image {
     /// What the change is to its transaction, if it comes to anything here.
     pub fn step(&self, change: &Change) -> Option<(GlobalId, Stage)> {
-        let has = |xid: &Xid| self.prepared.contains_key(xid);
+        let has = |xid: &Xid| self.has_prepared(xid);
         match change {
             Change::Decide { id, .. } => Some((*id, Stage::Committed)),
             Change::Prepare { xid, .. } => Some((GlobalId::try_from(xid).ok()?, Stage::Prepared)),
@@ -65,24 +67,33 @@ impl Image {
         }
     }
 
+    pub fn has_prepared(&self, xid: &Xid) -> bool {
+        self.prepared.iter().any(|(prepared, _)| prepared == xid)
+    }
+
+    fn take_prepared(&mut self, xid: &Xid) -> Option<Vec<OrderRow>> {
+        let at = self.prepared.iter().position(|(prepared, _)| prepared == xid)?;
+        Some(self.prepared.remove(at).1)
+    }
+
     pub fn apply(&mut self, change: &Change) {
         match change {
-            Change::Visit(identity) => self.visitor = Some(*identity),
+            Change::Visit(identity) => drop(self.visitors.insert(identity.coordinator, *identity)),
             Change::Decide { id, rows } => {
                 self.orders.extend(rows.iter().cloned());
                 self.markers.insert(*id, Outcome::Committed);
             }
             Change::Prepare { xid, rows } => {
-                self.prepared.insert(xid.clone(), rows.clone());
+                self.prepared.push((xid.clone(), rows.clone()));
             }
             Change::CommitPrepared { xid, id } => {
-                if let Some(rows) = self.prepared.remove(xid) {
+                if let Some(rows) = self.take_prepared(xid) {
                     self.orders.extend(rows);
                     self.markers.insert(*id, Outcome::Committed);
                 }
             }
             Change::RollbackPrepared { xid } => {
-                self.prepared.remove(xid);
+                self.take_prepared(xid);
             }
             Change::Fence { id } => {
                 self.markers.entry(*id).or_insert(Outcome::RolledBack);

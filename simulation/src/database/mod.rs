@@ -7,6 +7,8 @@
 
 mod ask;
 mod client_side;
+#[cfg(test)]
+mod conformance_test;
 mod image;
 
 use std::collections::BTreeMap;
@@ -19,6 +21,7 @@ use crate::plan::Mutant;
 use crate::probes::Probes;
 use crate::server::Caller;
 
+use ask::SLOTS;
 pub use client_side::{Reply, Statement};
 use image::Change;
 pub use image::{Image, OrderRow};
@@ -54,6 +57,8 @@ enum Blocked {
 #[derive(Debug)]
 pub struct Database {
     pub resource: Resource,
+    /// `max_prepared_transactions` (P9).
+    slots: u32,
     mutant: Mutant,
     pub is_up: bool,
     live: Image,
@@ -62,6 +67,8 @@ pub struct Database {
     blocked: Vec<Blocked>,
     /// The rows of clients' open transactions.
     blocks: BTreeMap<Connection, Vec<OrderRow>>,
+    /// Marker rows that they have put in: nobody else gets past one of them before its transaction ends.
+    marked: BTreeMap<Connection, GlobalId>,
     /// A flush is to come.
     pub flush_is_due: bool,
     answered: Vec<Answered>,
@@ -73,9 +80,11 @@ pub struct Database {
 impl Database {
     /// After `resource add`: its tables are there, and the coordinator is known (P3).
     pub fn new(resource: Resource, installed_by: Identity, mutant: Mutant) -> Database {
-        let image = Image { visitor: Some(installed_by), ..Image::default() };
+        let mut image = Image::default();
+        image.apply(&Change::Visit(installed_by));
         Database {
             resource,
+            slots: SLOTS,
             mutant,
             is_up: true,
             live: image.clone(),
@@ -83,6 +92,7 @@ impl Database {
             written: Vec::new(),
             blocked: Vec::new(),
             blocks: BTreeMap::new(),
+            marked: BTreeMap::new(),
             flush_is_due: false,
             answered: Vec::new(),
             steps: Vec::new(),
@@ -120,7 +130,8 @@ impl Database {
     }
 
     fn is_held(&self, id: GlobalId) -> bool {
-        self.written.iter().any(|written| !written.is_visible && written.change.key() == Some(id))
+        let is_written = |written: &Written| !written.is_visible && written.change.key() == Some(id);
+        self.written.iter().any(is_written) || self.marked.values().any(|marked| *marked == id)
     }
 
     /// The write-ahead log is flushed: what was written is durable, visible and answered, and who waited for it goes on.
@@ -133,6 +144,11 @@ impl Database {
             }
             self.answered.extend(waiting);
         }
+        self.unblock();
+    }
+
+    /// Whoever waited for the end of somebody else's transaction tries again.
+    fn unblock(&mut self) {
         for blocked in std::mem::take(&mut self.blocked) {
             match blocked {
                 Blocked::Ask { caller, ask } => self.ask(caller, &ask),
@@ -154,6 +170,7 @@ impl Database {
         self.live = self.durable.clone();
         self.flush_is_due = false;
         self.blocks.clear();
+        self.marked.clear();
         let unreachable = self.unreachable();
         let told = |answered: Option<Answered>| match answered {
             Some(Answered::Client { connection, .. }) => Some(Answered::Client { connection, reply: Reply::Lost }),

@@ -57,7 +57,7 @@ impl World {
         if let Some(database) = &self.database {
             let image = database.image();
             let rows = image.orders.iter().map(goods::row).collect();
-            let prepared = image.prepared.keys().map(ToString::to_string).collect();
+            let prepared = image.prepared.iter().map(|(xid, _)| xid.to_string()).collect();
             self.found(names::LEDGER, Finding::Rows { resource: names::LEDGER.to_owned(), rows });
             self.found(names::LEDGER, Finding::Branches { prepared, holding: Vec::new() });
         }
