@@ -3,14 +3,13 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::Instant;
 
 use handfast_log::disk::{Crash, Fault, SimulatedDisk, Survival};
 use handfast_log::limits::IDLE_MARK;
 use handfast_log::{Log, LogError};
 
 use crate::workload::SMALL;
-use crate::writer::{Notes, PATIENCE, entry, flipped_is_damage, gated, start};
+use crate::writer::{Notes, entry, gated, start, wait_until_named};
 
 #[test]
 fn it_is_durable_and_answered_on_the_callers_thread_before_it_returns() {
@@ -53,17 +52,7 @@ fn p28_an_idle_log_names_what_was_synced_in_place() {
     let notes = Notes::new();
     thread::sleep(3 * IDLE_MARK);
     log.append_in_place(vec![entry(1, 8)], notes.done(1));
-    let end = 64 + 40 + 40 + 24 + 8;
-    let deadline = Instant::now() + PATIENCE;
-    let named = || {
-        let mut crashed = disk.fork();
-        crashed.crash(Crash::PowerLoss(Survival::Nothing));
-        flipped_is_damage(&crashed, end - 1)
-    };
-    while !named() {
-        assert!(Instant::now() < deadline, "the marker never came");
-        thread::yield_now();
-    }
+    wait_until_named(&disk);
 }
 
 #[test]

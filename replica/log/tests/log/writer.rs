@@ -13,7 +13,7 @@ use crate::model::Model;
 use crate::workload::{SMALL, Workload};
 
 /// How long a test waits for the thread before it fails; nothing is ever as slow.
-pub const PATIENCE: Duration = Duration::from_secs(60);
+const PATIENCE: Duration = Duration::from_secs(60);
 
 pub fn entry(index: u64, bytes: usize) -> Record {
     Record::Entry { index, payload: Bytes::from(vec![index as u8; bytes]) }
@@ -294,7 +294,7 @@ fn a_shutdown_makes_durable_what_was_taken_in_and_closes() {
     assert_eq!(Log::open(disk, SMALL).unwrap().last_index(), 5);
 }
 
-pub fn flipped_is_damage(disk: &SimulatedDisk, offset: u64) -> bool {
+fn flipped_is_damage(disk: &SimulatedDisk, offset: u64) -> bool {
     let disk = disk.fork();
     disk.flip("0000000000000001.log", offset, 0).unwrap();
     Log::open(disk, SMALL).is_err()
@@ -332,6 +332,11 @@ fn p28_an_idle_log_names_its_synced_position() {
     let disk = SimulatedDisk::new();
     let log = start(&disk, SMALL);
     log.append_blocking(vec![entry(1, 8)]).unwrap();
+    wait_until_named(&disk);
+}
+
+/// Until the synced position behind the one entry of 8 bytes is named on the disk (P28).
+pub fn wait_until_named(disk: &SimulatedDisk) {
     let end = 64 + 40 + 40 + 24 + 8;
     let deadline = Instant::now() + PATIENCE;
     let named = || {
