@@ -20,11 +20,7 @@ impl Chronicle {
     }
 
     pub fn tell(&mut self, process: &str, what: What) {
-        self.tell_at(now(), process, what);
-    }
-
-    pub fn tell_at(&mut self, at: u64, process: &str, what: What) {
-        self.events.push(Event { at, process: process.to_owned(), what });
+        self.events.push(Event { at: now(), process: process.to_owned(), what });
     }
 
     pub fn add(&mut self, events: Vec<Event>) {

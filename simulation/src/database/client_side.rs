@@ -23,9 +23,11 @@ pub enum Statement {
         id: GlobalId,
     },
     /// The same in two messages.
+    #[cfg_attr(not(test), expect(dead_code, reason = "only the conformance tables stop between the two"))]
     Mark {
         id: GlobalId,
     },
+    #[cfg_attr(not(test), expect(dead_code, reason = "as above"))]
     Commit,
     Rollback,
 }
