@@ -4,13 +4,14 @@ use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
 use handfast_checker::judge;
+use handfast_test_checkout::commit;
 
 use crate::plan::Plan;
 use crate::world::{Ran, Stuck, World};
 
 /// A run that should not have ended so. Its text is all that is needed to run it again.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{}\n  plan: {plan}\n  again: cargo run -p handfast-simulation -- {plan}", .why.join("\n"))]
+#[error("{}\n  plan: {plan}\n  commit: {}\n  again: cargo run -p handfast-simulation -- {plan}", .why.join("\n"), commit())]
 pub struct Failed {
     pub plan: Plan,
     pub why: Vec<String>,

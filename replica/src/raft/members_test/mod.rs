@@ -33,6 +33,7 @@ use std::time::Duration;
 use std::{env, thread};
 
 use counts::Counts;
+use handfast_test_checkout::commit;
 use judge::Violation;
 use plan::Plan;
 pub(crate) use runtime::SeededRuntime;
@@ -129,7 +130,10 @@ fn run_all(seeds: Range<u64>) -> Counts {
         let (result, world) = run(Plan::new(seed), None, Trace::silent());
         if let Err(violation) = result {
             let plan = Plan::new(seed);
-            panic!("{plan:?}: {violation}\nto see it:\n    HANDFAST_MEMBERS_SEED={seed} {REPLAY}");
+            panic!(
+                "{plan:?}: {violation}\nat commit {}, to see it:\n    HANDFAST_MEMBERS_SEED={seed} {REPLAY}",
+                commit()
+            );
         }
         counts.merge(&world.counts);
     }

@@ -76,6 +76,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "handfast-log",
             "handfast-checker",
             "handfast-mutants",
+            "handfast-test-checkout",
         ],
     ),
     // Whatever reads bytes that it did not write, but for the root package and its RocksDB.
@@ -97,13 +98,15 @@ const ARROWS: &[(&str, &[&str])] = &[
     // None of the code that it judges the rules of: a mistake made there must not be made here as well.
     ("handfast-model", &[]),
     ("handfast-fault-env", &[]),
+    ("handfast-test-checkout", &[]),
     ("handfast-test-disks", &[]),
     ("handfast-test-postgres", &[]),
     ("handfast-test-tidy", &[]),
 ];
 
 /// What tests of any crate may use beside that.
-const FOR_TESTS: [&str; 3] = ["handfast-fault-env", "handfast-test-disks", "handfast-test-postgres"];
+const FOR_TESTS: [&str; 4] =
+    ["handfast-fault-env", "handfast-test-checkout", "handfast-test-disks", "handfast-test-postgres"];
 
 /// What the tests of a crate may use beside that.
 const FOR_TESTS_OF: [(&str, &[&str]); 2] = [
