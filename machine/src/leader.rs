@@ -13,10 +13,10 @@ use handfast_store::{Store, StoreError};
 
 use crate::codec::BatchWriter;
 use crate::command::{Applied, Command};
-use crate::limits::{BATCH_BYTES, ENTRIES_IN_FLIGHT_MAX};
 use crate::local;
 use crate::node::Action;
 use crate::request::{Answer, ConnectionId, Refusal, Request, RequestId};
+use crate::sizes::Sizes;
 use crate::state::{State, local_branch};
 use crate::visitors::{Approach, Attached};
 
@@ -51,6 +51,7 @@ pub(crate) struct Scene<'a> {
 #[derive(Debug)]
 pub(crate) struct Leader {
     epoch: u64,
+    sizes: Sizes,
     manager: Manager,
     coordinator: coordinator::Coordinator,
     /// The entry that is being filled, and who waits for its commands.
@@ -65,11 +66,12 @@ pub(crate) struct Leader {
 
 impl Leader {
     /// The leader of the epoch that has just begun.
-    pub fn new(scene: Scene<'_>, out: &mut Vec<Action>) -> Result<Leader, StoreError> {
+    pub fn new(scene: Scene<'_>, sizes: Sizes, out: &mut Vec<Action>) -> Result<Leader, StoreError> {
         let identity = scene.state.identity.expect("an epoch has begun, so the identity is known");
         let mut leader = Leader {
             epoch: identity.epoch,
-            manager: Manager::new(identity.manager_id, identity.epoch),
+            sizes,
+            manager: Manager::new(identity.manager_id, identity.epoch, sizes.queues),
             coordinator: coordinator::Coordinator::new(identity.coordinator()),
             writer: BatchWriter::new(),
             filling: Vec::new(),
@@ -204,10 +206,6 @@ impl Leader {
 
     pub fn set_space(&mut self, space: Space) {
         self.manager.set_space(space);
-    }
-
-    pub fn set_body_bytes_max(&mut self, bytes: usize) {
-        self.manager.set_body_bytes_max(bytes);
     }
 
     /// Results of entries come one by one, from here to [`Leader::caught_up`], while the state holds all of them.
@@ -437,7 +435,7 @@ impl Leader {
     fn propose(&mut self, scene: Scene<'_>, command: &Command, continuation: Continuation, out: &mut Vec<Action>) {
         self.writer.push(command);
         self.filling.push(continuation);
-        if self.writer.len() >= BATCH_BYTES {
+        if self.writer.len() >= self.sizes.batch_bytes {
             self.seal(scene.now, out);
         }
     }
@@ -445,7 +443,7 @@ impl Leader {
     /// The shell has no more events at hand: proposes what has gathered, unless enough entries are on their way already.
     /// Then it waits for the next of them to be applied, and grows (adaptive batching, no timer).
     pub fn flush(&mut self, now: Timestamp, out: &mut Vec<Action>) {
-        if !self.filling.is_empty() && self.in_flight.len() < ENTRIES_IN_FLIGHT_MAX {
+        if !self.filling.is_empty() && self.in_flight.len() < self.sizes.entries_in_flight_max {
             self.seal(now, out);
         }
     }

@@ -23,6 +23,7 @@ mod local;
 mod node;
 pub mod participant;
 mod request;
+mod sizes;
 mod state;
 mod visitors;
 
@@ -34,5 +35,6 @@ pub use command::{Applied, Batch, Command};
 pub use foreign::ForeignBranch;
 pub use node::{Action, Broken, Entry, Event, Fatal, Node};
 pub use request::{Answer, ConnectionId, Refusal, Request, RequestId};
+pub use sizes::Sizes;
 pub use state::{AppliedBatch, State, local_branch};
 pub use visitors::{Approach, Attached, Visit};

@@ -5,7 +5,6 @@ use bytes::Bytes;
 use handfast_coordinator_core as coordinator;
 use handfast_protocol::{Incarnation, Timestamp};
 use handfast_queue::manager::Space;
-use handfast_queue::manager::limits::BODY_BYTES_DEFAULT;
 use handfast_store::{Store, StoreError};
 use uuid::Uuid;
 
@@ -14,6 +13,7 @@ use crate::command::{Applied, Batch, Command};
 use crate::leader::{Leader, Scene};
 use crate::limits::FEATURE_LEVEL;
 use crate::request::{Answer, ConnectionId, Refusal, Request, RequestId};
+use crate::sizes::Sizes;
 use crate::state::State;
 
 /// A committed log entry.
@@ -110,21 +110,21 @@ pub struct Node<S: Store> {
     leader: Option<Leader>,
     /// What is true of this process, whoever leads.
     space: Space,
-    body_bytes_max: usize,
+    sizes: Sizes,
 }
 
 impl<S: Store> Node<S> {
     /// The member as its store remembers it; it follows until the log says [`Event::Lead`].
     pub fn open(store: S) -> Result<Node<S>, Fatal> {
         let state = State::open(&store)?;
-        let (space, body_bytes_max) = (Space::default(), BODY_BYTES_DEFAULT);
-        Ok(Node { store, state, awaited: None, leader: None, space, body_bytes_max })
+        let (space, sizes) = (Space::default(), Sizes::default());
+        Ok(Node { store, state, awaited: None, leader: None, space, sizes })
     }
 
-    /// The largest body that it takes when it leads; before it leads.
+    /// The sizes that it has when it leads; before it leads.
     #[must_use]
-    pub fn with_body_bytes_max(self, bytes: usize) -> Node<S> {
-        Node { body_bytes_max: bytes, ..self }
+    pub fn with_sizes(self, sizes: Sizes) -> Node<S> {
+        Node { sizes, ..self }
     }
 
     pub fn state(&self) -> &State {
@@ -242,9 +242,8 @@ impl<S: Store> Node<S> {
         if self.awaited == Some(leadership) {
             self.awaited = None;
             let scene = Scene { state: &self.state, store: &self.store, now };
-            let mut leader = Leader::new(scene, out)?;
+            let mut leader = Leader::new(scene, self.sizes, out)?;
             leader.set_space(self.space);
-            leader.set_body_bytes_max(self.body_bytes_max);
             self.leader = Some(leader);
         }
         Ok(())

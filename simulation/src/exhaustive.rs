@@ -178,7 +178,7 @@ mod tests {
     use handfast_checker::history::{Event, Fact, What};
 
     use super::*;
-    use crate::plan::{Way, Worded};
+    use crate::plan::{Sizes, Way, Worded};
 
     /// What happened, but for the word for the strike.
     fn told(plan: &Plan) -> Vec<Event> {
@@ -192,7 +192,8 @@ mod tests {
     fn what_is_left_out_is_tried_under_another_name() {
         let mut left_out = 0;
         for way in Way::all() {
-            let scene = Scene { way, orders: 1, flush_every: 2, ..Scene::default() };
+            let scene =
+                Scene { way, orders: 1, sizes: Sizes { flush_every: 2, ..Sizes::default() }, ..Scene::default() };
             let plan = Plan::new(scene.clone());
             let calm = try_plan(&plan).expect("nothing happens to it");
             for (step, exposed) in (0..).zip(&calm.exposed).step_by(3) {

@@ -45,14 +45,5 @@ pub const ABANDONED_MAX: u32 = 1_000;
 /// How long an order lives that is to be received in time: some are, some are not, when servers stand still.
 pub const LIFETIME: Duration = Duration::from_secs(15);
 
-/// Bytes of a log's segments: the smallest that there are, so that a short run changes them.
-pub const SEGMENT_BYTES: u64 = 4096;
-
-/// Payload bytes of recent entries that a log keeps in memory: less than a segment, so that some are read back.
-pub const LOG_CACHE_BYTES: usize = 1024;
-
 /// Prepared branches that one request for them asks for: few, so that there are several pages.
 pub const SCAN_PAGE: usize = 2;
-
-/// Entries that a replay takes at a time: few, so that there are several batches.
-pub const REPLAY_BYTES: usize = 2048;

@@ -55,11 +55,15 @@ pub enum Probe {
     Forced,
     /// Transactions of which somebody was told that they ended in more than one way.
     ToldHeuristic,
+    /// Bodies that were staged with their work (P26) and read after it was committed.
+    BodiesRead,
+    /// Copies of a coordinator's directory that were started beside it (P3).
+    Copies,
 }
 
 impl Probe {
     /// All of them, in the order in which a report tells them, with its words.
-    pub const ALL: [(Probe, &'static str); 30] = [
+    pub const ALL: [(Probe, &'static str); 32] = [
         (Probe::Runs, "runs"),
         (Probe::Steps, "steps"),
         (Probe::Strikes, "strikes"),
@@ -90,6 +94,8 @@ impl Probe {
         (Probe::ReadOnlyVotes, "read-only votes"),
         (Probe::Forced, "branches ended by hand"),
         (Probe::ToldHeuristic, "told: heuristic"),
+        (Probe::BodiesRead, "staged bodies read"),
+        (Probe::Copies, "copies of a coordinator"),
     ];
 }
 

@@ -46,7 +46,7 @@ fn smaller(scene: &Scene) -> Vec<Scene> {
     smaller.push(Scene { ballast: 0, ..scene.clone() });
     smaller.push(Scene { onward: 0, ..scene.clone() });
     smaller.push(Scene { clients: 1, ..scene.clone() });
-    smaller.push(Scene { flush_every: Scene::default().flush_every, ..scene.clone() });
+    smaller.extend(scene.sizes.plainer().map(|sizes| Scene { sizes, ..scene.clone() }));
     smaller
 }
 

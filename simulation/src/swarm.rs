@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use handfast_log::disk::SplitMix64;
 
 use crate::pace::{Pace, ThreadClock};
-use crate::plan::{Mutant, Plan, Scene, Trouble, Way, Worded};
+use crate::plan::{Mutant, Plan, Scene, Sizes, Trouble, Way, Worded};
 use crate::probes::Probes;
 use crate::reduce::reduce;
 use crate::trial::{Failed, try_plan};
@@ -28,7 +28,7 @@ pub fn plan(seed: u64) -> Plan {
         ballast: some(BALLAST),
         clients: 1 + some(2),
         onward: some(2),
-        flush_every: 1 + u64::from(some(12)),
+        sizes: Sizes::drawn(&mut generator),
         mutant: Mutant::None,
         trouble: Some(Trouble::of_seed(generator.next_u64())),
     })

@@ -3,7 +3,7 @@
 //! which needs no database and must not wait for one (A24).
 
 use handfast_simulation::exhaustive::single;
-use handfast_simulation::plan::{Scene, Way};
+use handfast_simulation::plan::{Scene, Sizes, Way};
 use handfast_simulation::probes::Probe::{self, *};
 use handfast_simulation::probes::Probes;
 
@@ -14,7 +14,7 @@ fn all(way: Way, rare: &[Probe]) {
         scene.clone(),
         Scene { orders: 1, clients: 2, ..scene.clone() },
         Scene { poisons: 1, ..scene.clone() },
-        Scene { orders: 1, flush_every: 1, ..scene.clone() },
+        Scene { orders: 1, sizes: Sizes { flush_every: 1, ..Sizes::default() }, ..scene.clone() },
         Scene { ballast: 1_500, ..scene.clone() },
         Scene { orders: 1, onward: 1, ..scene },
     ];

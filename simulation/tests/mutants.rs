@@ -9,7 +9,7 @@ use handfast_simulation::swarm;
 const SEEDS: u64 = 10_000;
 
 /// Each mistake, and what it is to be seen as: a property that does not hold, or how the run gets stuck.
-const EXPECTED: [(&str, &str); 40] = [
+const EXPECTED: [(&str, &str); 41] = [
     ("answers-before-sync", "A11"),
     ("purges-before-flush", "broken"),
     ("skips-replay", "A10"),
@@ -41,6 +41,7 @@ const EXPECTED: [(&str, &str); 40] = [
     ("forgets-before-acknowledged", "A11"),
     ("answers-before-services", "A11"),
     ("tells-out-of-order", "A8"),
+    ("adopts-unasked", "A1"),
     ("clears-markers-early", "A7"),
     ("drops-prepared", "A1"),
     ("expires-held", "panicked"),

@@ -5,7 +5,7 @@
 //! comes at the latest, in place of what is stated here; `all` is the whole set, which the nightly tier runs.
 
 use handfast_simulation::exhaustive::pairs;
-use handfast_simulation::plan::{Scene, Way};
+use handfast_simulation::plan::{Scene, Sizes, Way};
 use handfast_simulation::probes::Probe;
 
 /// A recovery takes about as many steps.
@@ -27,7 +27,7 @@ fn all(way: Way) {
     let others = [
         Scene { clients: 2, ..one.clone() },
         Scene { orders: 2, poisons: 1, ..one.clone() },
-        Scene { flush_every: 1, ..one.clone() },
+        Scene { sizes: Sizes { flush_every: 1, ..Sizes::default() }, ..one.clone() },
         Scene { ballast: 1_500, ..one.clone() },
     ];
     let others = others.into_iter().map(|scene| (scene, WITHIN_OF_OTHERS));

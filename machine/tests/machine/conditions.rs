@@ -1,7 +1,7 @@
 //! What the shell says of its process holds for every leadership in it.
 
 use bytes::Bytes;
-use handfast_machine::{Event, Refusal};
+use handfast_machine::{Event, Refusal, Sizes};
 use handfast_protocol::Properties;
 use handfast_queue::manager::{self, NewBody, NewMessage, RequestRefused, Space};
 
@@ -35,7 +35,8 @@ fn p18_a_leadership_begins_with_the_space_that_there_is() {
 
 #[test]
 fn bodies_have_the_limit_that_the_operator_sets() {
-    let mut world = World::new().with_body_bytes_max(100);
+    let queues = manager::Sizes { body_bytes_max: 100, ..manager::Sizes::default() };
+    let mut world = World::new().with_sizes(Sizes { queues, ..Sizes::default() });
     world.create("orders");
     for _ in 0..2 {
         assert!(world.queues(send(100)).is_ok());

@@ -3,7 +3,9 @@
 use bytes::Bytes;
 use handfast_coordinator_core as coordinator;
 use handfast_coordinator_core::{Ask, CallFailed, CallId, Resource, ResourceId, Told};
-use handfast_machine::{Action, Answer, ConnectionId, Entry, Event, Node, Refusal, Request, RequestId, local_branch};
+use handfast_machine::{
+    Action, Answer, ConnectionId, Entry, Event, Node, Refusal, Request, RequestId, Sizes, local_branch,
+};
 use handfast_protocol::{GlobalId, Incarnation, Properties, QueueName, ResourceKind, ResourceName, Timestamp};
 use handfast_queue::manager::{self, NewBody, NewMessage};
 use handfast_store::MemStore;
@@ -48,8 +50,8 @@ impl World {
         world
     }
 
-    pub fn with_body_bytes_max(mut self, bytes: usize) -> World {
-        self.node = self.node.with_body_bytes_max(bytes);
+    pub fn with_sizes(mut self, sizes: Sizes) -> World {
+        self.node = self.node.with_sizes(sizes);
         self.lead();
         self.settle();
         self

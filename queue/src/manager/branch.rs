@@ -137,8 +137,9 @@ impl Branch {
         self.sends_bytes + self.received.len() * RECEIVE_ENCODED_BYTES
     }
 
-    pub fn outgrows_an_entry(&self) -> bool {
-        self.work_bytes() > WORK_BYTES_MAX
+    /// Whether what is not yet staged is more than one log entry is to carry.
+    pub fn outgrows(&self, work_bytes_max: usize) -> bool {
+        self.work_bytes() > work_bytes_max
     }
 
     /// All its work so far and `more`, as far as one commit can carry it.
@@ -156,12 +157,13 @@ impl Branch {
         }
     }
 
-    /// The next part to stage: as many sends as fit one log entry, and with the last of them the receives.
-    pub fn take_part(&mut self) -> Part {
+    /// The next part to stage: as many sends as fit one log entry (one always does), and with the last of them the receives.
+    pub fn take_part(&mut self, work_bytes_max: usize) -> Part {
         let mut bytes = 0;
         let fits = |message: &&OutgoingMessage| {
+            let is_first = bytes == 0;
             bytes += send_bytes(message);
-            bytes <= WORK_BYTES_MAX
+            is_first || bytes <= work_bytes_max
         };
         let count = self.sends.iter().take_while(fits).count();
         let rest = self.sends.split_off(count);

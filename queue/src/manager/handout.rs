@@ -5,7 +5,7 @@ use handfast_protocol::Timestamp;
 use handfast_store::StoreError;
 
 use super::in_flight::Continuation;
-use super::limits::{READY_KEYS_MAX, RECEIVE_BYTES, REMOVE_BATCH, VISITS_MAX};
+use super::limits::{RECEIVE_BYTES, REMOVE_BATCH, VISITS_MAX};
 use super::locks::Owner;
 use super::purge::purge_fate;
 use super::queues::{has_expired, received, scan};
@@ -157,7 +157,7 @@ impl Manager {
         if stop {
             return Ok(false);
         }
-        let found = scan(turn, queue, frontier, READY_KEYS_MAX)?;
+        let found = scan(turn, queue, frontier, self.sizes.ready_keys_max)?;
         if found.is_empty() {
             self.ready.edit(queue, Window::reach_end);
             return Ok(false);

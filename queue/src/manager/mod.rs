@@ -43,6 +43,7 @@ mod receives;
 mod removals;
 pub mod request;
 mod sends;
+mod sizes;
 mod staging;
 mod step;
 mod timers;
@@ -58,6 +59,7 @@ use uuid::Uuid;
 pub use event::{Action, Event, Proposal, Resolved, Space};
 pub use invariants::Leak;
 pub use request::{Answer, ConnectionId, NewBody, NewMessage, QueueView, Received, Request, RequestId, RequestRefused};
+pub use sizes::Sizes;
 
 use crate::QueueId;
 use bodies::StagedBodies;
@@ -94,8 +96,7 @@ pub struct Manager {
     /// What active branches and unnamed bodies have written ahead, all together (P26).
     staged: Budget,
     space: Space,
-    /// The largest body that it takes.
-    body_bytes_max: usize,
+    sizes: Sizes,
     /// Queues where something changed in this step: their lines are served at its end.
     stirred: BTreeSet<QueueId>,
     /// The state holds more than the manager has heard of.
@@ -106,13 +107,14 @@ pub struct Manager {
 
 impl Manager {
     /// `epoch` is the leadership's (P2): ids drawn in one epoch are never drawn in another.
-    pub fn new(manager_id: Uuid, epoch: u64) -> Manager {
+    pub fn new(manager_id: Uuid, epoch: u64, sizes: Sizes) -> Manager {
+        let sizes = sizes.within_limits();
         Manager {
             ordinals: Ordinals::new(manager_id, epoch),
             branches: Branches::default(),
             connections: Connections::default(),
             locks: Locks::default(),
-            ready: Ready::default(),
+            ready: Ready::new(sizes),
             waiting: Waiting::default(),
             exclusive: ExclusiveReaders::default(),
             removals: Removals::default(),
@@ -123,7 +125,7 @@ impl Manager {
             active: Budget::new(limits::ACTIVE_BYTES_MAX),
             staged: Budget::new(limits::STAGED_BYTES_MAX),
             space: Space::default(),
-            body_bytes_max: limits::BODY_BYTES_DEFAULT,
+            sizes,
             stirred: BTreeSet::new(),
             is_behind: false,
             resumed: false,

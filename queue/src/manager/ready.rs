@@ -2,12 +2,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::limits::{READY_BYTES_MAX, WINDOWS_MAX};
+use super::Sizes;
+use super::limits::WINDOWS_MAX;
 use super::window::{Entry, Window};
 use crate::{MessageKey, QueueId};
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Ready {
+    sizes: Sizes,
     windows: BTreeMap<QueueId, Held>,
     /// Windows that nobody waits on, the least recently used first.
     resting: BTreeSet<(u64, QueueId)>,
@@ -16,7 +18,7 @@ pub(super) struct Ready {
     cached: usize,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct Held {
     window: Window,
     /// Its place in `resting`; `None` while somebody waits.
@@ -24,9 +26,15 @@ struct Held {
 }
 
 impl Ready {
+    pub fn new(sizes: Sizes) -> Ready {
+        Ready { sizes, windows: BTreeMap::new(), resting: BTreeSet::new(), uses: 0, cached: 0 }
+    }
+
     /// Works on a queue's window, and makes one if there is none.
     pub fn edit<T>(&mut self, queue: QueueId, work: impl FnOnce(&mut Window) -> T) -> T {
-        let window = &mut self.windows.entry(queue).or_default().window;
+        let sizes = self.sizes;
+        let held = self.windows.entry(queue).or_insert_with(|| Held { window: Window::new(sizes), rests: None });
+        let window = &mut held.window;
         let before = window.cached();
         let done = work(window);
         self.cached = self.cached - before + window.cached();
@@ -51,7 +59,7 @@ impl Ready {
 
     /// Bytes of messages that windows may keep beside those they have.
     pub fn room(&self) -> usize {
-        READY_BYTES_MAX.saturating_sub(self.cached)
+        self.sizes.ready_bytes_max.saturating_sub(self.cached)
     }
 
     /// Nobody waits on the queue any more: its window may go when others need the room.

@@ -105,8 +105,8 @@ impl Manager {
         let judge = |message: &NewMessage| {
             message.properties.check()?;
             match &message.body {
-                NewBody::Inline(bytes) if bytes.len() > self.body_bytes_max => {
-                    return Err(RequestRefused::BodyTooLarge { bytes: bytes.len(), limit: self.body_bytes_max });
+                NewBody::Inline(bytes) if bytes.len() > self.sizes.body_bytes_max => {
+                    return Err(RequestRefused::BodyTooLarge { bytes: bytes.len(), limit: self.sizes.body_bytes_max });
                 }
                 NewBody::Inline(_) => {}
                 NewBody::Staged(body) => {

@@ -27,8 +27,8 @@ impl Manager {
         let id = self.staged_body(caller, body)?;
         let staged = self.bodies.get(id, caller.connection).expect("it was found or begun just above");
         let length = staged.length + bytes.len();
-        if length > self.body_bytes_max {
-            return Err(RequestRefused::BodyTooLarge { bytes: length, limit: self.body_bytes_max }.into());
+        if length > self.sizes.body_bytes_max {
+            return Err(RequestRefused::BodyTooLarge { bytes: length, limit: self.sizes.body_bytes_max }.into());
         }
         let (tail, charged) = (staged.tail.clone(), staged.staged_charge);
         let rest = (tail.len() + bytes.len()) % BODY_PART_BYTES;
@@ -94,8 +94,8 @@ impl Manager {
     /// A branch that outgrew one log entry is written ahead, part by part, until the rest fits one.
     pub(super) fn stage_overgrown(&mut self, turn: &mut Turn<'_>, id: BranchId) {
         let branch = self.branches.get_mut(id).expect("only a live branch grows");
-        while branch.outgrows_an_entry() {
-            let Part { stage, part, work, charge } = branch.take_part();
+        while branch.outgrows(self.sizes.work_bytes_max) {
+            let Part { stage, part, work, charge } = branch.take_part(self.sizes.work_bytes_max);
             let command = Command::StageWork { stage, part, work };
             self.in_flight.propose(turn.out, command, Continuation::StageWork { charge });
         }

@@ -2,7 +2,6 @@
 
 use handfast_mutants::{Mutant, is};
 use handfast_protocol::Timestamp;
-use handfast_protocol::limits::BODY_BYTES_MAX;
 use handfast_store::{Store, StoreError};
 
 use super::event::earlier;
@@ -45,11 +44,6 @@ impl Manager {
     /// Tells the manager whether sends and prepares have room (P18).
     pub fn set_space(&mut self, space: Space) {
         self.space = space;
-    }
-
-    /// The largest body that is taken from now on; what is there already stays.
-    pub fn set_body_bytes_max(&mut self, bytes: usize) {
-        self.body_bytes_max = bytes.min(BODY_BYTES_MAX);
     }
 
     /// Leadership is lost or the process stops: nobody will know the results of what is under way. The manager's last deed.

@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use handfast_mutants::{Mutant, is};
 use handfast_protocol::Timestamp;
 
-use super::limits::{DELAYED_KEYS_MAX, READY_KEYS_MAX};
+use super::Sizes;
 use crate::{MessageKey, Status, StoredMessage};
 
 /// What the window knows of a message.
@@ -28,8 +28,9 @@ pub(super) struct Reading {
     pub status: Status,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct Window {
+    sizes: Sizes,
     entries: BTreeMap<MessageKey, Entry>,
     delayed: BTreeMap<MessageKey, Timestamp>,
     due: BTreeSet<(Timestamp, MessageKey)>,
@@ -46,6 +47,20 @@ pub(super) struct Window {
 }
 
 impl Window {
+    pub fn new(sizes: Sizes) -> Window {
+        Window {
+            sizes,
+            entries: BTreeMap::new(),
+            delayed: BTreeMap::new(),
+            due: BTreeSet::new(),
+            frontier: None,
+            complete: false,
+            cached: 0,
+            unfinished: false,
+            wake: None,
+        }
+    }
+
     pub fn frontier(&self) -> Option<MessageKey> {
         self.frontier
     }
@@ -67,7 +82,7 @@ impl Window {
             self.frontier = self.frontier.max(Some(key));
         }
         self.put(key, entry);
-        if self.entries.len() > READY_KEYS_MAX {
+        if self.entries.len() > self.sizes.ready_keys_max {
             let (last, entry) = self.entries.pop_last().expect("it is over its limit");
             self.cached -= entry.bytes();
             self.retreat_before(last);
@@ -98,7 +113,7 @@ impl Window {
     /// Sets a message aside until its time; `false`, and nothing done, when too many are set aside.
     #[must_use]
     pub fn delay(&mut self, key: MessageKey, until: Timestamp) -> bool {
-        if self.delayed.len() >= DELAYED_KEYS_MAX && !self.delayed.contains_key(&key) {
+        if self.delayed.len() >= self.sizes.delayed_keys_max && !self.delayed.contains_key(&key) {
             return false;
         }
         if let Some(before) = self.delayed.insert(key, until) {
@@ -140,7 +155,7 @@ impl Window {
     }
 
     pub fn delays_full(&self) -> bool {
-        self.delayed.len() >= DELAYED_KEYS_MAX
+        self.delayed.len() >= self.sizes.delayed_keys_max
     }
 
     /// When the next delayed message is ready.

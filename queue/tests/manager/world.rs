@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use handfast_protocol::Timestamp;
-use handfast_queue::manager::{Action, Event, Manager, Proposal};
+use handfast_queue::manager::{Action, Event, Manager, Proposal, Sizes};
 use handfast_queue::state::State;
 use handfast_queue::{Command, Done, Refused};
 use handfast_store::{MemStore, Overlay, Store};
@@ -26,7 +26,7 @@ impl World {
     pub fn new() -> World {
         let store = MemStore::default();
         let state = State::open(&store).unwrap();
-        let manager = Manager::new(MANAGER_ID, 0);
+        let manager = Manager::new(MANAGER_ID, 0, Sizes::default());
         let mut world = World {
             store,
             state,
@@ -50,7 +50,7 @@ impl World {
         self.state.finish(&mut overlay);
         let batch = overlay.into_batch();
         self.store.write(batch).unwrap();
-        self.manager = Manager::new(MANAGER_ID, self.epoch);
+        self.manager = Manager::new(MANAGER_ID, self.epoch, Sizes::default());
         self.check();
     }
 

@@ -58,6 +58,8 @@ mutants! {
     AnswersBeforeServices = "answers-before-services",
     /// Services are told commits in any order (P19).
     TellsOutOfOrder = "tells-out-of-order",
+    /// A resource that is ahead, or that has never heard of this coordinator, is taken for its own (P3).
+    AdoptsUnasked = "adopts-unasked",
     /// Marker rows are cleared while somebody needs them (P14).
     ClearsMarkersEarly = "clears-markers-early",
 

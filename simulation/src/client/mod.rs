@@ -83,6 +83,7 @@ impl Client {
             | Step::EnlistingQueues
             | Step::StartingBranch
             | Step::Receiving
+            | Step::ReadingBody
             | Step::EnlistingDatabase
             | Step::Sending
             | Step::EndingBranch

@@ -30,6 +30,8 @@ pub enum Step {
     EnlistingQueues,
     StartingBranch,
     Receiving,
+    /// The body of the message that it has received rests apart.
+    ReadingBody,
     EnlistingDatabase,
     Inserting,
     Sending,

@@ -51,10 +51,14 @@ impl Client {
                 self.attempt.as_mut().expect("it has begun").has_branch = true;
                 self.receive();
             }
-            (Step::Receiving, Answer::Queue(manager::Answer::Received(received))) => {
-                let order = String::from_utf8_lossy(&received.message.body).into_owned();
-                self.received(order);
-            }
+            (Step::Receiving, Answer::Queue(manager::Answer::Received(received))) => match received.apart {
+                Some((body, _)) => {
+                    self.step = Step::ReadingBody;
+                    self.ask_queues(manager::Request::ReadBody { body, part: 0 });
+                }
+                None => self.received(&received.message.body),
+            },
+            (Step::ReadingBody, Answer::Queue(manager::Answer::BodyPart(body))) => self.received(&body),
             (Step::Receiving, Answer::Queue(manager::Answer::NoMessage)) => {
                 let attempt = self.attempt.as_mut().expect("it has begun");
                 attempt.found_nothing = true;
@@ -105,10 +109,10 @@ impl Client {
         self.ask_queues(manager::Request::Receive { xid, queue: self.job.from.clone(), wait: CLIENT_WAIT });
     }
 
-    fn received(&mut self, order: String) {
+    fn received(&mut self, body: &[u8]) {
         let attempt = self.attempt.as_mut().expect("it has begun");
         let id = attempt.id;
-        attempt.order = Some(order);
+        attempt.order = Some(String::from_utf8_lossy(body).into_owned());
         // The right to read alone may have been lost between the two; then the order goes back to its place.
         if self.job.reads_alone && !self.holds {
             return self.roll_back();

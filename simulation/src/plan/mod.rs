@@ -3,12 +3,14 @@
 
 mod mutant;
 mod scene;
+mod sizes;
 mod strike;
 mod way;
 mod word;
 
 pub use mutant::Mutant;
 pub use scene::{Scene, Trouble};
+pub use sizes::Sizes;
 pub use strike::{Back, Ending, Messages, Moment, Strike, Victim};
 pub use way::Way;
 pub use word::Worded;

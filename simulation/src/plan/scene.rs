@@ -3,6 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::mutant::Mutant;
+use super::sizes::Sizes;
 use super::way::Way;
 use super::word::Worded;
 
@@ -22,8 +23,7 @@ pub struct Scene {
     pub clients: u32,
     /// Clients of the next stage, which take shipments and send them on.
     pub onward: u32,
-    /// The store is flushed, and the log purged, after so many entries.
-    pub flush_every: u64,
+    pub sizes: Sizes,
     pub mutant: Mutant,
     /// Random choices and random trouble; without it whatever is oldest happens next.
     pub trouble: Option<Trouble>,
@@ -59,7 +59,7 @@ impl Default for Scene {
             ballast: 0,
             clients: 1,
             onward: 0,
-            flush_every: 4,
+            sizes: Sizes::default(),
             mutant: Mutant::None,
             trouble: None,
         }
@@ -81,12 +81,11 @@ impl Scene {
             "ballast" => value.parse().map(|bytes| self.ballast = bytes).is_ok(),
             "onward" => value.parse().map(|clients| self.onward = clients).is_ok(),
             "clients" => value.parse().map(|clients| self.clients = clients).is_ok(),
-            "flush-every" => value.parse().map(|entries| self.flush_every = entries).is_ok(),
             "mutant" => Mutant::of_name(value).map(|mutant| self.mutant = mutant).is_some(),
             "seed" => value.parse().map(|seed| self.trouble = Some(Trouble::of_seed(seed))).is_ok(),
             "storm" => value.parse().map(|seed| self.trouble = Some(Trouble::storm(seed))).is_ok(),
             "only" => self.keep_only(value),
-            _ => false,
+            name => self.sizes.set(name, value) == Some(true),
         };
         set && self.clients > 0
     }
@@ -104,11 +103,11 @@ impl Scene {
     }
 }
 
-/// `local orders=2 clients=1 flush-every=4`, and whatever else there is.
+/// `local orders=2 clients=1`, and whatever else there is.
 impl std::fmt::Display for Scene {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Scene { way, orders, poisons, expiring, ballast, clients, onward, flush_every, mutant, trouble } = self;
-        write!(f, "{} orders={orders} clients={clients} flush-every={flush_every}", way.word())?;
+        let Scene { way, orders, poisons, expiring, ballast, clients, onward, sizes, mutant, trouble } = self;
+        write!(f, "{} orders={orders} clients={clients}{sizes}", way.word())?;
         for (name, number) in [("poisons", poisons), ("expiring", expiring), ("ballast", ballast), ("onward", onward)] {
             if *number > 0 {
                 write!(f, " {name}={number}")?;

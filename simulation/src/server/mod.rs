@@ -6,14 +6,13 @@ mod flushed_store;
 mod process;
 
 use handfast_coordinator_core::{Ask, CallId, Resource};
-use handfast_log::disk::{Crash, Fault, SimulatedDisk};
-use handfast_log::disk::{Disk, DiskFile};
+use handfast_log::disk::{Crash, Disk, DiskFile, Fault, SimulatedDisk, Survival};
 use handfast_machine::{Answer, Refusal};
-use handfast_protocol::Timestamp;
+use handfast_protocol::{Incarnation, Timestamp};
 use uuid::Uuid;
 
 use crate::names;
-use crate::plan::Mutant;
+use crate::plan::{Mutant, Sizes};
 use crate::world::{FrameId, SessionId};
 
 pub use branches::{Next, Progress, asked_of_queues, next};
@@ -26,6 +25,8 @@ pub enum ServerId {
     Queues,
     /// The coordinator alone.
     Coordinator,
+    /// A copy of whichever coordinates (P3).
+    Copy,
 }
 
 impl ServerId {
@@ -34,6 +35,7 @@ impl ServerId {
         match self {
             ServerId::Queues => names::QUEUES,
             ServerId::Coordinator => "coordinator",
+            ServerId::Copy => "copy",
         }
     }
 }
@@ -98,27 +100,37 @@ pub struct Server {
     disk: SimulatedDisk,
     store: FlushedStore,
     manager_id: Uuid,
+    incarnation: Incarnation,
     mutant: Mutant,
-    flush_every: u64,
+    sizes: Sizes,
     pub life: u64,
     pub process: Option<Process>,
 }
 
 impl Server {
-    pub fn new(id: ServerId, mutant: Mutant, flush_every: u64) -> Server {
+    pub fn new(id: ServerId, mutant: Mutant, sizes: Sizes) -> Server {
         let number = match id {
             ServerId::Queues => 0xA0,
             ServerId::Coordinator => 0xC0,
+            ServerId::Copy => panic!("a copy has the id of its original"),
         };
         Server {
             disk: SimulatedDisk::new(),
             store: FlushedStore::default(),
             manager_id: Uuid::from_u128(number),
+            incarnation: Incarnation(1),
             mutant,
-            flush_every,
+            sizes,
             life: 0,
             process: None,
         }
+    }
+
+    /// What a loss of power would leave, on a machine of its own; its directory begins a new incarnation (P3).
+    pub fn copied(&self) -> Server {
+        let (mut disk, store) = (self.disk.fork(), self.store.crashed(0));
+        disk.crash(Crash::PowerLoss(Survival::Nothing));
+        Server { disk, store, incarnation: Incarnation(self.incarnation.0 + 1), process: None, ..*self }
     }
 
     pub fn start(&mut self, now: Timestamp) -> Result<(), Failure> {
@@ -127,8 +139,9 @@ impl Server {
             now,
             life: self.life,
             manager_id: self.manager_id,
+            incarnation: self.incarnation,
             mutant: self.mutant,
-            flush_every: self.flush_every,
+            sizes: self.sizes,
         };
         self.process = Some(Process::start(&self.disk, &self.store, start)?);
         Ok(())

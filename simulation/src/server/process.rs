@@ -9,12 +9,12 @@ use handfast_log::disk::{Cause, SimulatedDisk};
 use handfast_log::{Log, LogError, LogOptions, OpenError, Record};
 use handfast_machine::{Action, Answer, ConnectionId, Entry, Event, Node, Refusal, Request, RequestId};
 use handfast_protocol::{Incarnation, Timestamp};
+use handfast_queue::manager;
 use handfast_store::Store;
 use uuid::Uuid;
 
 use super::{Chore, Effect, Failure, FlushedStore, Waiter};
-use crate::limits::{LOG_CACHE_BYTES, REPLAY_BYTES, SEGMENT_BYTES};
-use crate::plan::Mutant;
+use crate::plan::{Mutant, Sizes};
 
 /// An entry of the log's own has no payload.
 type Payload = Option<Bytes>;
@@ -28,10 +28,11 @@ pub struct Process {
     settled_end: u64,
     life: u64,
     manager_id: Uuid,
+    incarnation: Incarnation,
     /// Counts the leaderships of this life.
     leads: u128,
     mutant: Mutant,
-    flush_every: u64,
+    sizes: Sizes,
     /// Waiting for the log's thread.
     proposed: Vec<Payload>,
     /// Proposed in an ended epoch, and written after so many appends.
@@ -63,16 +64,20 @@ pub struct Start {
     /// Counts the starts of this server.
     pub life: u64,
     pub manager_id: Uuid,
+    pub incarnation: Incarnation,
     pub mutant: Mutant,
-    pub flush_every: u64,
+    pub sizes: Sizes,
 }
 
 impl Process {
     /// Recovers: opens the log, then the store, replays what the store lacks, and asks to lead.
     pub fn start(disk: &SimulatedDisk, store: &FlushedStore, start: Start) -> Result<Process, Failure> {
-        let options = LogOptions { segment_bytes: SEGMENT_BYTES, cache_bytes: LOG_CACHE_BYTES, salt: start.life };
+        let sizes = start.sizes;
+        let options =
+            LogOptions { segment_bytes: sizes.segment, cache_bytes: sizes.log_cache as usize, salt: start.life };
         let log = Log::open(disk.clone(), options).map_err(open_failure)?;
         let node = Node::open(store.clone()).map_err(|fatal| Failure::Broken(fatal.to_string()))?;
+        let node = node.with_sizes(of_node(sizes));
         let mut process = Process {
             node,
             store: store.clone(),
@@ -81,9 +86,10 @@ impl Process {
             log,
             life: start.life,
             manager_id: start.manager_id,
+            incarnation: start.incarnation,
             leads: 0,
             mutant: start.mutant,
-            flush_every: start.flush_every,
+            sizes,
             proposed: Vec::new(),
             stale: Vec::new(),
             appends_before_stale: 0,
@@ -119,7 +125,7 @@ impl Process {
         }
         let mut next = position + 1;
         while next <= last && self.mutant != Mutant::SkipsReplay {
-            let read = self.log.read(next..last + 1, REPLAY_BYTES).map_err(log_failure)?;
+            let read = self.log.read(next..last + 1, self.sizes.replay as usize).map_err(log_failure)?;
             let entries: Vec<Entry> = read.iter().map(|(index, stored)| entry(*index, stored)).collect();
             next += entries.len() as u64;
             self.replayed += entries.len();
@@ -162,14 +168,14 @@ impl Process {
     fn lead(&mut self, now: Timestamp) -> Result<(), Failure> {
         self.leads += 1;
         let leadership = Uuid::from_u128(u128::from(self.life) << 64 | self.leads);
-        self.step(now, Event::Lead { leadership, manager_id: self.manager_id, incarnation: Incarnation(1) })
+        self.step(now, Event::Lead { leadership, manager_id: self.manager_id, incarnation: self.incarnation })
     }
 
     /// An entry that is below what the log knows to be synced, and its bytes: long enough to be found again.
     pub fn settled_entry(&self, draw: u64) -> Option<Bytes> {
         let (first, end) = (self.log.first_index(), self.settled_end);
         let index = first + draw % end.checked_sub(first).filter(|count| *count > 0)?;
-        let read = self.log.read(index..index + 1, REPLAY_BYTES).ok()?;
+        let read = self.log.read(index..index + 1, self.sizes.replay as usize).ok()?;
         read.into_iter().next().map(|(_, stored)| stored).filter(|stored| stored.len() >= FINDABLE_BYTES)
     }
 
@@ -221,7 +227,7 @@ impl Process {
             self.apply_is_due = true;
             effects.push(Effect::Chore(Chore::Apply));
         }
-        if self.unflushed >= self.flush_every && !self.flush_is_due {
+        if self.unflushed >= self.sizes.flush_every && !self.flush_is_due {
             self.flush_is_due = true;
             effects.push(Effect::Chore(Chore::FlushStore));
         }
@@ -287,7 +293,7 @@ impl Process {
         let entries = std::mem::take(&mut self.committed);
         self.apply_is_due = false;
         self.unflushed += entries.len() as u64;
-        if self.mutant == Mutant::PurgesBeforeFlush && self.unflushed >= self.flush_every {
+        if self.mutant == Mutant::PurgesBeforeFlush && self.unflushed >= self.sizes.flush_every {
             self.purge = entries.last().map(|entry| entry.index);
             self.unflushed = 0;
         }
@@ -304,6 +310,17 @@ impl Process {
         self.unflushed = 0;
         Ok(())
     }
+}
+
+fn of_node(sizes: Sizes) -> handfast_machine::Sizes {
+    let queues = manager::Sizes {
+        ready_keys_max: sizes.ready as usize,
+        ready_bytes_max: sizes.ready_bytes as usize,
+        delayed_keys_max: sizes.delayed as usize,
+        work_bytes_max: sizes.work as usize,
+        ..manager::Sizes::default()
+    };
+    handfast_machine::Sizes { queues, batch_bytes: sizes.batch as usize, entries_in_flight_max: sizes.window as usize }
 }
 
 /// Long enough for a client to ask what became of its transaction.

@@ -9,7 +9,7 @@ use handfast_protocol::{self as protocol, GlobalId, QueueName};
 use handfast_queue::manager;
 
 use super::scenery::queues;
-use super::{Ran, World};
+use super::{Ran, World, telling};
 use crate::goods;
 use crate::names;
 use crate::probes::Probe;
@@ -24,6 +24,7 @@ const BODY_BYTES: usize = 100_000;
 
 impl World {
     pub(super) fn end(mut self, changes_at_first: BTreeMap<ServerId, u64>) -> Ran {
+        self.drop_copy();
         // The connections of the last client to leave.
         self.drain();
         self.audit();
@@ -89,10 +90,22 @@ impl World {
         let peek = manager::Request::Peek { queue, after: None, limit: ALL, body_bytes: BODY_BYTES };
         match self.audit_asks(ServerId::Queues, Request::Queue(peek)) {
             Ok(Answer::Queue(manager::Answer::Peeked(messages))) => {
-                messages.into_iter().map(|received| received.message).collect()
+                messages.into_iter().map(|received| self.whole(received)).collect()
             }
             other => panic!("a queue of the scene can be peeked at: {other:?}"),
         }
+    }
+
+    fn whole(&mut self, received: manager::Received) -> protocol::Message {
+        let mut message = received.message;
+        if let Some((body, _)) = received.apart {
+            let read = manager::Request::ReadBody { body, part: 0 };
+            message.body = match self.audit_asks(ServerId::Queues, Request::Queue(read)) {
+                Ok(Answer::Queue(manager::Answer::BodyPart(part))) => part,
+                other => panic!("the body of a message can be read: {other:?}"),
+            };
+        }
+        message
     }
 
     fn audit_transactions(&mut self) {
@@ -161,7 +174,7 @@ impl World {
 }
 
 fn told(message: &protocol::Message) -> Message {
-    goods::message(&String::from_utf8_lossy(&message.body), &message.properties.label)
+    telling::message(&message.body, &message.properties.label)
 }
 
 fn dead(message: &protocol::Message) -> Option<DeadLetter> {

@@ -3,6 +3,7 @@
 
 mod audit;
 mod carry;
+mod copies;
 mod exposure;
 mod happening;
 mod run;
@@ -59,6 +60,8 @@ struct Desk {
     awaited: Option<(SessionId, FrameId)>,
     /// What the history was told that the client asks.
     asked: Option<Op>,
+    /// The label of the message that it was given without its body.
+    awaiting_body: Option<String>,
 }
 
 /// Why a run is no good, beyond what the checker judges.
@@ -167,6 +170,11 @@ impl World {
 
     fn server(&mut self, id: ServerId) -> &mut Server {
         self.servers.get_mut(&id).expect("only servers of the scene are named")
+    }
+
+    /// Those of the scene.
+    fn originals(&self) -> Vec<ServerId> {
+        self.servers.keys().copied().filter(|id| *id != ServerId::Copy).collect()
     }
 
     fn coordinator(&self) -> ServerId {

@@ -170,7 +170,7 @@ impl World {
             state.coordinator.transactions().any(|kept| kept.ended().is_none())
                 || state.queue.branches().next().is_some()
         };
-        let doubtful = self.servers.values().any(|server| server.process.as_ref().is_none_or(in_doubt));
+        let doubtful = self.originals().iter().any(|id| self.servers[id].process.as_ref().is_none_or(in_doubt));
         !prepared && !doubtful && self.database.as_ref().is_none_or(|database| database.is_up)
     }
 

@@ -42,7 +42,7 @@ impl World {
         let mut servers = BTreeMap::new();
         let standalone = scene.way.is_standalone().then_some(ServerId::Coordinator);
         for id in [ServerId::Queues].into_iter().chain(standalone) {
-            servers.insert(id, Server::new(id, scene.mutant, scene.flush_every));
+            servers.insert(id, Server::new(id, scene.mutant, scene.sizes));
         }
         let mut world = World {
             plan: plan.clone(),
@@ -92,6 +92,7 @@ impl World {
                 connection: None,
                 awaited: None,
                 asked: None,
+                awaiting_body: None,
             });
             world.push(Happening::Wake { client: ClientId(at), life: 1 });
         }

@@ -188,6 +188,7 @@ impl World {
         let victim = match id {
             ServerId::Queues => Victim::Server,
             ServerId::Coordinator => Victim::Coordinator,
+            ServerId::Copy => return self.drop_copy(),
         };
         self.last_trouble = self.last_trouble.max(self.now);
         self.strike_server(id, Strike { moment, victim, ending, messages, back });
@@ -241,6 +242,7 @@ impl World {
         desk.is_up = false;
         desk.is_paused = false;
         desk.asked = None;
+        desk.awaiting_body = None;
         let is_open = desk.client.open_attempt().is_some();
         let links: Vec<SessionId> = desk.links.values().copied().collect();
         let connection = desk.connection;

@@ -105,16 +105,24 @@ impl World {
             (_, Heard::Answer(Ok(Answer::Coordinator(coordinator::Answer::Begun { id, .. })))) => {
                 What::Ok(Op::Begin { transaction: id.to_string() })
             }
-            (Op::Receive { transaction, queue, .. }, Heard::Answer(Ok(answer))) => {
-                let message = match answer {
-                    Answer::Queue(manager::Answer::Received(received)) => {
-                        let body = String::from_utf8_lossy(&received.message.body);
-                        Some(goods::message(&body, &received.message.properties.label))
-                    }
-                    _ => None,
-                };
-                What::Ok(Op::Receive { transaction, queue, message })
-            }
+            (Op::Receive { transaction, queue, .. }, Heard::Answer(Ok(answer))) => match answer {
+                Answer::Queue(manager::Answer::Received(received)) if received.apart.is_some() => {
+                    // It has the message when it has its body.
+                    self.desks[id.0].awaiting_body = Some(received.message.properties.label.clone());
+                    return;
+                }
+                Answer::Queue(manager::Answer::Received(received)) => {
+                    let message = message(&received.message.body, &received.message.properties.label);
+                    What::Ok(Op::Receive { transaction, queue, message: Some(message) })
+                }
+                Answer::Queue(manager::Answer::BodyPart(body)) => {
+                    let label = self.desks[id.0].awaiting_body.take().expect("the message came before its body");
+                    self.probes[Probe::BodiesRead] += 1;
+                    What::Ok(Op::Receive { transaction, queue, message: Some(message(body, &label)) })
+                }
+                _ => What::Ok(Op::Receive { transaction, queue, message: None }),
+            },
+            (op @ Op::Receive { .. }, _) if self.desks[id.0].awaiting_body.take().is_some() => What::Unknown(op),
             (op, Heard::Answer(Ok(_))) => What::Ok(op),
             (op, Heard::Answer(Err(_)) | Heard::Unreachable) => What::Fail(op),
             (op, Heard::Lost) => What::Unknown(op),
@@ -179,6 +187,9 @@ impl World {
 
     /// What has become durable at the server since the last look.
     pub(super) fn watch(&mut self, id: ServerId) {
+        if id == ServerId::Copy {
+            return;
+        }
         let Some(process) = &mut self.server(id).process else { return };
         let entries = process.take_durable();
         for entry in entries {
@@ -214,11 +225,14 @@ impl World {
 }
 
 fn sent(message: &NewMessage) -> Message {
-    let body = match &message.body {
-        NewBody::Inline(body) => String::from_utf8_lossy(body).into_owned(),
-        _ => String::new(),
-    };
-    goods::message(&body, &message.properties.label)
+    match &message.body {
+        NewBody::Inline(body) => self::message(body, &message.properties.label),
+        other => panic!("no client sends {other:?}"),
+    }
+}
+
+pub(super) fn message(body: &[u8], label: &str) -> Message {
+    goods::message(&String::from_utf8_lossy(body), label)
 }
 
 /// What the driver, who sets the scene, is told of its send.

@@ -46,6 +46,7 @@ pub(super) struct Turmoil {
     rot_one_in: u64,
     cramp_one_in: u64,
     force_one_in: u64,
+    copy_one_in: u64,
     shuffles: bool,
     /// Syncs are slow, and core threads slow to take up what is committed: several entries come to them at once.
     dawdles: bool,
@@ -74,6 +75,7 @@ impl Turmoil {
         let (strikes, break_one_in, spoil_call_one_in, jump_one_in) = (rate(strikes), rate(100), rate(15), rate(40));
         let strike_one_in = if trouble.is_storm { STORM_STRIKES } else { strikes };
         let (depose_one_in, rot_one_in, cramp_one_in, force_one_in) = (rate(150), rate(500), rate(200), rate(100));
+        let copy_one_in = rate(300);
         let (shuffles, dawdles) = (generator.below(3) > 0, generator.coin());
         let longest = 600 + STEPS_AN_ORDER * u64::from(orders);
         let ends = if trouble.is_storm { longest } else { 40 + generator.below(longest) };
@@ -89,6 +91,7 @@ impl Turmoil {
             rot_one_in,
             cramp_one_in,
             force_one_in,
+            copy_one_in,
             shuffles,
             dawdles,
             has_ended: false,
@@ -149,6 +152,7 @@ impl World {
                 turmoil.has_ended = true;
                 self.last_trouble = self.last_trouble.max(self.now);
                 self.note(|| "      all is well".to_owned());
+                self.drop_copy();
                 std::mem::take(&mut self.cramped).into_iter().for_each(|id| self.has_space(id, Space::Ample));
             }
             return;
@@ -157,6 +161,7 @@ impl World {
         let (spoils, jumps) = (turmoil.chance(turmoil.spoil_call_one_in), turmoil.chance(turmoil.jump_one_in));
         let (deposes, rots) = (turmoil.chance(turmoil.depose_one_in), turmoil.chance(turmoil.rot_one_in));
         let (cramps, forces) = (turmoil.chance(turmoil.cramp_one_in), turmoil.chance(turmoil.force_one_in));
+        let copies = turmoil.chance(turmoil.copy_one_in);
         self.last_trouble = self.last_trouble.max(self.now);
         if strikes {
             self.strike_somebody();
@@ -178,6 +183,9 @@ impl World {
         }
         if forces {
             self.force_some_branch();
+        }
+        if copies && self.turmoil.as_mut().is_some_and(Turmoil::falls) {
+            self.copy_coordinator();
         }
         if jumps && self.turmoil.as_mut().is_some_and(Turmoil::falls) {
             self.everybody_falters();
@@ -213,11 +221,12 @@ impl World {
 
     /// A server's leadership ends, and it leads again.
     fn depose_somebody(&mut self) {
+        let originals = self.originals();
         let turmoil = self.turmoil.as_mut().expect("only turmoil deposes so");
-        let at = turmoil.below(self.servers.len());
+        let at = turmoil.below(originals.len());
         let late = turmoil.chance(2);
         let falls = turmoil.falls();
-        let id = *self.servers.keys().nth(at).expect("it is below their number");
+        let id = originals[at];
         if falls {
             self.depose(id, late);
         }
@@ -225,10 +234,11 @@ impl World {
 
     /// A server ends, and while it is down a bit of its log changes.
     fn rot_somebody(&mut self) {
+        let originals = self.originals();
         let turmoil = self.turmoil.as_mut().expect("only turmoil rots so");
-        let (at, draw) = (turmoil.below(self.servers.len()), turmoil.generator.next_u64());
+        let (at, draw) = (turmoil.below(originals.len()), turmoil.generator.next_u64());
         let falls = turmoil.falls();
-        let id = *self.servers.keys().nth(at).expect("it is below their number");
+        let id = originals[at];
         if falls {
             self.rot(id, draw);
         }
@@ -236,9 +246,10 @@ impl World {
 
     /// A server's space becomes low, or ample again (P18).
     fn cramp_somebody(&mut self) {
+        let originals = self.originals();
         let turmoil = self.turmoil.as_mut().expect("only turmoil cramps so");
-        let (at, falls) = (turmoil.below(self.servers.len()), turmoil.falls());
-        let id = *self.servers.keys().nth(at).expect("it is below their number");
+        let (at, falls) = (turmoil.below(originals.len()), turmoil.falls());
+        let id = originals[at];
         if !falls {
             return;
         }

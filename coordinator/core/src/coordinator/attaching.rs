@@ -1,5 +1,6 @@
 //! Before a resource is used in this epoch it must know who uses it, and be the one that was registered (P3).
 
+use handfast_mutants::{Mutant, is};
 use handfast_protocol::ResourceName;
 
 use super::attachment::Link;
@@ -68,6 +69,11 @@ impl Coordinator {
             }
             // Another question, asked before the operator's, came back after it.
             Ok(_) if was_attached && adopt.is_none() => Ok(Answer::Done),
+            Ok(_) if is(Mutant::AdoptsUnasked) => {
+                attachment.link = Link::Attached;
+                attachment.adopted = true;
+                Ok(Answer::Done)
+            }
             Ok(told) => {
                 let found = if let Told::Ahead { found } = told { Some(found) } else { None };
                 attachment.link = Link::Barred { found };
