@@ -3,7 +3,7 @@
 //! The swarm draws such plans blindly; here a plan that reached something new is the ground of further ones.
 
 use handfast_simulation::exhaustive::{DISK_ENDINGS, endings, victims};
-use handfast_simulation::plan::{Back, Messages, Moment, Plan, Scene, Strike, Trouble, Way, Worded};
+use handfast_simulation::plan::{Back, Messages, Moment, Plan, Scene, Sizes, Strike, Trouble, Way, Worded};
 use handfast_simulation::trial::try_plan;
 
 use crate::draws::Draws;
@@ -12,7 +12,6 @@ use crate::draws::Draws;
 const ORDERS_MAX: usize = 6;
 const CLIENTS_MAX: usize = 3;
 const ONWARD_MAX: usize = 2;
-const FLUSH_EVERY_MAX: usize = 13;
 /// Bytes: three orders or so fill a segment of the log.
 const BALLAST_STEP: u32 = 8;
 
@@ -42,7 +41,8 @@ pub fn plan(bytes: &[u8]) -> Plan {
         ballast: u32::from(draws.byte()) * BALLAST_STEP,
         clients: 1 + draws.below(CLIENTS_MAX) as u32,
         onward: draws.below(ONWARD_MAX + 1) as u32,
-        flush_every: 1 + draws.below(FLUSH_EVERY_MAX) as u64,
+        imported: draws.below(orders as usize + 1) as u32,
+        sizes: Sizes::chosen(|count| draws.below(count)),
         ..Scene::default()
     };
     if draws.coin() {

@@ -1,7 +1,7 @@
 //! The queues and resources of the main job, and the question for a transaction's branch at each.
 
 use handfast_coordinator_core::Resource;
-use handfast_protocol::{QueueName, ResourceName};
+use handfast_protocol::{ProducerName, QueueName, ResourceName};
 
 /// Where the orders wait.
 pub fn orders() -> QueueName {
@@ -16,6 +16,13 @@ pub fn shipments() -> QueueName {
 /// Where the next stage sends shipments on to.
 pub fn delivered() -> QueueName {
     QueueName::new("delivered").expect("it is a queue's name")
+}
+
+/// Whoever sends a file of orders, each once (P24).
+pub const IMPORTER: &str = "importer";
+
+pub fn importer() -> ProducerName {
+    ProducerName::new(IMPORTER).expect("it is a producer's name")
 }
 
 /// The database.

@@ -59,11 +59,13 @@ pub enum Probe {
     BodiesRead,
     /// Copies of a coordinator's directory that were started beside it (P3).
     Copies,
+    /// Sends of a producer that had been done before (P24).
+    Repeated,
 }
 
 impl Probe {
     /// All of them, in the order in which a report tells them, with its words.
-    pub const ALL: [(Probe, &'static str); 32] = [
+    pub const ALL: [(Probe, &'static str); 33] = [
         (Probe::Runs, "runs"),
         (Probe::Steps, "steps"),
         (Probe::Strikes, "strikes"),
@@ -96,6 +98,7 @@ impl Probe {
         (Probe::ToldHeuristic, "told: heuristic"),
         (Probe::BodiesRead, "staged bodies read"),
         (Probe::Copies, "copies of a coordinator"),
+        (Probe::Repeated, "sends repeated"),
     ];
 }
 

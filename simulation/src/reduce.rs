@@ -43,6 +43,7 @@ fn smaller(scene: &Scene) -> Vec<Scene> {
         .collect();
     smaller.push(Scene { poisons: 0, ..scene.clone() });
     smaller.push(Scene { expiring: 0, ..scene.clone() });
+    smaller.push(Scene { imported: 0, ..scene.clone() });
     smaller.push(Scene { ballast: 0, ..scene.clone() });
     smaller.push(Scene { onward: 0, ..scene.clone() });
     smaller.push(Scene { clients: 1, ..scene.clone() });

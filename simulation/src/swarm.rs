@@ -25,6 +25,7 @@ pub fn plan(seed: u64) -> Plan {
         orders,
         poisons: some(3).min(orders / 3),
         expiring: some(6).min(orders / 3),
+        imported: some(u64::from(orders)),
         ballast: some(BALLAST),
         clients: 1 + some(2),
         onward: some(2),
@@ -45,7 +46,8 @@ const BALLAST: u64 = 1_500;
 pub fn storm(seed: u64) -> Plan {
     let calm = plan(seed).scene;
     let (orders, trouble) = (1 + seed as u32 % STORM_ORDERS, Some(Trouble::storm(seed)));
-    Plan::new(Scene { orders, trouble, ballast: 0, poisons: 0, expiring: 0, onward: 0, ..calm })
+    let sizes = Sizes { flush_every: calm.sizes.flush_every, ..Sizes::default() };
+    Plan::new(Scene { orders, trouble, sizes, ballast: 0, poisons: 0, expiring: 0, imported: 0, onward: 0, ..calm })
 }
 
 const STORM_ORDERS: u32 = 12;

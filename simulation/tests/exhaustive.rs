@@ -16,7 +16,8 @@ fn all(way: Way, rare: &[Probe]) {
         Scene { poisons: 1, ..scene.clone() },
         Scene { orders: 1, sizes: Sizes { flush_every: 1, ..Sizes::default() }, ..scene.clone() },
         Scene { ballast: 1_500, ..scene.clone() },
-        Scene { orders: 1, onward: 1, ..scene },
+        Scene { orders: 1, onward: 1, ..scene.clone() },
+        Scene { imported: 1, ..scene },
     ];
     let mut probes = Probes::default();
     for scene in scenes {

@@ -6,6 +6,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use handfast_mutants::{Mutant, is};
 use handfast_protocol::{MessageId, ProducerName, ProducerSequence, Timestamp};
 use handfast_store::{Overlay, StoreError};
 
@@ -79,6 +80,7 @@ impl Producers {
                 }
             }
             Some(known) if *sequence == known.next => Ok(Place::Next),
+            Some(_) if is(Mutant::TakesRepeatedForNew) => Ok(Place::Next),
             Some(known) if sequence.checked_add(count).is_some_and(|end| end <= known.next) => Ok(Place::Repeated),
             Some(known) => gap(known.next),
         }
@@ -102,6 +104,9 @@ impl Producers {
                 ProducerRecord { epoch: at.epoch, next: 0, oldest: 0, used_at: now.0, mark: 0 }
             }
         };
+        if is(Mutant::TakesRepeatedForNew) && at.sequence < record.next {
+            return Ok(());
+        }
         assert_eq!(record.next, at.sequence, "the send was judged to be the next one");
         records::put(
             overlay,

@@ -78,6 +78,8 @@ mutants! {
     BlamesMessages = "blames-messages",
     /// Nobody is told that a message became free.
     WakesNobody = "wakes-nobody",
+    /// What a producer repeats is taken for something new (P24).
+    TakesRepeatedForNew = "takes-repeated-for-new",
     /// A dead letter stays in its queue as well (G5).
     DiesAndLives = "dies-and-lives",
 }

@@ -3,6 +3,7 @@
 use handfast_machine::Request;
 use handfast_protocol::{GlobalId, Heuristic, QueueName, Xid};
 use handfast_queue::Blame;
+use handfast_queue::manager::NewMessage;
 use std::time::Duration;
 
 use crate::database::Statement;
@@ -18,6 +19,23 @@ pub struct Job {
     /// It wants strict order, and reads the queue alone (P23).
     pub reads_alone: bool,
     pub timeout: Duration,
+}
+
+/// What a client is there for, in each of its lives.
+#[derive(Debug, Clone)]
+pub enum Role {
+    Work(Job),
+    /// It sends these, each once (P24).
+    Import(Vec<NewMessage>),
+}
+
+impl Role {
+    pub fn sends_to(&self, queue: &QueueName) -> bool {
+        match self {
+            Role::Work(job) => job.to == *queue,
+            Role::Import(messages) => messages.iter().any(|message| message.queue == *queue),
+        }
+    }
 }
 
 /// What the client waits for.

@@ -17,6 +17,8 @@ pub struct Scene {
     pub poisons: u32,
     /// Of the orders, the last ones: they are to be received within [`crate::limits::LIFETIME`].
     pub expiring: u32,
+    /// Of the orders, the last ones: they are not there at the beginning; a producer sends them, each once (P24).
+    pub imported: u32,
     /// Bytes that each order carries along: many fill the log's segments.
     pub ballast: u32,
     /// One of them reads exclusively and in order; several share the queue.
@@ -56,6 +58,7 @@ impl Default for Scene {
             orders: 2,
             poisons: 0,
             expiring: 0,
+            imported: 0,
             ballast: 0,
             clients: 1,
             onward: 0,
@@ -78,6 +81,7 @@ impl Scene {
             "orders" => value.parse().map(|orders| self.orders = orders).is_ok(),
             "poisons" => value.parse().map(|orders| self.poisons = orders).is_ok(),
             "expiring" => value.parse().map(|orders| self.expiring = orders).is_ok(),
+            "imported" => value.parse().map(|orders| self.imported = orders).is_ok(),
             "ballast" => value.parse().map(|bytes| self.ballast = bytes).is_ok(),
             "onward" => value.parse().map(|clients| self.onward = clients).is_ok(),
             "clients" => value.parse().map(|clients| self.clients = clients).is_ok(),
@@ -106,9 +110,15 @@ impl Scene {
 /// `local orders=2 clients=1`, and whatever else there is.
 impl std::fmt::Display for Scene {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Scene { way, orders, poisons, expiring, ballast, clients, onward, sizes, mutant, trouble } = self;
+        let Scene { way, orders, poisons, expiring, imported, ballast, clients, onward, sizes, mutant, trouble } = self;
         write!(f, "{} orders={orders} clients={clients}{sizes}", way.word())?;
-        for (name, number) in [("poisons", poisons), ("expiring", expiring), ("ballast", ballast), ("onward", onward)] {
+        for (name, number) in [
+            ("poisons", poisons),
+            ("expiring", expiring),
+            ("imported", imported),
+            ("ballast", ballast),
+            ("onward", onward),
+        ] {
             if *number > 0 {
                 write!(f, " {name}={number}")?;
             }

@@ -69,10 +69,18 @@ impl Default for Sizes {
 impl Sizes {
     /// Each is the default in a third of the runs.
     pub fn drawn(generator: &mut SplitMix64) -> Sizes {
+        Sizes::chosen(|count| {
+            let is_default = generator.below(3) == 0;
+            if is_default { 0 } else { 1 + generator.below(count as u64 - 1) as usize }
+        })
+    }
+
+    /// `choose` is given how many values a size may have, and says which: the first is the default.
+    pub fn chosen(mut choose: impl FnMut(usize) -> usize) -> Sizes {
         let mut sizes = Sizes::default();
         for Size { of, others, .. } in &ALL {
-            if generator.below(3) > 0 {
-                *of(&mut sizes) = others[generator.below(others.len() as u64) as usize];
+            if let Some(other) = choose(1 + others.len()).checked_sub(1) {
+                *of(&mut sizes) = others[other];
             }
         }
         sizes

@@ -8,7 +8,7 @@ use handfast_queue::manager::Space;
 
 use super::happening::Happening;
 use super::{ClientId, FrameId, Session, SessionId, Stuck, World};
-use crate::client::{Client, Heard, Order};
+use crate::client::{Client, Heard, Job, Order, Role};
 use crate::database::{Answered, Connection, Reply};
 use crate::limits::KEEP_ALIVE;
 use crate::names;
@@ -270,9 +270,7 @@ impl World {
     fn client_hears(&mut self, id: ClientId, heard: Heard) {
         self.hears(id, &heard);
         let is_last = self.is_last(id);
-        let desk = &mut self.desks[id.0];
-        desk.client.is_last = is_last;
-        desk.client.heard(heard);
+        self.desks[id.0].client.heard(heard, is_last);
         self.collect_client(id);
     }
 
@@ -296,8 +294,8 @@ impl World {
 
     /// Nobody is left who sends to the queue that this client reads.
     fn is_last(&self, id: ClientId) -> bool {
-        let from = &self.desks[id.0].job.from;
-        let mut senders = self.desks.iter().filter(|desk| desk.job.to == *from);
+        let Role::Work(Job { from, .. }) = &self.desks[id.0].role else { return false };
+        let mut senders = self.desks.iter().filter(|desk| desk.role.sends_to(from));
         senders.all(|desk| desk.is_up && desk.client.is_finished())
     }
 
@@ -306,7 +304,7 @@ impl World {
         let link = desk.links.get(&ServerId::Queues).copied();
         if desk.is_up
             && desk.life == life
-            && desk.client.holds
+            && desk.client.reads_alone()
             && let Some(session) = link
         {
             self.push(Happening::KeepAlive { session });
@@ -440,7 +438,7 @@ impl World {
         let desk = &mut self.desks[id.0];
         desk.life += 1;
         desk.is_up = true;
-        desk.client = Client::new(desk.job.clone(), mutant);
+        desk.client = Client::new(&desk.role, mutant);
         let life = desk.life;
         self.push(Happening::Wake { client: id, life });
     }

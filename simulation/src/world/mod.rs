@@ -19,7 +19,7 @@ use handfast_checker::history::{History, Op};
 use handfast_machine::{Answer, Refusal};
 use handfast_protocol::Timestamp;
 
-use crate::client::{Client, Job};
+use crate::client::{Client, Role};
 use crate::database::{Connection, Database};
 use crate::plan::Plan;
 use crate::probes::Probes;
@@ -51,7 +51,7 @@ struct Session {
 #[derive(Debug)]
 struct Desk {
     client: Client,
-    job: Job,
+    role: Role,
     life: u64,
     is_up: bool,
     is_paused: bool,
@@ -60,6 +60,8 @@ struct Desk {
     awaited: Option<(SessionId, FrameId)>,
     /// What the history was told that the client asks.
     asked: Option<Op>,
+    /// How many sends of its file the history was told of, each once, whichever of its lives sends it.
+    imports_told: u64,
     /// The label of the message that it was given without its body.
     awaiting_body: Option<String>,
 }

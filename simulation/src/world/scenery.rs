@@ -15,7 +15,7 @@ use super::happening::Happening;
 use super::telling::plain_send;
 use super::turmoil::Turmoil;
 use super::{ClientId, Desk, World};
-use crate::client::{Client, Job};
+use crate::client::{Client, Job, Role};
 use crate::database::Database;
 use crate::goods;
 use crate::limits::{ABANDONED_MAX, HEALTHY, LIFETIME, SHORT_TIMEOUT, STARTS, TRANSACTION_TIMEOUT};
@@ -78,13 +78,14 @@ impl World {
             world.settle(id, Ok(())).expect("nothing fails before the first strike");
             world.drain();
         }
-        world.lay_out_queues(&scene);
+        let imported = world.lay_out_queues(&scene);
         world.add_resources();
-        for at in 0..(scene.clients + scene.onward) as usize {
-            let job = job(&scene, at);
+        let working = (0..(scene.clients + scene.onward) as usize).map(|at| Role::Work(job(&scene, at)));
+        let importing = (!imported.is_empty()).then_some(Role::Import(imported));
+        for (at, role) in working.chain(importing).enumerate() {
             world.desks.push(Desk {
-                client: Client::new(job.clone(), scene.mutant),
-                job,
+                client: Client::new(&role, scene.mutant),
+                role,
                 life: 1,
                 is_up: true,
                 is_paused: false,
@@ -92,6 +93,7 @@ impl World {
                 connection: None,
                 awaited: None,
                 asked: None,
+                imports_told: 0,
                 awaiting_body: None,
             });
             world.push(Happening::Wake { client: ClientId(at), life: 1 });
@@ -99,13 +101,15 @@ impl World {
         world
     }
 
-    fn lay_out_queues(&mut self, scene: &Scene) {
+    /// The orders that are left to be imported.
+    fn lay_out_queues(&mut self, scene: &Scene) -> Vec<NewMessage> {
         // In a long run one message may see more clients vanish than a user would let it.
         let settings = QueueSettings { max_abandoned: ABANDONED_MAX, ..QueueSettings::default() };
         for name in queues() {
             let create = manager::Request::CreateQueue { name, settings: settings.clone() };
             self.demand(ServerId::Queues, Request::Queue(create));
         }
+        let mut imported = Vec::new();
         for order in 1..=scene.orders {
             let is_poison = order <= scene.poisons;
             let expires = !is_poison && order + scene.expiring > scene.orders;
@@ -117,18 +121,23 @@ impl World {
                 self.doom(order, "ReceiveTimeout", true);
             }
             let message = goods::message(&body, "");
-            let messages = vec![NewMessage {
+            let new = NewMessage {
                 queue: names::orders(),
                 properties: Properties { time_to_be_received: expires.then_some(LIFETIME), ..Properties::default() },
                 body: NewBody::Inline(Bytes::from(body)),
-            }];
-            let send = manager::Request::Send { xid: None, producer: None, messages };
+            };
+            if order + scene.imported > scene.orders {
+                imported.push(new);
+                continue;
+            }
+            let send = manager::Request::Send { xid: None, producer: None, messages: vec![new] };
             let answer = self.audit_asks(ServerId::Queues, Request::Queue(send));
             for what in plain_send(names::orders().to_string(), message, &answer) {
                 self.tell(DRIVER, what);
             }
             answer.expect("nothing is refused while the scene is set");
         }
+        imported
     }
 
     fn doom(&mut self, order: u32, reason: &str, may: bool) {

@@ -6,6 +6,7 @@ use handfast_log::disk::{Crash, Fault, Survival};
 use super::carry::queues_unreachable;
 use super::happening::Happening;
 use super::{ClientId, SessionId, World};
+use crate::client::Role;
 use crate::limits::AWAY;
 use crate::names;
 use crate::plan::{Back, Ending, Messages, Moment, Strike, Victim, Worded};
@@ -241,7 +242,9 @@ impl World {
         }
         desk.is_up = false;
         desk.is_paused = false;
-        desk.asked = None;
+        if let Role::Work(_) = desk.role {
+            desk.asked = None;
+        }
         desk.awaiting_body = None;
         let is_open = desk.client.open_attempt().is_some();
         let links: Vec<SessionId> = desk.links.values().copied().collect();

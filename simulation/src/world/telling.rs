@@ -7,7 +7,7 @@ use handfast_protocol::{RollbackReason, Xid};
 use handfast_queue::manager::{self, NewBody, NewMessage};
 
 use super::{ClientId, World};
-use crate::client::{Heard, Told};
+use crate::client::{Heard, Role, Told};
 use crate::database::{Reply, Statement};
 use crate::goods;
 use crate::names;
@@ -48,7 +48,12 @@ impl World {
 
     /// A client's next life is another process.
     pub(super) fn client_name(&self, id: ClientId) -> String {
-        format!("client-{}.{}", id.0 + 1, self.desks[id.0].life)
+        let desk = &self.desks[id.0];
+        match desk.role {
+            // Its lives are one sender to whoever counts what was sent.
+            Role::Import(_) => names::IMPORTER.to_owned(),
+            Role::Work(_) => format!("client-{}.{}", id.0 + 1, desk.life),
+        }
     }
 
     pub(super) fn asks(&mut self, id: ClientId, ask: &Request) {
@@ -59,8 +64,16 @@ impl World {
             Request::Queue(manager::Request::Receive { queue, .. }) => {
                 Op::Receive { transaction, queue: queue.to_string(), message: None }
             }
-            Request::Queue(manager::Request::Send { messages, .. }) => match messages.as_slice() {
-                [message] => Op::Send { transaction, queue: message.queue.to_string(), message: sent(message) },
+            Request::Queue(manager::Request::Send { producer: Some(at), .. })
+                if at.sequence < self.desks[id.0].imports_told =>
+            {
+                return;
+            }
+            Request::Queue(manager::Request::Send { messages, producer, .. }) => match messages.as_slice() {
+                [message] => {
+                    self.desks[id.0].imports_told += u64::from(producer.is_some());
+                    Op::Send { transaction, queue: message.queue.to_string(), message: sent(message) }
+                }
                 _ => return,
             },
             _ => return,
@@ -96,6 +109,9 @@ impl World {
     pub(super) fn hears(&mut self, id: ClientId, heard: &Heard) {
         self.hears_of_timeout(id, heard);
         let Some(op) = self.desks[id.0].asked.clone() else { return };
+        if let Role::Import(_) = self.desks[id.0].role {
+            return self.importer_hears(id, op, heard);
+        }
         if let Heard::Answer(Err(Refusal::Queue(manager::RequestRefused::NoSpace))) = heard {
             assert!(matches!(op, Op::Send { .. }), "P18: {op:?} needs no space");
             self.probes[Probe::NoSpace] += 1;
@@ -128,6 +144,17 @@ impl World {
             (op, Heard::Lost) => What::Unknown(op),
         };
         self.answered(id, what);
+    }
+
+    /// An import's send is open until somebody says that it is done, in whichever life.
+    fn importer_hears(&mut self, id: ClientId, op: Op, heard: &Heard) {
+        let Heard::Answer(Ok(Answer::Queue(answer))) = heard else { return };
+        match answer {
+            manager::Answer::Sent { repeated, .. } => self.probes[Probe::Repeated] += u64::from(*repeated),
+            manager::Answer::Producer(place) if place.next == self.desks[id.0].imports_told => {}
+            _ => return,
+        }
+        self.answered(id, What::Ok(op));
     }
 
     /// The coordinator says that it gave the client's transaction up for its timeout.

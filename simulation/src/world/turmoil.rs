@@ -74,8 +74,8 @@ impl Turmoil {
         let mut rate = |usual: u64| if generator.below(3) == 0 { 0 } else { usual / 2 + generator.below(usual) };
         let (strikes, break_one_in, spoil_call_one_in, jump_one_in) = (rate(strikes), rate(100), rate(15), rate(40));
         let strike_one_in = if trouble.is_storm { STORM_STRIKES } else { strikes };
-        let (depose_one_in, rot_one_in, cramp_one_in, force_one_in) = (rate(150), rate(500), rate(200), rate(100));
-        let copy_one_in = rate(300);
+        let (depose_one_in, rot_one_in, cramp_one_in, force_one_in) = (rate(150), rate(500), rate(200), rate(70));
+        let copy_one_in = if trouble.is_storm { 0 } else { rate(300) };
         let (shuffles, dawdles) = (generator.below(3) > 0, generator.coin());
         let longest = 600 + STEPS_AN_ORDER * u64::from(orders);
         let ends = if trouble.is_storm { longest } else { 40 + generator.below(longest) };

@@ -4,14 +4,14 @@ use handfast_coordinator_core::{self as coordinator, KnownOutcome, Report, Reque
 use handfast_machine::{Answer, Refusal, Request};
 use handfast_protocol::{Heuristic, ResourceKind};
 
-use super::Client;
-use super::step::{Attempt, Heard, Known, Order, Step, Told};
+use super::Worker;
+use crate::client::step::{Attempt, Heard, Known, Order, Step, Told};
 use crate::database::{Reply, Statement};
 use crate::limits::CLIENT_WAIT;
 use crate::names;
 use crate::plan::Mutant;
 
-impl Client {
+impl Worker {
     pub(super) fn commit(&mut self) {
         self.step = Step::Committing;
         let is_two_phase = self.job.way.database() == Some(ResourceKind::PostgresTwoPhase);

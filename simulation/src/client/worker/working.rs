@@ -6,15 +6,15 @@ use handfast_machine::{Answer, Refusal, Request, local_branch};
 use handfast_protocol::{Properties, ResourceKind};
 use handfast_queue::manager::{self, NewBody, NewMessage, RequestRefused};
 
-use super::Client;
-use super::step::{Attempt, Heard, Order, Step};
+use super::Worker;
+use crate::client::step::{Attempt, Heard, Order, Step};
 use crate::database::{OrderRow, Statement};
 use crate::goods;
 use crate::limits::CLIENT_WAIT;
 use crate::names;
 use crate::server::ServerId;
 
-impl Client {
+impl Worker {
     pub(super) fn heard_working(&mut self, heard: Heard) {
         let answer = match heard {
             Heard::Answer(Ok(answer)) => answer,
