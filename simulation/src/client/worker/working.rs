@@ -59,16 +59,7 @@ impl Worker {
                 None => self.received(&received.message.body),
             },
             (Step::ReadingBody, Answer::Queue(manager::Answer::BodyPart(body))) => self.received(&body),
-            (Step::Receiving, Answer::Queue(manager::Answer::NoMessage)) => {
-                let attempt = self.attempt.as_mut().expect("it has begun");
-                attempt.found_nothing = true;
-                // Who has done nothing may commit it as well: the queue manager votes that it only read.
-                if attempt.has_branch && attempt.id.sequence.is_multiple_of(2) {
-                    self.end_branch()
-                } else {
-                    self.roll_back()
-                }
-            }
+            (Step::Receiving, Answer::Queue(manager::Answer::NoMessage)) => self.found_nothing(),
             (Step::EnlistingDatabase, Answer::Coordinator(coordinator::Answer::Enlisted(_))) => {
                 self.step = Step::Inserting;
                 let Attempt { id, order, .. } = self.attempt();
@@ -125,6 +116,13 @@ impl Worker {
         } else {
             self.send();
         }
+    }
+
+    fn found_nothing(&mut self) {
+        let attempt = self.attempt.as_mut().expect("it has begun");
+        attempt.found_nothing = true;
+        // Who has done nothing may commit it as well: the queue manager votes that it only read.
+        if attempt.has_branch && attempt.id.sequence.is_multiple_of(2) { self.end_branch() } else { self.roll_back() }
     }
 
     pub(super) fn send(&mut self) {
