@@ -124,7 +124,7 @@ impl<S: Store> Node<S> {
     /// The sizes that it has when it leads; before it leads.
     #[must_use]
     pub fn with_sizes(self, sizes: Sizes) -> Node<S> {
-        Node { sizes, ..self }
+        Node { sizes: sizes.within_limits(), ..self }
     }
 
     pub fn state(&self) -> &State {

@@ -32,9 +32,8 @@ impl Ready {
 
     /// Works on a queue's window, and makes one if there is none.
     pub fn edit<T>(&mut self, queue: QueueId, work: impl FnOnce(&mut Window) -> T) -> T {
-        let sizes = self.sizes;
-        let held = self.windows.entry(queue).or_insert_with(|| Held { window: Window::new(sizes), rests: None });
-        let window = &mut held.window;
+        let fresh = || Held { window: Window::new(&self.sizes), rests: None };
+        let window = &mut self.windows.entry(queue).or_insert_with(fresh).window;
         let before = window.cached();
         let done = work(window);
         self.cached = self.cached - before + window.cached();

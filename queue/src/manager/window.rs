@@ -30,7 +30,8 @@ pub(super) struct Reading {
 
 #[derive(Debug)]
 pub(super) struct Window {
-    sizes: Sizes,
+    ready_keys_max: usize,
+    delayed_keys_max: usize,
     entries: BTreeMap<MessageKey, Entry>,
     delayed: BTreeMap<MessageKey, Timestamp>,
     due: BTreeSet<(Timestamp, MessageKey)>,
@@ -47,9 +48,10 @@ pub(super) struct Window {
 }
 
 impl Window {
-    pub fn new(sizes: Sizes) -> Window {
+    pub fn new(sizes: &Sizes) -> Window {
         Window {
-            sizes,
+            ready_keys_max: sizes.ready_keys_max,
+            delayed_keys_max: sizes.delayed_keys_max,
             entries: BTreeMap::new(),
             delayed: BTreeMap::new(),
             due: BTreeSet::new(),
@@ -82,7 +84,7 @@ impl Window {
             self.frontier = self.frontier.max(Some(key));
         }
         self.put(key, entry);
-        if self.entries.len() > self.sizes.ready_keys_max {
+        if self.entries.len() > self.ready_keys_max {
             let (last, entry) = self.entries.pop_last().expect("it is over its limit");
             self.cached -= entry.bytes();
             self.retreat_before(last);
@@ -113,7 +115,7 @@ impl Window {
     /// Sets a message aside until its time; `false`, and nothing done, when too many are set aside.
     #[must_use]
     pub fn delay(&mut self, key: MessageKey, until: Timestamp) -> bool {
-        if self.delayed.len() >= self.sizes.delayed_keys_max && !self.delayed.contains_key(&key) {
+        if self.delayed.len() >= self.delayed_keys_max && !self.delayed.contains_key(&key) {
             return false;
         }
         if let Some(before) = self.delayed.insert(key, until) {
@@ -155,7 +157,7 @@ impl Window {
     }
 
     pub fn delays_full(&self) -> bool {
-        self.delayed.len() >= self.sizes.delayed_keys_max
+        self.delayed.len() >= self.delayed_keys_max
     }
 
     /// When the next delayed message is ready.
