@@ -4,6 +4,7 @@ use std::ops::Range;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use handfast_log::disk::SplitMix64;
+use handfast_test_checkout::commit;
 
 use crate::pace::{Pace, ThreadClock};
 use crate::plan::{Mutant, Plan, Scene, Sizes, Trouble, Way, Worded};
@@ -63,6 +64,7 @@ pub struct Swarm {
 /// as small as it can.
 pub fn run(seeds: Range<u64>, plan: fn(u64) -> Plan) -> Result<Swarm, Box<Failed>> {
     let next = AtomicU64::new(seeds.start);
+    commit();
     let threads = std::thread::available_parallelism().map_or(1, usize::from);
     let results: Vec<Result<Swarm, Box<Failed>>> = std::thread::scope(|scope| {
         let work = || run_shared(&next, seeds.end, plan);
