@@ -88,7 +88,7 @@ fn check_csv(input: &[u8], line_key: Option<&str>) {
     let found = read(CsvRows::new(input, line_key).map(|rows| Box::new(rows) as Box<dyn Iterator<Item = _>>));
     let trickled = CsvRows::new(trickle(input), line_key).map(|rows| Box::new(rows) as Box<dyn Iterator<Item = _>>);
     assert_eq!(read(trickled), found, "byte by byte it is something else");
-    let Ok((records, _)) = found else { return };
+    let Ok((records, refused)) = found else { return };
     let mut other = csv::ReaderBuilder::new().has_headers(false).flexible(true).from_reader(input);
     let mut rows = other.byte_records().map(|row| row.expect("memory can be read"));
     let header = rows.next().expect("it has a header");
@@ -96,6 +96,7 @@ fn check_csv(input: &[u8], line_key: Option<&str>) {
         let row = rows.next().expect("the other reader finds as many rows");
         check_object(&record, &header, &row, line_key);
     }
+    assert!(refused.is_some() || rows.next().is_none(), "the other reader finds more rows");
 }
 
 /// The object has the header's names in their order, and each value says what its field says.
@@ -134,6 +135,7 @@ fn check_batches<I: Iterator<Item = Result<Record, ImportError>>>(records: impl 
     let expected: Vec<_> = read.into_iter().map(|record| record.body).collect();
     let whole = if refused.is_some() { &expected[..bodies.len()] } else { &expected[..] };
     assert!(bodies == *whole, "the batches hold something else than the records");
+    assert!(bodies.len() + messages_max > expected.len(), "a batch before the refused one is missing");
     if let Some((first, rest)) = sent.split_first() {
         let resume = Resume { first: first.bodies.len() as u64, mark: first.digest.mark() };
         assert_eq!(batches(resume), rest, "an import that goes on sends something else");

@@ -6,10 +6,10 @@
 //! What it is not: no test of what valid input means. That is with the code that reads it.
 
 mod again;
-pub mod draws;
+mod draws;
 pub mod import;
 pub mod log_entry;
-pub mod log_format;
+mod log_format;
 pub mod log_recovery;
 pub mod names;
 pub mod schedule;

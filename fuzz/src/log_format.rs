@@ -34,8 +34,8 @@ impl Segment {
         let crc = crc32c::crc32c(&self.0[12..SEGMENT_HEADER]);
         self.0[8..12].copy_from_slice(&crc.to_le_bytes());
         let mut at = SEGMENT_HEADER;
-        while let Some(body) = self.repair_batch(at) {
-            at = body;
+        while let Some(end) = self.repair_batch(at) {
+            at = end;
         }
     }
 

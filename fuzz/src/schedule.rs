@@ -13,7 +13,7 @@ const ORDERS_MAX: usize = 6;
 const CLIENTS_MAX: usize = 3;
 const ONWARD_MAX: usize = 2;
 /// Bytes: three orders or so fill a segment of the log.
-const BALLAST_STEP: u32 = 8;
+const BALLAST_STEP: u32 = 6;
 
 /// More than the simulation's other tests put into one plan on purpose.
 const STRIKES_MAX: usize = 5;

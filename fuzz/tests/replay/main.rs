@@ -6,9 +6,10 @@ mod kept;
 mod mutation;
 mod seeds;
 
+use std::collections::BTreeSet;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
-use handfast_fuzz::{TARGETS, Target};
+use handfast_fuzz::{TARGETS, Target, schedule};
 use handfast_log::disk::SplitMix64;
 
 /// Any number: the same mutations each time.
@@ -68,6 +69,24 @@ fn trigger() {
 #[test]
 fn schedule() {
     replay("schedule");
+}
+
+/// The seeds of the schedule are the plans that they are meant to be, whatever its bytes have come to mean.
+#[test]
+fn schedules_are_what_they_say() {
+    for (target, name, bytes) in seeds::all() {
+        let (what, _) = name.split_once('_').unwrap_or_default();
+        let strikes = match (target, what) {
+            ("schedule", "calm") => 0,
+            ("schedule", "struck") => 5,
+            _ => continue,
+        };
+        let plan = schedule::plan(&bytes);
+        assert_eq!((plan.strikes.len(), &plan.scene.trouble), (strikes, &None), "{name}: {plan}");
+        assert_eq!((plan.scene.orders, plan.scene.imported, plan.scene.clients), (3, 1, 2), "{name}: {plan}");
+        let victims: BTreeSet<_> = plan.strikes.iter().map(|strike| strike.victim).collect();
+        assert!(strikes == 0 || victims.len() >= 4, "{name}: {plan}");
+    }
 }
 
 /// Neither is there a target without a test here, nor one without its program.
