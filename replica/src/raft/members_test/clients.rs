@@ -4,7 +4,7 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use handfast_coordinator_core as coordinator;
+use handfast_coordinator_core::{self as coordinator, KnownOutcome};
 use handfast_log::disk::SplitMix64;
 use handfast_machine::{Answer, ConnectionId, Event, Refusal, Request, RequestId, local_branch};
 use handfast_protocol::{GlobalId, Properties, QueueName};
@@ -20,7 +20,7 @@ const PATIENCE: u64 = 400;
 /// Messages looked at in one request, and bytes of each.
 const PAGE: usize = 100;
 
-const QUEUES: [&str; 2] = ["orders", "shipments"];
+pub(super) const QUEUES: [&str; 2] = ["orders", "shipments"];
 
 /// Where a message goes whose consumers have vanished too often.
 const DEAD_LETTERS: &str = "dead-letter";
@@ -38,7 +38,8 @@ enum Step {
     Begin,
     Take(GlobalId),
     Put(GlobalId, String),
-    Commit(GlobalId),
+    /// The body that it moves, if there was one.
+    Commit(GlobalId, Option<String>),
 }
 
 #[derive(Debug)]
@@ -166,7 +167,7 @@ fn request_of(step: &Step) -> Request {
         Step::Begin => Request::Coordinator(coordinator::Request::Begin { timeout: Duration::ZERO }),
         Step::Take(id) => Request::Queue(receive(Some(local_branch(*id)))),
         Step::Put(id, body) => Request::Queue(send(Some(local_branch(*id)), QUEUES[1], body)),
-        Step::Commit(id) => Request::Coordinator(coordinator::Request::Commit { id: *id, prepared: Vec::new() }),
+        Step::Commit(id, _) => Request::Coordinator(coordinator::Request::Commit { id: *id, prepared: Vec::new() }),
     }
 }
 
@@ -187,16 +188,18 @@ fn after(step: Step, answer: Answer, judge: &mut Judge) -> Result<Option<Step>, 
         (Step::Receive, Answer::Queue(NoMessage)) => None,
         (Step::Begin, Answer::Coordinator(Begun { id, .. })) => Some(Step::Take(id)),
         (Step::Take(id), Answer::Queue(Received(received))) => Some(Step::Put(id, text(&received.message.body))),
-        (Step::Take(id), Answer::Queue(NoMessage)) | (Step::Put(id, _), Answer::Queue(Sent { .. })) => {
-            Some(Step::Commit(id))
+        (Step::Take(id), Answer::Queue(NoMessage)) => Some(Step::Commit(id, None)),
+        (Step::Put(id, body), Answer::Queue(Sent { .. })) => Some(Step::Commit(id, Some(body))),
+        (Step::Commit(_, moved), Answer::Coordinator(Outcome(outcome))) => {
+            moved.filter(|_| outcome == KnownOutcome::Committed).into_iter().for_each(|body| judge.moved(body));
+            None
         }
-        (Step::Commit(_), Answer::Coordinator(Outcome(_))) => None,
         (step, answer) => return Err(Violation(format!("{step:?} is answered {answer:?}"))),
     })
 }
 
-/// The bodies that are in the queues, as the leader shows them to one who only looks.
-pub(super) fn left(leader: &Shell) -> Result<Vec<String>, Violation> {
+/// The bodies that are in the queues, each with its queue's name, as the leader shows them to one who only looks.
+pub(super) fn left(leader: &Shell) -> Result<Vec<(&'static str, String)>, Violation> {
     let mut left = Vec::new();
     for name in QUEUES.into_iter().chain([DEAD_LETTERS]) {
         let mut after = None;
@@ -211,7 +214,7 @@ pub(super) fn left(leader: &Shell) -> Result<Vec<String>, Violation> {
             };
             let Some(last) = page.last() else { break };
             after = Some(last.key);
-            left.extend(page.iter().map(|seen| text(&seen.message.body)));
+            left.extend(page.iter().map(|seen| (name, text(&seen.message.body))));
         }
     }
     Ok(left)

@@ -9,6 +9,7 @@ use bytes::Bytes;
 use handfast_machine::{Entry, State};
 use handfast_store::{Family, MemStore, Store};
 
+use super::clients::QUEUES;
 use super::shell::Applied;
 
 /// The first thing that was wrong.
@@ -26,6 +27,8 @@ pub(super) struct Judge {
     /// Bodies whose send was answered with success.
     sent: BTreeSet<String>,
     received: BTreeSet<String>,
+    /// Bodies whose way from the first queue to the second was told to be committed.
+    moved: BTreeSet<String>,
     /// Receives whose answer never came: each may have taken one message away.
     unknown_receives: usize,
 }
@@ -85,7 +88,15 @@ impl Judge {
         self.sent.insert(body);
     }
 
+    pub fn moved(&mut self, body: String) {
+        self.moved.insert(body);
+    }
+
+    /// From the first queue.
     pub fn received(&mut self, body: &str) -> Result<(), Violation> {
+        if self.moved.contains(body) {
+            return violation(format!("message {body} was received from where a commit had taken it away"));
+        }
         if !self.received.insert(body.to_owned()) {
             return violation(format!("message {body} was received twice"));
         }
@@ -97,7 +108,7 @@ impl Judge {
     }
 
     /// At the end: each member's store, all at the last committed entry, and the bodies that are left in the queues.
-    pub fn settled(&self, stores: &[&MemStore], left: &[String]) -> Result<(), Violation> {
+    pub fn settled(&self, stores: &[&MemStore], left: &[(&str, String)]) -> Result<(), Violation> {
         let replayed = contents(&self.replayed()?)?;
         for (at, store) in stores.iter().enumerate() {
             if contents(store)? != replayed {
@@ -105,7 +116,12 @@ impl Judge {
             }
         }
         let mut seen: BTreeSet<&String> = BTreeSet::new();
-        if let Some(twice) = left.iter().chain(&self.received).find(|body| !seen.insert(body)) {
+        let is_back = |(queue, body): &&(&str, String)| *queue == QUEUES[0] && self.moved.contains(body);
+        if let Some((queue, body)) = left.iter().find(is_back) {
+            return violation(format!("message {body} is in {queue} again, and its move was told to be committed"));
+        }
+        let left = left.iter().map(|(_, body)| body);
+        if let Some(twice) = left.chain(&self.received).find(|body| !seen.insert(body)) {
             return violation(format!("message {twice} is there twice, or was received and is there"));
         }
         let lost = self.sent.iter().filter(|body| !seen.contains(body)).count();

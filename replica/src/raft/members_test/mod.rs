@@ -178,5 +178,11 @@ fn each_mistake_is_seen() {
         });
         let (seed, violation) = seen.unwrap_or_else(|| panic!("{mistake:?} is not seen in {SEEDS_OF_A_MISTAKE} seeds"));
         println!("{mistake:?}: seed {seed}: {violation}");
+        let (result, _) = run(plan_for(mistake, seed), None, Trace::silent());
+        assert_eq!(
+            result.err().map(|violation| violation.to_string()),
+            None,
+            "{mistake:?}, and seed {seed} without it"
+        );
     }
 }
