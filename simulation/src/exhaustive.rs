@@ -134,6 +134,9 @@ pub fn victims(scene: &Scene) -> Vec<Victim> {
     if scene.way.is_standalone() {
         victims.push(Victim::Coordinator);
     }
+    if scene.imported > 0 {
+        victims.push(Victim::Importer);
+    }
     match scene.way.database() {
         None => {}
         Some(handfast_protocol::ResourceKind::SqliteMarker) => victims.push(Victim::Host),
@@ -157,7 +160,7 @@ pub fn endings(victim: Victim) -> &'static [Ending] {
         ],
         Victim::Host => &[Ending::Nothing, Ending::Everything, Ending::Half, Ending::Torn],
         Victim::Database => &[Ending::Nothing, Ending::Everything, Ending::Half],
-        Victim::Client => &[Ending::Kill, Ending::Pause],
+        Victim::Client | Victim::Importer => &[Ending::Kill, Ending::Pause],
         Victim::Session => &[Ending::Kill],
     }
 }
@@ -166,7 +169,7 @@ pub fn endings(victim: Victim) -> &'static [Ending] {
 fn plainly(scene: &Scene, moment: Moment) -> impl Iterator<Item = Strike> {
     victims(scene).into_iter().map(move |victim| {
         let ending = match victim {
-            Victim::Client | Victim::Session => Ending::Kill,
+            Victim::Client | Victim::Importer | Victim::Session => Ending::Kill,
             Victim::Server | Victim::Coordinator | Victim::Database | Victim::Host => Ending::Nothing,
         };
         Strike { moment, victim, ending, messages: Messages::Arrive, back: Back::AtOnce }

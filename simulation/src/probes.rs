@@ -57,8 +57,8 @@ pub enum Probe {
     ToldHeuristic,
     /// Bodies that were staged with their work (P26) and read after it was committed.
     BodiesRead,
-    /// Copies of a coordinator's directory that were started beside it (P3).
-    Copies,
+    /// Resources that would not have a copy of their coordinator (P3).
+    CopiesBarred,
     /// Sends of a producer that had been done before (P24).
     Repeated,
 }
@@ -97,7 +97,7 @@ impl Probe {
         (Probe::Forced, "branches ended by hand"),
         (Probe::ToldHeuristic, "told: heuristic"),
         (Probe::BodiesRead, "staged bodies read"),
-        (Probe::Copies, "copies of a coordinator"),
+        (Probe::CopiesBarred, "copies kept out"),
         (Probe::Repeated, "sends repeated"),
     ];
 }

@@ -5,7 +5,7 @@ use handfast_machine::{Answer, Refusal, Request};
 use handfast_protocol::ProducerSequence;
 use handfast_queue::manager::{self, NewMessage, RequestRefused};
 
-use super::step::{Heard, Order};
+use super::order::{Heard, Order};
 use crate::limits::{CLIENT_PAUSE, CLIENT_PAUSE_DOUBLINGS};
 use crate::names;
 use crate::server::ServerId;
@@ -78,9 +78,5 @@ impl Importer {
 
 /// Another try may end otherwise.
 fn may_pass(refusal: &Refusal) -> bool {
-    match refusal {
-        Refusal::NotLeader => true,
-        Refusal::Queue(refused) => matches!(refused, RequestRefused::NoSpace | RequestRefused::Unknown),
-        _ => false,
-    }
+    matches!(refusal, Refusal::NotLeader | Refusal::Queue(RequestRefused::NoSpace | RequestRefused::Unknown))
 }

@@ -1,15 +1,15 @@
 //! Those who use the servers, each a process of its own.
 
 mod importer;
-mod step;
+mod order;
 mod worker;
 
 use crate::database::Reply;
 use crate::plan::Mutant;
 use crate::server::ServerId;
 use importer::Importer;
-pub use step::{Attempt, Heard, Job, Order, Role, Told};
-use worker::Worker;
+pub use order::{Heard, Job, Order, Role, Told};
+use worker::{Attempt, Worker};
 
 #[derive(Debug)]
 pub enum Client {

@@ -89,7 +89,7 @@ impl Scene {
             "seed" => value.parse().map(|seed| self.trouble = Some(Trouble::of_seed(seed))).is_ok(),
             "storm" => value.parse().map(|seed| self.trouble = Some(Trouble::storm(seed))).is_ok(),
             "only" => self.keep_only(value),
-            name => self.sizes.set(name, value) == Some(true),
+            name => self.sizes.set(name, value),
         };
         set && self.clients > 0
     }

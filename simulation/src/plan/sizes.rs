@@ -96,10 +96,10 @@ impl Sizes {
         ALL.iter().map(plain).filter(move |sizes| *sizes != self)
     }
 
-    /// `None`: it has no such size; else whether the value is one.
-    pub(super) fn set(&mut self, name: &str, value: &str) -> Option<bool> {
-        let Size { of, .. } = ALL.iter().find(|size| size.name == name)?;
-        Some(value.parse().map(|value| *of(self) = value).is_ok())
+    /// False: there is no such size, or the value is none.
+    pub(super) fn set(&mut self, name: &str, value: &str) -> bool {
+        let size = ALL.iter().find(|size| size.name == name);
+        size.zip(value.parse().ok()).map(|(Size { of, .. }, value)| *of(self) = value).is_some()
     }
 }
 

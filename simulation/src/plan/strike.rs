@@ -12,6 +12,8 @@ pub enum Victim {
     Database,
     /// The first client.
     Client,
+    /// The client that imports, if there is one.
+    Importer,
     /// The machine on which a SQLite file, its client and the server are: all of them lose power together (P15).
     Host,
     /// The first client's streams to its servers break, and nobody dies. The client hears of it at once; who is back late is
@@ -85,6 +87,7 @@ impl Worded for Victim {
         ("coordinator", Victim::Coordinator),
         ("database", Victim::Database),
         ("client", Victim::Client),
+        ("importer", Victim::Importer),
         ("host", Victim::Host),
         ("session", Victim::Session),
     ];

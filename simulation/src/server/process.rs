@@ -77,7 +77,7 @@ impl Process {
             LogOptions { segment_bytes: sizes.segment, cache_bytes: sizes.log_cache as usize, salt: start.life };
         let log = Log::open(disk.clone(), options).map_err(open_failure)?;
         let node = Node::open(store.clone()).map_err(|fatal| Failure::Broken(fatal.to_string()))?;
-        let node = node.with_sizes(of_node(sizes));
+        let node = node.with_sizes(node_sizes(sizes));
         let mut process = Process {
             node,
             store: store.clone(),
@@ -312,7 +312,7 @@ impl Process {
     }
 }
 
-fn of_node(sizes: Sizes) -> handfast_machine::Sizes {
+fn node_sizes(sizes: Sizes) -> handfast_machine::Sizes {
     let queues = manager::Sizes {
         ready_keys_max: sizes.ready as usize,
         ready_bytes_max: sizes.ready_bytes as usize,

@@ -45,6 +45,9 @@ impl World {
                 self.ask_queues(Waiter::Caller { caller, ask, progress }, request)?;
             }
             Happening::Called { caller, result, .. } => {
+                if caller.server == ServerId::Copy {
+                    self.copy_is_told(&result);
+                }
                 // A copy may have been switched off.
                 if self.servers.get(&caller.server).is_some_and(|server| server.life == caller.life) {
                     self.step_server(caller.server, Event::Called { call: caller.call, result })?;

@@ -24,7 +24,7 @@ impl Exposure {
             Victim::Coordinator => (of(ServerId::Coordinator), 0),
             Victim::Database => ((0, 0), self.database),
             Victim::Host => (of(ServerId::Queues), self.database),
-            Victim::Client | Victim::Session => return true,
+            Victim::Client | Victim::Importer | Victim::Session => return true,
         };
         match ending {
             Ending::Everything => changes + writes + records > 0,

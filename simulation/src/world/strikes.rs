@@ -62,6 +62,10 @@ impl World {
             Victim::Coordinator => self.strike_server(ServerId::Coordinator, strike),
             Victim::Database => self.strike_database(strike),
             Victim::Client => self.strike_client(client, strike),
+            Victim::Importer => {
+                let importer = self.desks.iter().position(|desk| matches!(desk.role, Role::Import(_)));
+                importer.into_iter().for_each(|at| self.strike_client(ClientId(at), strike));
+            }
             Victim::Session => {
                 let links: Vec<SessionId> = self.desks[client.0].links.values().copied().collect();
                 links.into_iter().for_each(|session| self.break_session(session, strike.messages, strike.back));
@@ -189,7 +193,7 @@ impl World {
         let victim = match id {
             ServerId::Queues => Victim::Server,
             ServerId::Coordinator => Victim::Coordinator,
-            ServerId::Copy => return self.drop_copy(),
+            ServerId::Copy => panic!("nothing is wrong with the disk of a copy"),
         };
         self.last_trouble = self.last_trouble.max(self.now);
         self.strike_server(id, Strike { moment, victim, ending, messages, back });
@@ -376,6 +380,6 @@ fn server_of(victim: Victim) -> Option<ServerId> {
     match victim {
         Victim::Server => Some(ServerId::Queues),
         Victim::Coordinator => Some(ServerId::Coordinator),
-        Victim::Database | Victim::Client | Victim::Host | Victim::Session => None,
+        Victim::Database | Victim::Client | Victim::Importer | Victim::Host | Victim::Session => None,
     }
 }

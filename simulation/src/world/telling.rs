@@ -6,7 +6,7 @@ use handfast_machine::{Answer, Refusal, Request};
 use handfast_protocol::{RollbackReason, Xid};
 use handfast_queue::manager::{self, NewBody, NewMessage};
 
-use super::{ClientId, World};
+use super::{ClientId, Desk, World};
 use crate::client::{Heard, Role, Told};
 use crate::database::{Reply, Statement};
 use crate::goods;
@@ -108,10 +108,10 @@ impl World {
     /// A client hears what became of its request. What became of a commit it says itself, when it knows.
     pub(super) fn hears(&mut self, id: ClientId, heard: &Heard) {
         self.hears_of_timeout(id, heard);
-        let Some(op) = self.desks[id.0].asked.clone() else { return };
         if let Role::Import(_) = self.desks[id.0].role {
-            return self.importer_hears(id, op, heard);
+            return self.importer_hears(id, heard);
         }
+        let Some(op) = self.desks[id.0].asked.clone() else { return };
         if let Heard::Answer(Err(Refusal::Queue(manager::RequestRefused::NoSpace))) = heard {
             assert!(matches!(op, Op::Send { .. }), "P18: {op:?} needs no space");
             self.probes[Probe::NoSpace] += 1;
@@ -146,15 +146,26 @@ impl World {
         self.answered(id, what);
     }
 
-    /// An import's send is open until somebody says that it is done, in whichever life.
-    fn importer_hears(&mut self, id: ClientId, op: Op, heard: &Heard) {
+    /// An import's send is open until somebody says that it is done, in whichever life. What the queue manager says of the
+    /// import's place is judged here: no history tells of it (P24).
+    fn importer_hears(&mut self, id: ClientId, heard: &Heard) {
         let Heard::Answer(Ok(Answer::Queue(answer))) = heard else { return };
-        match answer {
-            manager::Answer::Sent { repeated, .. } => self.probes[Probe::Repeated] += u64::from(*repeated),
-            manager::Answer::Producer(place) if place.next == self.desks[id.0].imports_told => {}
-            _ => return,
+        let Desk { imports_told: told, asked, .. } = &self.desks[id.0];
+        let (told, open) = (*told, asked.clone());
+        let next = match answer {
+            manager::Answer::Sent { repeated, .. } => {
+                self.probes[Probe::Repeated] += u64::from(*repeated);
+                told
+            }
+            manager::Answer::Producer(place) => place.next,
+            manager::Answer::UnknownProducer => 0,
+            other => panic!("{other:?} answers no importer"),
+        };
+        let done = told - u64::from(open.is_some());
+        assert!((done..=told).contains(&next), "P24: {done} to {told} were sent, and {next} is expected next");
+        if let Some(op) = open.filter(|_| next == told) {
+            self.answered(id, What::Ok(op));
         }
-        self.answered(id, What::Ok(op));
     }
 
     /// The coordinator says that it gave the client's transaction up for its timeout.

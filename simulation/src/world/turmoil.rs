@@ -200,7 +200,7 @@ impl World {
         let (victim, drawn, messages) = (turmoil.victim(standalone), turmoil.word(), turmoil.word());
         // A client has no disk: it dies, or it stands still.
         let ending = match victim {
-            Victim::Client if turmoil.generator.coin() => Ending::Pause,
+            Victim::Client | Victim::Importer if turmoil.generator.coin() => Ending::Pause,
             _ => drawn,
         };
         let back = if turmoil.chance(4) { Back::Late } else { Back::AtOnce };
@@ -210,6 +210,7 @@ impl World {
         let is_there = match victim {
             Victim::Server | Victim::Client | Victim::Session => true,
             Victim::Coordinator => standalone,
+            Victim::Importer => self.plan.scene.imported > 0,
             Victim::Database => has_database,
             Victim::Host => has_host,
         };
@@ -219,14 +220,17 @@ impl World {
         }
     }
 
+    fn some_server(&mut self) -> ServerId {
+        let originals = self.originals();
+        let at = self.turmoil.as_mut().map_or(0, |turmoil| turmoil.below(originals.len()));
+        originals[at]
+    }
+
     /// A server's leadership ends, and it leads again.
     fn depose_somebody(&mut self) {
-        let originals = self.originals();
+        let id = self.some_server();
         let turmoil = self.turmoil.as_mut().expect("only turmoil deposes so");
-        let at = turmoil.below(originals.len());
-        let late = turmoil.chance(2);
-        let falls = turmoil.falls();
-        let id = originals[at];
+        let (late, falls) = (turmoil.chance(2), turmoil.falls());
         if falls {
             self.depose(id, late);
         }
@@ -234,11 +238,9 @@ impl World {
 
     /// A server ends, and while it is down a bit of its log changes.
     fn rot_somebody(&mut self) {
-        let originals = self.originals();
+        let id = self.some_server();
         let turmoil = self.turmoil.as_mut().expect("only turmoil rots so");
-        let (at, draw) = (turmoil.below(originals.len()), turmoil.generator.next_u64());
-        let falls = turmoil.falls();
-        let id = originals[at];
+        let (draw, falls) = (turmoil.generator.next_u64(), turmoil.falls());
         if falls {
             self.rot(id, draw);
         }
@@ -246,11 +248,8 @@ impl World {
 
     /// A server's space becomes low, or ample again (P18).
     fn cramp_somebody(&mut self) {
-        let originals = self.originals();
-        let turmoil = self.turmoil.as_mut().expect("only turmoil cramps so");
-        let (at, falls) = (turmoil.below(originals.len()), turmoil.falls());
-        let id = originals[at];
-        if !falls {
+        let id = self.some_server();
+        if !self.turmoil.as_mut().is_some_and(Turmoil::falls) {
             return;
         }
         if self.cramped.remove(&id) {

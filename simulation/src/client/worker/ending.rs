@@ -5,7 +5,8 @@ use handfast_machine::{Answer, Refusal, Request};
 use handfast_protocol::{Heuristic, ResourceKind};
 
 use super::Worker;
-use crate::client::step::{Attempt, Heard, Known, Order, Step, Told};
+use super::step::{Attempt, Known, Step};
+use crate::client::{Heard, Order, Told};
 use crate::database::{Reply, Statement};
 use crate::limits::CLIENT_WAIT;
 use crate::names;

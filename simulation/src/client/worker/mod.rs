@@ -3,17 +3,20 @@
 //! real client's commit and of the trigger.
 
 mod ending;
+mod step;
 mod working;
 
 use handfast_coordinator_core as coordinator;
 use handfast_machine::Request;
 use handfast_queue::{Blame, manager};
 
-use crate::client::step::{Attempt, Heard, Job, Order, Step, Told};
+use crate::client::{Heard, Job, Order, Told};
 use crate::database::Reply;
 use crate::limits::{CLIENT_PAUSE, CLIENT_PAUSE_DOUBLINGS, CLIENT_WAIT};
 use crate::plan::Mutant;
 use crate::server::ServerId;
+pub use step::Attempt;
+use step::Step;
 
 #[derive(Debug)]
 pub struct Worker {

@@ -7,7 +7,8 @@ use handfast_protocol::{Properties, ResourceKind};
 use handfast_queue::manager::{self, NewBody, NewMessage, RequestRefused};
 
 use super::Worker;
-use crate::client::step::{Attempt, Heard, Order, Step};
+use super::step::{Attempt, Step};
+use crate::client::{Heard, Order};
 use crate::database::{OrderRow, Statement};
 use crate::goods;
 use crate::limits::CLIENT_WAIT;
