@@ -25,7 +25,9 @@ have c++ || need g++ 'a C++ compiler, for RocksDB, and the linker'
 have make || need make 'for the C sources of dependencies'
 have pkg-config || need pkg-config 'how the C sources of dependencies find libraries'
 have clang || need clang 'reads the headers of RocksDB for its Rust bindings'
-found /usr/lib/llvm-*/lib/libclang*.so* || found /usr/lib/*/libclang*.so* || [ -n "${LIBCLANG_PATH:-}" ] ||
+# The names that the bindings' generator looks for: neither libclang-cpp.so nor libclang.so.1 will do.
+found /usr/lib/llvm-*/lib/libclang.so || found /usr/lib/*/libclang.so || found /usr/lib/*/libclang-[0-9]*.so ||
+    [ -n "${LIBCLANG_PATH:-}" ] ||
     need libclang-dev 'reads the headers of RocksDB for its Rust bindings'
 found /usr/lib/postgresql/*/bin/initdb || have initdb ||
     need postgresql 'the tests and the demo start a private PostgreSQL from its programs'
