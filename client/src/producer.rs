@@ -61,7 +61,8 @@ impl Producer {
         self.next
     }
 
-    /// What the last send of this stream said of it ([`Producer::send_as`]) when this producer was asked for; 0 says nothing.
+    /// What the last send of this stream said of it ([`Producer::send_as`]) when this producer was asked for; 0 says nothing,
+    /// [`handfast_protocol::MARK_OF_REFUSED`] that some of its sends were refused for good.
     pub fn mark(&self) -> u64 {
         self.mark
     }

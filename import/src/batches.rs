@@ -1,6 +1,7 @@
 //! Records to batches: what is sent in one transaction.
 
 use bytes::Bytes;
+use handfast_protocol::MARK_OF_REFUSED;
 
 use super::limits::{BATCH_BYTES, BATCH_MESSAGES_MAX};
 use super::{Digest, ImportError, Record};
@@ -56,6 +57,9 @@ impl<I: Iterator<Item = Result<Record, ImportError>>> Batches<I> {
     /// Whether all that was sent before is what was read now.
     fn check_resumed(&self) -> Result<(), ImportError> {
         let Resume { first, mark } = self.resume;
+        if mark == MARK_OF_REFUSED {
+            return Err(ImportError::RefusedBefore { records: first });
+        }
         let is_other = self.read == first && mark != 0 && mark != self.digest.mark();
         if is_other { Err(ImportError::OtherInput { records: first }) } else { Ok(()) }
     }
@@ -145,6 +149,8 @@ mod tests {
         assert_eq!((found, error.is_none()), (vec![batch(2, &["12"], (3, 3), 9)], true));
         let (found, error, _) = resumed(b"10\n99\n12\n", 9, resume);
         assert!(found.is_empty() && matches!(error, Some(ImportError::OtherInput { records: 2 })), "{error:?}");
+        let (found, error, _) = resumed(b"10\n11\n12\n", 9, Resume { first: 2, mark: MARK_OF_REFUSED });
+        assert!(found.is_empty() && matches!(error, Some(ImportError::RefusedBefore { records: 2 })), "{error:?}");
     }
 
     #[test]

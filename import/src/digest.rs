@@ -1,6 +1,6 @@
 //! A digest of what an import has sent so far, by which another input under the same producer's name is told apart.
 
-use handfast_protocol::QueueName;
+use handfast_protocol::{MARK_OF_REFUSED, QueueName};
 
 /// Of a queue, and of the records that were sent to it, in their order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -16,7 +16,7 @@ impl Digest {
     pub fn after(producer_next: u64, mark: u64, queue: &QueueName) -> Option<Digest> {
         match (producer_next, mark) {
             (0, _) => Some(Digest::of(queue)),
-            (_, 0) => None,
+            (_, 0 | MARK_OF_REFUSED) => None,
             (_, mark) => Some(Digest(mark as u32)),
         }
     }

@@ -11,6 +11,10 @@ pub enum ImportError {
         "its first {records} records are not those that were sent before under this producer's name, to this queue; choose another --producer"
     )]
     OtherInput { records: u64 },
+    #[error(
+        "some of the {records} records that were sent before under this producer's name were refused then, because their queue had been deleted: they are not there; choose another --producer"
+    )]
+    RefusedBefore { records: u64 },
     #[error("the input cannot be read: {0}")]
     Read(io::Error),
     #[error("line {line} is longer than {RECORD_BYTES_MAX} bytes, the most that a message may have")]

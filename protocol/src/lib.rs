@@ -19,7 +19,7 @@ pub use dead_letter::{DeadLetter, DeadLetterReason, UnknownReason};
 pub use gtrid::{CoordinatorId, GlobalId, GlobalIdError, Incarnation};
 pub use message::{Destination, Message, MessageId, MessageIdError, MessageInvalid, Priority, Properties};
 pub use outcome::{Heuristic, Outcome, PrepareVote, RollbackReason};
-pub use producer::{ProducerName, ProducerNameError, ProducerSequence};
+pub use producer::{MARK_OF_REFUSED, ProducerName, ProducerNameError, ProducerSequence};
 pub use queue_name::{QueueName, QueueNameError};
 pub use resource::{ForeignName, PreparedName, ResourceKind, ResourceName, ResourceNameError, marker};
 pub use timestamp::Timestamp;

@@ -33,6 +33,10 @@ impl fmt::Display for ProducerName {
     }
 }
 
+/// The mark of a stream of which a send was refused, in the place of what its producer said: what lies under its name is not
+/// what its sequences say, until a newer epoch begins (P24).
+pub const MARK_OF_REFUSED: u64 = u64::MAX;
+
 /// The place of one send (or one batch of sends) in a producer's stream. A newer epoch fences the older; within an epoch
 /// sequences follow each other without a gap (P24).
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -54,7 +54,7 @@ pub(crate) struct ProducerRecord {
     /// The first sequence of the oldest result that is kept; equals `next` when there is none.
     pub oldest: u64,
     pub used_at: u64,
-    /// Of the last send, as its producer gave it.
+    /// Of the last send, as its producer gave it, or [`handfast_protocol::MARK_OF_REFUSED`].
     pub mark: u64,
 }
 

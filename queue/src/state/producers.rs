@@ -7,7 +7,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use handfast_mutants::{Mutant, is};
-use handfast_protocol::{MessageId, ProducerName, ProducerSequence, Timestamp};
+use handfast_protocol::{MARK_OF_REFUSED, MessageId, ProducerName, ProducerSequence, Timestamp};
 use handfast_store::{Overlay, StoreError};
 
 use super::State;
@@ -31,7 +31,7 @@ pub struct ProducerPlace {
     pub epoch: u64,
     /// The sequence that is expected next.
     pub next: u64,
-    /// What its last send said of it.
+    /// What its last send said of it; [`MARK_OF_REFUSED`] once a send of its epoch was refused.
     pub mark: u64,
 }
 
@@ -97,7 +97,7 @@ impl Producers {
             Some(known) if known.epoch == at.epoch => known,
             Some(fenced) => {
                 forget_results(overlay, &at.producer, &fenced)?;
-                ProducerRecord { epoch: at.epoch, next: 0, oldest: 0, ..fenced }
+                ProducerRecord { epoch: at.epoch, next: 0, oldest: 0, mark: 0, ..fenced }
             }
             None => {
                 self.make_room(overlay)?;
@@ -114,7 +114,8 @@ impl Producers {
             codec::encode_producer_result(result),
         );
         record.next += result.count;
-        record.mark = at.mark;
+        let is_whole = record.mark != MARK_OF_REFUSED && matches!(result.result, FirstResult::Sent(_));
+        record.mark = if is_whole { at.mark } else { MARK_OF_REFUSED };
         forget_old_results(overlay, &at.producer, &mut record)?;
         self.by_use.remove(&(record.used_at, at.producer.clone()));
         record.used_at = now.0;

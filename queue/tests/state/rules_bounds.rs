@@ -4,7 +4,7 @@ use std::cell::RefCell;
 use std::ops::ControlFlow;
 
 use bytes::Bytes;
-use handfast_protocol::{DeadLetterReason, MessageId, ProducerName, ProducerSequence};
+use handfast_protocol::{DeadLetterReason, MARK_OF_REFUSED, MessageId, ProducerName, ProducerSequence};
 use handfast_queue::command::Fate;
 use handfast_queue::limits::{
     BODY_PART_BYTES, GONE_STRETCHES_MAX, INLINE_BODY_BYTES_MAX, PREPARED_INLINE_BYTES_MAX, PRODUCER_WINDOW,
@@ -84,6 +84,9 @@ fn p24_a_refusal_is_a_result_and_the_stream_goes_on() {
     assert!(world.apply(produce(2, vec![small(orders, 3)])).is_ok());
     assert_eq!(world.apply(produce(0, batch(orders, 90..92))), refused, "the first result stands");
     assert_eq!(world.ordinals(orders), [3]);
+    // Whoever goes on with the stream must not take its sequences for sent.
+    let place = |world: &World| world.state.producer(&ProducerName::new("import").unwrap());
+    assert_eq!(place(&world), Some(ProducerPlace { epoch: 1, next: 3, mark: MARK_OF_REFUSED }));
 
     // A staged body that a restart dropped is no fault of the message: the same sequence is sent again.
     assert_eq!(world.apply(produce(3, vec![apart(orders, 4, 70, 5)])), Err(Refused::StageGone));
