@@ -1,6 +1,6 @@
 //! The end as the database and the queues tell it, against what the file says.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
 use anyhow::Context;
 use handfast_client::{Handfast, TransactionFilter};
@@ -15,7 +15,7 @@ use crate::orders::Orders;
 
 const PAGE: u32 = 1_000;
 
-/// What was found. Each count but the first three has to be 0.
+/// What was found. It adds up if each order is a row and a message sent on, or a dead letter, and the other counts are 0.
 #[derive(Debug, Serialize)]
 pub struct Audit {
     /// Rows of the file.
@@ -24,11 +24,12 @@ pub struct Audit {
     pub rows: usize,
     /// Messages in the next queue.
     pub sent: usize,
-    pub dead_letters: u64,
+    /// Orders that the trigger gave up, each with its reason: `handfast dead-letter list`.
+    pub dead_letters: usize,
     /// Messages left in the first queue.
     pub left: u64,
     pub in_doubt: usize,
-    /// Orders that the database or the next queue lacks.
+    /// Orders that the database or the next queue lacks, and that are no dead letters.
     pub lost: usize,
     /// Rows and messages beyond the first of an order, or of no order at all.
     pub duplicated: usize,
@@ -37,7 +38,7 @@ pub struct Audit {
     pub sum_column: Option<String>,
     /// Of the database.
     pub sum: String,
-    /// Of the file.
+    /// Of the file, without its dead letters.
     pub sum_expected: String,
     pub kills: Kills,
     pub seed: u64,
@@ -52,7 +53,7 @@ pub struct Found {
     pub rows: Vec<Written>,
     pub sent: Vec<u64>,
     pub left: u64,
-    pub dead_letters: u64,
+    pub dead_letters: Vec<u64>,
     pub in_doubt: usize,
 }
 
@@ -72,7 +73,7 @@ impl Found {
             rows,
             sent: lines_in(handfast, "shipments").await?,
             left: count("orders").await?,
-            dead_letters: count("dead-letter").await?,
+            dead_letters: lines_in(handfast, "dead-letter").await?,
             in_doubt: handfast.transactions(in_doubt).await?.len(),
         })
     }
@@ -87,7 +88,7 @@ async fn lines_in(handfast: &Handfast, queue: &str) -> anyhow::Result<Vec<u64>> 
         after = Some(last.place);
         for message in &page {
             let body: Value = serde_json::from_slice(&handfast.peeked_body(message).await?)?;
-            lines.push(body[LINE].as_u64().context("a message of the next queue has no line")?);
+            lines.push(body[LINE].as_u64().with_context(|| format!("a message in {queue} has no line"))?);
         }
     }
 }
@@ -95,38 +96,31 @@ async fn lines_in(handfast: &Handfast, queue: &str) -> anyhow::Result<Vec<u64>> 
 impl Audit {
     pub fn new(orders: &Orders, found: &Found, course: &Course) -> anyhow::Result<Audit> {
         let written: Vec<u64> = found.rows.iter().map(|(line, _)| *line).collect();
-        let (in_rows, in_sent) =
-            (Comparison::new(&orders.lines, &written), Comparison::new(&orders.lines, &found.sent));
-        let mut sum = Decimal::default();
-        for (line, value) in &found.rows {
-            if let (Some(value), Some(_)) = (value, &orders.sum_column) {
-                sum = sum.add(value).with_context(|| format!("the row of line {line}"))?;
-            }
-        }
+        let compared = Comparison::new(&orders.lines, &found.dead_letters, [&written, &found.sent]);
+        let sum = sum_of(found, orders)?;
+        let sum_expected = sum_expected(orders, &found.dead_letters)?;
         let Course { kills, seed, seconds, seconds_to_settle } = *course;
-        let mut audit = Audit {
+        let Comparison { lost, duplicated, out_of_order } = compared;
+        let nothing_amiss = [lost, duplicated, out_of_order, found.in_doubt].iter().all(|count| *count == 0);
+        Ok(Audit {
             orders: orders.lines.len(),
             rows: found.rows.len(),
             sent: found.sent.len(),
-            dead_letters: found.dead_letters,
+            dead_letters: found.dead_letters.len(),
             left: found.left,
             in_doubt: found.in_doubt,
-            lost: in_rows.lost + in_sent.lost,
-            duplicated: in_rows.duplicated + in_sent.duplicated,
-            out_of_order: in_rows.out_of_order + in_sent.out_of_order,
+            lost,
+            duplicated,
+            out_of_order,
             sum_column: orders.sum_column.clone(),
             sum: sum.to_string(),
-            sum_expected: orders.sum.to_string(),
+            sum_expected: sum_expected.to_string(),
             kills,
             seed,
             seconds,
             seconds_to_settle,
-            clean: false,
-        };
-        let nothing_amiss =
-            [audit.lost, audit.duplicated, audit.out_of_order, audit.in_doubt].iter().all(|count| *count == 0);
-        audit.clean = nothing_amiss && audit.left == 0 && audit.dead_letters == 0 && sum == orders.sum;
-        Ok(audit)
+            clean: nothing_amiss && found.left == 0 && sum == sum_expected,
+        })
     }
 
     pub fn print(&self, format: Format) {
@@ -152,11 +146,36 @@ impl Audit {
         if let Some(column) = &self.sum_column {
             println!("sum of {column}: {} in the file, {} in the database", self.sum_expected, self.sum);
         }
-        println!("\n{}", if self.clean { "It adds up." } else { "IT DOES NOT ADD UP." });
+        let verdict = match (self.clean, self.dead_letters) {
+            (true, 0) => "It adds up.".to_owned(),
+            (true, dead) => format!("It adds up, with {dead} dead letters."),
+            (false, _) => "IT DOES NOT ADD UP.".to_owned(),
+        };
+        println!("\n{verdict}");
     }
 }
 
-#[derive(Debug, PartialEq, Eq)]
+fn sum_of(found: &Found, orders: &Orders) -> anyhow::Result<Decimal> {
+    let mut sum = Decimal::default();
+    for (line, value) in &found.rows {
+        if let (Some(value), Some(_)) = (value, &orders.sum_column) {
+            let added = value.parse().and_then(|term| sum.plus(term));
+            sum = added.with_context(|| format!("the row of line {line}"))?;
+        }
+    }
+    Ok(sum)
+}
+
+fn sum_expected(orders: &Orders, dead: &[u64]) -> anyhow::Result<Decimal> {
+    if orders.sum_column.is_none() {
+        return Ok(Decimal::default());
+    }
+    let dead: BTreeSet<&u64> = dead.iter().collect();
+    let terms = orders.lines.iter().zip(&orders.terms).filter(|(line, _)| !dead.contains(line));
+    Ok(terms.map(|(_, term)| *term).try_fold(Decimal::default(), Decimal::plus)?)
+}
+
+#[derive(Debug, PartialEq, Eq, Default)]
 struct Comparison {
     lost: usize,
     duplicated: usize,
@@ -164,19 +183,23 @@ struct Comparison {
 }
 
 impl Comparison {
-    fn new(expected: &[u64], found: &[u64]) -> Comparison {
-        let mut counts: BTreeMap<u64, usize> = expected.iter().map(|line| (*line, 0)).collect();
-        let (mut duplicated, mut out_of_order, mut furthest) = (0, 0, 0);
-        for line in found {
-            match counts.get_mut(line) {
-                Some(count) if *count == 0 => *count = 1,
-                Some(_) | None => duplicated += 1,
+    /// Each order is either a dead letter, once, or it is at each of the places, once and in its order.
+    fn new(expected: &[u64], dead: &[u64], places: [&[u64]; 2]) -> Comparison {
+        let mut compared = Comparison::default();
+        let mut left: BTreeSet<u64> = expected.iter().copied().collect();
+        compared.duplicated += dead.iter().filter(|line| !left.remove(line)).count();
+        let mut lost = BTreeSet::new();
+        for place in places {
+            let (mut missing, mut furthest) = (left.clone(), 0);
+            for line in place {
+                compared.duplicated += usize::from(!missing.remove(line));
+                compared.out_of_order += usize::from(*line < furthest);
+                furthest = furthest.max(*line);
             }
-            out_of_order += usize::from(*line < furthest);
-            furthest = furthest.max(*line);
+            lost.append(&mut missing);
         }
-        let lost = counts.values().filter(|count| **count == 0).count();
-        Comparison { lost, duplicated, out_of_order }
+        compared.lost = lost.len();
+        compared
     }
 }
 
@@ -186,16 +209,22 @@ mod tests {
 
     #[test]
     fn every_kind_of_damage_is_counted() {
-        let table: [(&[u64], [usize; 3]); 6] = [
-            (&[2, 3, 5], [0, 0, 0]),
-            (&[2, 5], [1, 0, 0]),
-            (&[2, 3, 3, 5], [0, 1, 0]),
-            (&[2, 5, 3], [0, 0, 1]),
-            (&[2, 3, 5, 7], [0, 1, 0]),
-            (&[], [3, 0, 0]),
+        let (dead, all): (&[u64], &[u64]) = (&[], &[2, 3, 5]);
+        // Dead letters, rows, messages sent on: lost, duplicated, out of order.
+        let table: [(&[u64], &[u64], &[u64], [usize; 3]); 9] = [
+            (dead, all, all, [0, 0, 0]),
+            (dead, &[2, 5], all, [1, 0, 0]),
+            (dead, &[2, 5], &[2, 3], [2, 0, 0]),
+            (dead, &[2, 3, 3, 5], all, [0, 1, 0]),
+            (dead, all, &[2, 5, 3], [0, 0, 1]),
+            (dead, &[2, 3, 5, 7], all, [0, 1, 0]),
+            (dead, &[], &[], [3, 0, 0]),
+            (&[3], &[2, 5], &[2, 5], [0, 0, 0]),
+            (&[3, 3, 9], &[2, 3, 5], &[2, 5], [0, 3, 0]),
         ];
-        for (found, [lost, duplicated, out_of_order]) in table {
-            assert_eq!(Comparison::new(&[2, 3, 5], found), Comparison { lost, duplicated, out_of_order });
+        for (dead, rows, sent, [lost, duplicated, out_of_order]) in table {
+            let expected = Comparison { lost, duplicated, out_of_order };
+            assert_eq!(Comparison::new(all, dead, [rows, sent]), expected, "{dead:?} {rows:?} {sent:?}");
         }
     }
 }

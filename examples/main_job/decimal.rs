@@ -15,10 +15,17 @@ pub enum DecimalError {
     TooLarge,
 }
 
+impl std::str::FromStr for Decimal {
+    type Err = DecimalError;
+
+    fn from_str(text: &str) -> Result<Decimal, DecimalError> {
+        parse(text).map(Decimal).ok_or_else(|| DecimalError::NotDecimal(text.to_owned()))
+    }
+}
+
 impl Decimal {
-    pub fn add(self, text: &str) -> Result<Decimal, DecimalError> {
-        let term = parse(text).ok_or_else(|| DecimalError::NotDecimal(text.to_owned()))?;
-        self.0.checked_add(term).map(Decimal).ok_or(DecimalError::TooLarge)
+    pub fn plus(self, term: Decimal) -> Result<Decimal, DecimalError> {
+        self.0.checked_add(term.0).map(Decimal).ok_or(DecimalError::TooLarge)
     }
 }
 
@@ -66,7 +73,7 @@ mod tests {
             (&["100", "3.00"], "103"),
         ];
         for (terms, expected) in table {
-            let sum = terms.iter().try_fold(Decimal::default(), |sum, term| sum.add(term)).unwrap();
+            let sum = terms.iter().try_fold(Decimal::default(), |sum, term| sum.plus(term.parse().unwrap())).unwrap();
             assert_eq!(sum.to_string(), expected);
         }
     }
@@ -74,7 +81,7 @@ mod tests {
     #[test]
     fn what_is_no_decimal_is_refused() {
         for text in ["", "-", ".5", "1e5", "1,5", "0.1234567890123456789", "NaN", " 1", "+1"] {
-            assert_eq!(Decimal::default().add(text), Err(DecimalError::NotDecimal(text.to_owned())));
+            assert_eq!(text.parse::<Decimal>(), Err(DecimalError::NotDecimal(text.to_owned())));
         }
     }
 }

@@ -8,7 +8,7 @@ use anyhow::{Context, bail};
 use handfast_import::CsvRows;
 use serde_json::{Map, Value};
 
-use crate::decimal::Decimal;
+use crate::decimal::{Decimal, DecimalError};
 use crate::options::{LINE, Options};
 
 /// What the file says, to compare the end with.
@@ -19,7 +19,8 @@ pub struct Orders {
     /// The lines on which the rows begin, in order: who they are.
     pub lines: Vec<u64>,
     pub sum_column: Option<String>,
-    pub sum: Decimal,
+    /// What each row adds to the sum: nothing where the field is empty.
+    pub terms: Vec<Decimal>,
 }
 
 impl Orders {
@@ -35,8 +36,7 @@ impl Orders {
         };
         let file = File::open(&path).with_context(|| format!("{} cannot be read", path.display()))?;
         let rows = CsvRows::new(BufReader::new(file), Some(LINE)).with_context(|| path.display().to_string())?;
-        let mut orders =
-            Orders { path, columns: Vec::new(), lines: Vec::new(), sum_column: None, sum: Decimal::default() };
+        let mut orders = Orders { path, columns: Vec::new(), lines: Vec::new(), sum_column: None, terms: Vec::new() };
         for row in rows {
             let row = row.with_context(|| orders.path.display().to_string())?;
             let body: Map<String, Value> = serde_json::from_slice(&row.body)?;
@@ -45,15 +45,31 @@ impl Orders {
                 orders.sum_column = sum_column(options, &orders.columns)?;
             }
             orders.lines.push(row.line);
-            if let Some(Value::Number(term)) = orders.sum_column.as_ref().and_then(|column| body.get(column)) {
-                let sum = orders.sum.add(&term.to_string());
-                orders.sum = sum.with_context(|| format!("line {} of {}", row.line, orders.path.display()))?;
-            }
+            orders.take_term(options, row.line, &body)?;
         }
         if orders.lines.is_empty() {
             bail!("{} has no rows", orders.path.display());
         }
         Ok(orders)
+    }
+
+    /// A column that holds something else than decimals has no sum: the database and the file might read it differently.
+    fn take_term(&mut self, options: &Options, line: u64, body: &Map<String, Value>) -> anyhow::Result<()> {
+        let Some(column) = &self.sum_column else { return Ok(()) };
+        let term = match &body[column] {
+            Value::Null => Ok(Decimal::default()),
+            Value::Number(term) => term.to_string().parse(),
+            other => Err(DecimalError::NotDecimal(other.as_str().unwrap_or_default().to_owned())),
+        };
+        match term {
+            Ok(term) => self.terms.push(term),
+            Err(_) if options.sum.is_none() => self.sum_column = None,
+            Err(error) => {
+                let place = format!("line {line} of {}, column {column}", self.path.display());
+                return Err(error).context(place).context("choose another column with --sum");
+            }
+        }
+        Ok(())
     }
 }
 
