@@ -1,7 +1,12 @@
 #!/bin/sh
 # Installs from Debian's packages what the build and the tests need and this machine lacks, and says what and why. Does nothing
 # when nothing is missing. It needs no standard input, and root or sudo only if there is something to install.
+#
+#     .ci/setup.sh          # for the build and for all tests
+#     .ci/setup.sh build    # for the build and the demo alone
 set -eu
+
+purpose=${1:-tests}
 
 checkout=$(CDPATH='' cd -- "$(dirname -- "$0")/.." && pwd)
 packages=''
@@ -31,8 +36,10 @@ found /usr/lib/llvm-*/lib/libclang.so || found /usr/lib/*/libclang.so || found /
     need libclang-dev 'reads the headers of RocksDB for its Rust bindings'
 found /usr/lib/postgresql/*/bin/initdb || have initdb ||
     need postgresql 'the tests and the demo start a private PostgreSQL from its programs'
-have strace || need strace 'tests fail and kill at the nth system call'
-have xfs_io || have /usr/sbin/xfs_io || need xfsprogs 'tests cut the power of a file system'
+if [ "$purpose" = tests ]; then
+    have strace || need strace 'tests fail and kill at the nth system call'
+    have xfs_io || have /usr/sbin/xfs_io || need xfsprogs 'tests cut the power of a file system'
+fi
 
 if [ -n "$packages" ]; then
     if ! have apt-get; then
@@ -69,10 +76,12 @@ if [ "$oldest" != "$needed" ]; then
     echo "Rust's cargo is version $there. $get_rust" >&2
     exit 1
 fi
-for component in rustfmt clippy; do
-    have "cargo-${component#rust}" || {
-        echo "Rust's component $component is missing: rustup component add $component" >&2
-        exit 1
-    }
-done
-echo "all that the build and the tests need is here"
+if [ "$purpose" = tests ]; then
+    for component in rustfmt clippy; do
+        have "cargo-${component#rust}" || {
+            echo "Rust's component $component is missing: rustup component add $component" >&2
+            exit 1
+        }
+    done
+fi
+echo "all that is needed for the $purpose is here"
