@@ -33,8 +33,10 @@ fn cut(mut error: String) -> String {
     error
 }
 
-/// What an error of PostgreSQL says about the message at hand: SQLSTATE classes 22 (data), 23 (constraint) and 42 (no such
-/// table, no permission, wrong SQL) are its own fault, nothing else is.
+/// What an error of PostgreSQL says about the message at hand. Its own fault are, by SQLSTATE class, what its values led to, and
+/// would lead to again: 21 (a subquery found several rows), 22 (data), 23 (constraint), 44 (a view's check), 54 (too large or too
+/// complex) and P0 (a function that refuses it); and 42 (no such table, no permission, wrong SQL), which no message passes.
+/// Nothing else is.
 pub fn blame_of(error: &tokio_postgres::Error) -> Blame {
     match error.code().map(|code| &code.code()[..2]) {
         Some("21" | "22" | "23" | "42" | "44" | "54" | "P0") => Blame::Message { error: postgres_text(error) },

@@ -15,8 +15,8 @@ use crate::drivers::findings::{Finding, Target};
 use crate::drivers::limits::CALL_TIMEOUT;
 use crate::drivers::secrets::Secrets;
 
-/// INSERT .. ON CONFLICT, on which recovery rests (P12), came with 9.5; the bound on idle transactions with 9.6.
-const VERSION_MIN: i32 = 90_600;
+/// pg_current_xact_id, by which a client knows that it is still in the transaction that it began (P6), came with 13.
+const VERSION_MIN: i32 = 130_000;
 
 pub async fn examine(target: Target<'_>, secrets: &Secrets) -> Vec<Finding> {
     let mut findings = Vec::new();
@@ -62,7 +62,7 @@ const SETTINGS: &str = "SELECT current_setting('server_version') AS version, \
 fn settings(row: &Row, kind: ResourceKind, findings: &mut Vec<Finding>) -> Result<(), Failure> {
     let is_on = |name: &str| row.try_get::<_, &str>(name).map(|value| value == "on");
     if row.try_get::<_, i32>("version_number")? < VERSION_MIN {
-        findings.push(Finding::bad("this PostgreSQL is older than 9.6", "use a later one"));
+        findings.push(Finding::bad("this PostgreSQL is older than 13", "use a later one"));
     }
     let standby: bool = row.try_get("standby")?;
     findings.push(Finding::when(
