@@ -52,7 +52,7 @@ pub struct Args {
     /// Put the number of each row's line first, under this key
     #[arg(long, value_name = "KEY", requires = "csv")]
     line_key: Option<String>,
-    /// Messages of one transaction, with --lines and --csv
+    /// Messages of one transaction, with --lines and --csv; one that has 1 MiB is sent, however few they are
     #[arg(long, value_name = "N", default_value_t = BATCH_MESSAGES_DEFAULT as u64)]
     #[arg(value_parser = clap::value_parser!(u64).range(1..=BATCH_MESSAGES_MAX as u64))]
     batch: u64,

@@ -22,11 +22,7 @@ pub async fn render(core: &Core, role: Role) -> Option<String> {
         Role::QueueManager => write_queues(&mut text, &ask_queues(core).await?),
         Role::Coordinator => {}
     }
-    let list = Ask::ListTransactions { in_doubt: true, after: None, limit: IN_DOUBT_MAX };
-    let Ok(Ok(Answer::Coordinator(Coordinated::Transactions(in_doubt)))) = core.ask(Request::Coordinator(list)).await
-    else {
-        return None;
-    };
+    let in_doubt = ask_in_doubt(core).await?;
     let Ok(Ok(Answer::Coordinator(Coordinated::Resources(resources)))) =
         core.ask(Request::Coordinator(Ask::ListResources)).await
     else {
@@ -38,6 +34,21 @@ pub async fn render(core: &Core, role: Role) -> Option<String> {
         Role::Coordinator => {}
     }
     Some(text)
+}
+
+/// Page by page.
+async fn ask_in_doubt(core: &Core) -> Option<Vec<TransactionView>> {
+    let mut found: Vec<TransactionView> = Vec::new();
+    while found.len() < IN_DOUBT_MAX {
+        let after = found.last().map(|transaction| transaction.id);
+        let list = Ask::ListTransactions { in_doubt: true, after, limit: IN_DOUBT_MAX - found.len() };
+        match core.ask(Request::Coordinator(list)).await {
+            Ok(Ok(Answer::Coordinator(Coordinated::Transactions(page)))) if page.is_empty() => break,
+            Ok(Ok(Answer::Coordinator(Coordinated::Transactions(page)))) => found.extend(page),
+            Ok(Ok(_) | Err(_)) | Err(_) => return None,
+        }
+    }
+    Some(found)
 }
 
 /// Those of one page: beyond it the number tells no more than that there are too many.

@@ -102,6 +102,10 @@ pub struct Server {
 impl Server {
     /// Starts it; when this returns it is recovered, leads, and listens.
     pub async fn start(options: ServeOptions) -> Result<Server, ServeError> {
+        // An address that is refused leaves nothing behind.
+        if !options.listen.ip().is_loopback() {
+            return Err(ServeError::NotLoopback(options.listen));
+        }
         let directory = DataDirectory::open(&options.data, options.role)?;
         let (listener, address) = bind(options.listen).await?;
         let log = open_log(&directory)?;
@@ -226,9 +230,6 @@ fn failure(ended: Result<ServeError, tokio::task::JoinError>) -> ServeError {
 /// Loopback only, while there is neither TLS nor authentication (D11).
 /// A listener that no runtime has taken yet.
 async fn bind(address: SocketAddr) -> Result<(net::TcpListener, SocketAddr), ServeError> {
-    if !address.ip().is_loopback() {
-        return Err(ServeError::NotLoopback(address));
-    }
     let failed = |cause| ServeError::Listen { address, cause };
     let listener = TcpListener::bind(address).await.and_then(TcpListener::into_std).map_err(failed)?;
     let bound = listener.local_addr().map_err(failed)?;

@@ -56,6 +56,7 @@ fn it_listens_on_loopback_only() {
     let expected = "error: 0.0.0.0:0 is not a loopback address: without TLS and authentication anybody could use this \
                     server; listen on 127.0.0.1 and use a tunnel\n";
     assert_eq!(refused.refused(1), expected);
+    assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0, "it leaves nothing behind");
 }
 
 #[test]
