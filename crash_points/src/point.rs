@@ -18,6 +18,7 @@ pub enum CrashPoint {
     Flushing,
     Flushed,
     Marked,
+    ClientBegun,
     ClientWorked,
     ClientPrepared,
     ClientGo,
@@ -26,7 +27,7 @@ pub enum CrashPoint {
 }
 
 impl CrashPoint {
-    pub const ALL: [CrashPoint; 20] = [
+    pub const ALL: [CrashPoint; 21] = [
         CrashPoint::LogRecovered,
         CrashPoint::StoreOpened,
         CrashPoint::Serving,
@@ -42,6 +43,7 @@ impl CrashPoint {
         CrashPoint::Flushing,
         CrashPoint::Flushed,
         CrashPoint::Marked,
+        CrashPoint::ClientBegun,
         CrashPoint::ClientWorked,
         CrashPoint::ClientPrepared,
         CrashPoint::ClientGo,
@@ -81,6 +83,7 @@ impl CrashPoint {
             CrashPoint::Flushing => ("flushing", "the store is about to be flushed"),
             CrashPoint::Flushed => ("flushed", "the store is durable, the log does not know"),
             CrashPoint::Marked => ("marked", "the flush mark is durable, what lies below it is gone from the log"),
+            CrashPoint::ClientBegun => ("client-begun", "client: the transaction has begun, nothing is done in it"),
             CrashPoint::ClientWorked => ("client-worked", "client: the work is done, the commit begins"),
             CrashPoint::ClientPrepared => {
                 ("client-prepared", "client: every branch is ready, the coordinator is not asked to commit yet")

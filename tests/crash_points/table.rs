@@ -1,35 +1,56 @@
-//! The rows. Their numbers are those of the table in docs/testing.md.
+//! The rows. Their numbers are those of the tables in docs/crash-points.md.
 
-use crate::row::Ends::{Committed, Either, RolledBack};
-use crate::row::Meanwhile::{CoordinatorDies, OrderExpires, PatienceEnds, PostgresDies, TimeRunsOut};
+use crate::row::Damage::{Flip, TornEnd};
+use crate::row::Dies;
+use crate::row::Ends::{Committed, DeadLetter, Either, Heuristic, RolledBack};
+use crate::row::Meanwhile::{
+    BranchRolledBack, CoordinatorDies, OrderExpires, PatienceEnds, PostgresDies, PostgresRestored, QueuePurged,
+    SlotsTaken, SweepsPass, SyncFails, TimeRunsOut,
+};
 use crate::row::Row;
+use crate::row::Scene::{GivesUp, Inside, Refused, SendsNothing, StatementFails};
 use crate::row::Way::{Local, Marker, Sqlite, StandaloneMarker, StandaloneTwoPhase, TwoPhase};
 use crate::row::Who::{Client, Coordinator, North, South};
 
 pub const TABLE: &[Row] = &[
     // One entry holds the decision and the work.
+    Row::new("1", Local, &[(Client, "client-begun=stop")], RolledBack).while_stopped(CoordinatorDies),
     Row::new("3", Local, &[(Client, "client-worked")], RolledBack),
     Row::new("4", Local, &[(Coordinator, "proposing/commit")], RolledBack),
     Row::new("5", Local, &[(Coordinator, "log-writing/commit")], RolledBack),
     Row::new("5", Local, &[(Coordinator, "log-written/commit")], Committed),
     Row::new("20", Local, &[(Coordinator, "log-synced/commit")], Committed),
-    Row::new("27", Local, &[(Coordinator, "applying/commit")], Committed),
-    Row::new("27", Local, &[(Coordinator, "applied/commit")], Committed),
-    Row::new("28", Local, &[(Coordinator, "told/commit")], Committed),
-    Row::new("28", Local, &[(Client, "client-ended")], Committed),
+    Row::new("18", Local, &[(Coordinator, "log-written/commit")], RolledBack).damaged(TornEnd),
+    Row::new("19, 43, 52", Local, &[(Coordinator, "log-written/commit=stop")], Either).while_stopped(SyncFails),
+    Row::new("27, 43", Local, &[(Coordinator, "applying/commit")], Committed),
+    Row::new("27, 43", Local, &[(Coordinator, "applied/commit")], Committed),
+    Row::new("28, 43", Local, &[(Coordinator, "told/commit")], Committed),
+    Row::new("28, 43", Local, &[(Client, "client-ended")], Committed),
     Row::new("34", Local, &[], Committed).at_stop("flushing"),
     Row::new("34", Local, &[], Committed).at_stop("flushed"),
     Row::new("34", Local, &[], Committed).at_stop("marked"),
+    // An order that is given up moves to the dead letters with its count.
+    Row::new("42", Local, &[(Coordinator, "proposing/return")], RolledBack).with(GivesUp),
+    Row::new("42", Local, &[(Coordinator, "log-written/return")], DeadLetter).with(GivesUp),
+    Row::new("42", Local, &[(Coordinator, "applied/return")], DeadLetter).with(GivesUp),
     // A database prepares; the decision and the queues' work are one entry.
     Row::new("3", TwoPhase, &[(Client, "client-worked")], RolledBack),
     Row::new("15", TwoPhase, &[(Client, "client-prepared")], RolledBack),
     Row::new("15", TwoPhase, &[(Client, "client-prepared=stop")], RolledBack).while_stopped(CoordinatorDies),
     Row::new("12", TwoPhase, &[(Client, "client-worked=stop")], RolledBack).while_stopped(PostgresDies),
+    Row::new("11", TwoPhase, &[], RolledBack).with(Refused),
+    Row::new("11", TwoPhase, &[], RolledBack).with(StatementFails),
+    Row::new("11", TwoPhase, &[(Client, "client-worked=stop")], RolledBack).while_stopped(SlotsTaken),
+    Row::new("13", TwoPhase, &[], RolledBack).with(Inside(Dies::Postgres)),
+    Row::new("14", TwoPhase, &[], RolledBack).with(Inside(Dies::Client)),
     Row::new("13", TwoPhase, &[(Client, "client-prepared=stop")], Committed).while_stopped(PostgresDies),
     Row::new("16", TwoPhase, &[(Coordinator, "proposing/decide")], RolledBack),
     Row::new("17", TwoPhase, &[(Coordinator, "log-writing/decide")], RolledBack),
     Row::new("17", TwoPhase, &[(Coordinator, "log-written/decide")], Committed),
+    Row::new("18", TwoPhase, &[(Coordinator, "log-written/decide")], RolledBack).damaged(TornEnd),
+    Row::new("19, 52", TwoPhase, &[(Coordinator, "log-written/decide=stop")], Either).while_stopped(SyncFails),
     Row::new("20", TwoPhase, &[(Coordinator, "log-synced/decide")], Committed),
+    Row::new("49", TwoPhase, &[(Coordinator, "log-synced/decide")], Committed).damaged(Flip),
     Row::new("20", TwoPhase, &[(Coordinator, "applying/decide")], Committed),
     Row::new("20", TwoPhase, &[(Coordinator, "applied/decide")], Committed),
     Row::new("21", TwoPhase, &[(Coordinator, "told/decide")], Committed),
@@ -42,7 +63,7 @@ pub const TABLE: &[Row] = &[
     Row::new("32", TwoPhase, &[(Coordinator, "told/acknowledge")], Committed),
     Row::new("15, 35", TwoPhase, &[(Client, "client-prepared"), (Coordinator, "asking/rollback")], RolledBack),
     Row::new("15, 35", TwoPhase, &[(Client, "client-prepared"), (Coordinator, "asked/rollback")], RolledBack),
-    Row::new("35", TwoPhase, &[(Coordinator, "log-synced/decide")], Committed).and_again(&[
+    Row::new("35, 48", TwoPhase, &[(Coordinator, "log-synced/decide")], Committed).and_again(&[
         "log-recovered",
         "store-opened",
         "proposing/begin-epoch",
@@ -50,7 +71,11 @@ pub const TABLE: &[Row] = &[
         "applied/begin-epoch",
         "serving",
     ]),
+    Row::new("36", TwoPhase, &[(Client, "client-prepared=stop")], Committed).while_stopped(SweepsPass),
+    Row::new("37", TwoPhase, &[(Coordinator, "asking/commit=stop")], Heuristic).while_stopped(BranchRolledBack),
+    Row::new("40", TwoPhase, &[(Coordinator, "asking/commit=stop")], Heuristic).while_stopped(PostgresRestored),
     Row::new("41", TwoPhase, &[(Coordinator, "proposing/decide=stop")], Committed).while_stopped(OrderExpires),
+    Row::new("41", TwoPhase, &[(Client, "client-prepared=stop")], Committed).while_stopped(QueuePurged),
     Row::new("45", TwoPhase, &[(Coordinator, "proposing/decide=stop")], Either).while_stopped(TimeRunsOut),
     // The last resource decides.
     Row::new("M1", Marker, &[(Client, "client-prepared")], RolledBack),
@@ -69,6 +94,10 @@ pub const TABLE: &[Row] = &[
     Row::new("M8", Marker, &[(Client, "client-decided"), (Coordinator, "asked/fence")], Committed),
     Row::new("M8", Marker, &[(Client, "client-decided=stop")], Committed).while_stopped(CoordinatorDies),
     Row::new("M9", Marker, &[(Client, "client-decided=stop")], Committed).while_stopped(PostgresDies),
+    Row::new("M12", Marker, &[], RolledBack).with(Refused),
+    Row::new("M12", Marker, &[], RolledBack).with(StatementFails),
+    Row::new("M13", Marker, &[], Committed).with(Inside(Dies::Postgres)),
+    Row::new("M16", Marker, &[], Committed).with(Inside(Dies::Client)),
     Row::new("M10", Marker, &[(Coordinator, "proposing/conclude")], Committed),
     Row::new("M10", Marker, &[(Coordinator, "log-written/conclude")], Committed),
     Row::new("M11", Marker, &[(Coordinator, "told/conclude")], Committed),
@@ -83,11 +112,20 @@ pub const TABLE: &[Row] = &[
     Row::new("16", StandaloneTwoPhase, &[(Coordinator, "proposing/decide")], RolledBack),
     Row::new("17", StandaloneTwoPhase, &[(Coordinator, "log-written/decide")], Committed),
     Row::new("20", StandaloneTwoPhase, &[(Coordinator, "applied/decide")], Committed),
+    Row::new("38", StandaloneTwoPhase, &[(Coordinator, "applied/decide")], Committed).away_for_long(),
+    Row::new("41", StandaloneTwoPhase, &[(Coordinator, "proposing/decide=stop")], Committed).while_stopped(QueuePurged),
+    Row::new("44", StandaloneTwoPhase, &[(Coordinator, "applied/decide")], Committed).with(SendsNothing),
+    Row::new("44", StandaloneTwoPhase, &[(Coordinator, "asked/prepare#2")], RolledBack).with(SendsNothing),
+    Row::new("33", StandaloneTwoPhase, &[], Committed).at_stop("flushing"),
+    Row::new("33", StandaloneTwoPhase, &[], Committed).at_stop("flushed"),
+    Row::new("33", StandaloneTwoPhase, &[], Committed).at_stop("marked"),
     Row::new("22", StandaloneTwoPhase, &[(Coordinator, "asking/commit#2")], Committed),
-    Row::new("28", StandaloneTwoPhase, &[(Coordinator, "asked/commit")], Committed),
+    Row::new("23, 28", StandaloneTwoPhase, &[(Coordinator, "asked/commit")], Committed),
     Row::new("31", StandaloneTwoPhase, &[(Coordinator, "proposing/acknowledge")], Committed),
     Row::new("4", StandaloneTwoPhase, &[(North, "proposing/prepare")], RolledBack),
     Row::new("5", StandaloneTwoPhase, &[(South, "log-writing/prepare")], RolledBack),
+    Row::new("6", StandaloneTwoPhase, &[(North, "log-written/prepare")], RolledBack).damaged(TornEnd),
+    Row::new("49", StandaloneTwoPhase, &[(North, "log-synced/prepare")], Either).damaged(Flip),
     Row::new("5", StandaloneTwoPhase, &[(North, "log-written/prepare")], Either),
     Row::new("8", StandaloneTwoPhase, &[(South, "log-synced/prepare")], Either),
     Row::new("10", StandaloneTwoPhase, &[(North, "told/prepare")], Either),
@@ -106,4 +144,21 @@ pub const TABLE: &[Row] = &[
     Row::new("M3", StandaloneMarker, &[(Coordinator, "log-written/delegate")], RolledBack),
     Row::new("M10", StandaloneMarker, &[(Coordinator, "proposing/conclude")], Committed),
     Row::new("24", StandaloneMarker, &[(South, "proposing/commit-prepared")], Committed),
+];
+
+/// Crash points that other tests bring real processes to: the file, and the test in it.
+pub const ELSEWHERE: &[(&str, &str, &str)] = &[
+    ("9", "tests/cli/messages.rs", "p18_without_disk_space_nothing_new_is_taken_and_the_rest_goes_on"),
+    ("50", "tests/cli/messages.rs", "p18_what_is_received_from_a_full_disk_makes_room"),
+    ("47", "tests/cli/serve.rs", "the_directory_is_private_and_one_process_has_it"),
+    ("M15", "tests/coordinator/copies.rs", "p3_a_second_coordinator_on_a_copied_directory_is_refused"),
+];
+
+/// Crash points that real processes cannot be brought to, and why.
+pub const SIMULATED: &[(&str, &str)] = &[
+    ("7", "a queue manager alone is as 19: one log, one sync; which of two managers fails is the simulation's"),
+    ("26", "a mistake: the mutants make it, and no program that ships can"),
+    ("46", "one member has nobody to lead after it; the simulation and the model end leaderships at each step"),
+    ("51", "power is lost in the simulation, and under the real log and the real store"),
+    ("M14", "a late client against the clean-up of rows takes a day: the simulation has the time"),
 ];

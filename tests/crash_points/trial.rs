@@ -1,54 +1,86 @@
 //! One row, from its beginning to what is found.
 
-use std::thread::sleep;
-use std::time::Duration;
-
 use handfast_test_postgres::{Options, PostgresServer};
 use rustix::process::Signal;
 
 use crate::client::{self, Told};
-use crate::harness::{Running, until, wait_for_stop};
-use crate::row::{Ends, Meanwhile, Row, Who};
+use crate::damage;
+use crate::harness::{Running, until};
+use crate::meanwhile::{Postgres, die_inside, stand_still, wait_for_standby};
+use crate::row::{Damage, Ends, Meanwhile, Row, Scene, Who};
 use crate::world::{Found, World};
 
 /// For a transaction that is to end in time, and for one that is not.
 const LONG_SECONDS: u64 = 30;
-const SHORT_SECONDS: u64 = 2;
+pub const SHORT_SECONDS: u64 = 2;
 
 /// How it ended; it is as the row says, or this panics.
 pub fn try_row(number: usize, row: &Row, shared: &PostgresServer) -> Ends {
-    // Who kills it has one alone.
-    let mut own =
-        (row.meanwhile == Some(Meanwhile::PostgresDies)).then(|| PostgresServer::start(Options::default()).unwrap());
-    let mut world = World::start(number, row, own.as_ref().unwrap_or(shared));
+    let mut postgres = match row.has_own_postgres() {
+        true => Postgres::Own(Box::new(PostgresServer::start(Options::default()).unwrap())),
+        false => Postgres::Shared(shared),
+    };
+    let mut world = World::start(number, row, postgres.server());
+    if row.meanwhile == Some(Meanwhile::PostgresRestored) {
+        postgres.own().back_up().unwrap();
+    }
     let arms: Vec<_> = world.victims(row).map(|(server, at)| server.start_again_to_crash(at)).collect();
     if let (Some(at), true) = (row.at_stop, arms.is_empty()) {
         world.coordinator_mut().start_again_to_crash(at);
     }
     until("all is there again", || world.is_quiet());
 
-    let client = start_client(&mut world, row);
-    if let Some(meanwhile) = row.meanwhile {
-        stand_still(&mut world, row, meanwhile, &client, own.as_mut());
-    } else {
-        for (server, _) in world.victims(row) {
-            server.wait_for_crash();
-            if row.again.is_empty() {
-                server.start_again();
-            }
-        }
-        die_again(&mut world, row);
+    if let Scene::Inside(_) = row.scene {
+        wait_for_standby(&postgres, true);
     }
-    let told = client::told(client);
+    let mut client = Some(start_client(&mut world, row));
+    if let Scene::Inside(dies) = row.scene {
+        client = die_inside(&world, dies, client.take().unwrap(), &mut postgres);
+    } else if row.meanwhile.is_some() {
+        stand_still(&mut world, row, client.as_ref().unwrap(), &mut postgres);
+    } else {
+        die(&mut world, row);
+    }
+    let told = client.and_then(client::told);
     if row.at_stop.is_some() {
         world.signal_coordinator(Signal::TERM);
         world.coordinator_mut().wait_for_crash();
         world.coordinator_mut().start_again();
     }
+    if row.ends == Ends::Heuristic {
+        world.forget_heuristic();
+    }
     until("nothing is in doubt", || world.is_quiet());
-    let postgres = own.as_ref().unwrap_or(shared);
-    until("nothing is prepared", || world.prepared(postgres) == 0);
-    judge(row, told, world.found(postgres))
+    until("nothing is prepared", || world.prepared(postgres.server()) == 0);
+    judge(row, told, world.found(postgres.server()))
+}
+
+/// Those who come to a crash point end there, one after the other, and come back.
+fn die(world: &mut World, row: &Row) {
+    for who in [Who::Coordinator, Who::North, Who::South] {
+        if row.at(who).is_none() {
+            continue;
+        }
+        world.server_mut(who).wait_for_crash();
+        if row.long_away {
+            world.assert_others_go_on();
+        }
+        let server = world.server_mut(who);
+        match row.damage {
+            Some(Damage::TornEnd) => damage::tear_end(&server.data()),
+            Some(Damage::Flip) => damage::flip(server),
+            None => {}
+        }
+        if row.again.is_empty() {
+            server.start_again();
+        }
+    }
+    for at in row.again {
+        world.coordinator_mut().crash_at_start(at);
+    }
+    if !row.again.is_empty() {
+        world.coordinator_mut().start_again();
+    }
 }
 
 /// A coordinator notices that a queue manager was away when it asks it for something: that transaction is rolled back, and the
@@ -57,7 +89,7 @@ fn start_client(world: &mut World, row: &Row) -> Running {
     let seconds = if row.meanwhile == Some(Meanwhile::TimeRunsOut) { SHORT_SECONDS } else { LONG_SECONDS };
     let is_manager = |(who, _): &(Who, &str)| matches!(who, Who::North | Who::South);
     loop {
-        let mut client = client::start(world, row.at(Who::Client), seconds);
+        let mut client = client::start(world, row, row.at(Who::Client), seconds);
         if !row.crashes.iter().any(is_manager) {
             return client;
         }
@@ -73,63 +105,29 @@ fn start_client(world: &mut World, row: &Row) -> Running {
     }
 }
 
-fn die_again(world: &mut World, row: &Row) {
-    for at in row.again {
-        world.coordinator_mut().crash_at_start(at);
-    }
-    if !row.again.is_empty() {
-        world.coordinator_mut().start_again();
-    }
-}
-
-/// Waits until the one who is to stop has stopped, lets happen what is to happen, and lets it go on.
-fn stand_still(
-    world: &mut World,
-    row: &Row,
-    meanwhile: Meanwhile,
-    client: &Running,
-    postgres: Option<&mut PostgresServer>,
-) {
-    let is_client = row.at(Who::Client).is_some();
-    if is_client {
-        wait_for_stop(client.pid())
-    } else {
-        world.coordinator().wait_for_stop()
-    }
-    match meanwhile {
-        Meanwhile::PostgresDies => {
-            let postgres = postgres.expect("this row has one of its own");
-            postgres.kill();
-            postgres.restart().unwrap();
-        }
-        Meanwhile::CoordinatorDies => {
-            world.coordinator_mut().kill();
-            world.coordinator_mut().start_again();
-            until("nothing is in doubt", || world.is_quiet());
-        }
-        Meanwhile::PatienceEnds => until("nothing is in doubt", || world.is_quiet()),
-        Meanwhile::TimeRunsOut => sleep(Duration::from_secs(SHORT_SECONDS + 1)),
-        // It was sent to be received within three.
-        Meanwhile::OrderExpires => sleep(Duration::from_secs(4)),
-    }
-    if is_client { client.signal(Signal::CONT) } else { world.signal_coordinator(Signal::CONT) }
-}
-
 fn judge(row: &Row, told: Option<Told>, found: Found) -> Ends {
     let there = |count| found.rows.map(|_| count);
-    let committed = Found { orders: 0, rows: there(1), shipments: 1 };
-    let rolled_back = Found { orders: 1, rows: there(0), shipments: 0 };
-    let ended = match found {
+    let sent = usize::from(row.scene != Scene::SendsNothing);
+    let committed = Found { orders: 0, rows: there(1), shipments: sent, dead_letters: 0 };
+    let rolled_back = Found { orders: 1, rows: there(0), shipments: 0, dead_letters: 0 };
+    let ends = match found {
         found if found == committed => Ends::Committed,
         found if found == rolled_back => Ends::RolledBack,
+        found if found == Found { rows: there(0), ..committed } => Ends::Heuristic,
+        found if found == Found { orders: 0, dead_letters: 1, ..rolled_back } => Ends::DeadLetter,
         torn => panic!("{row}: {torn:?}, and the client was told {told:?}"),
     };
-    assert!(row.ends == Ends::Either || row.ends == ended, "{row}: {ended:?}, and the client was told {told:?}");
-    let truth = match told {
-        None | Some(Told::Unknown) => ended,
-        Some(Told::Committed) => Ends::Committed,
-        Some(Told::RolledBack | Told::Failed) => Ends::RolledBack,
+    let is_one_of_two = matches!(ends, Ends::Committed | Ends::RolledBack);
+    let fits = row.ends == ends || row.ends == Ends::Either && is_one_of_two;
+    assert!(fits, "{row}: {ends:?}, and the client was told {told:?}");
+    let is_true = match told {
+        None | Some(Told::Unknown) => true,
+        Some(Told::Committed) => matches!(ends, Ends::Committed | Ends::Heuristic),
+        Some(Told::RolledBack | Told::Failed) => matches!(ends, Ends::RolledBack | Ends::DeadLetter),
+        Some(Told::Heuristic) => ends == Ends::Heuristic,
     };
-    assert_eq!(truth, ended, "{row}: the client was told {told:?}");
-    ended
+    assert!(is_true, "{row}: {ends:?}, and the client was told {told:?}");
+    let dies = row.at(Who::Client).is_some_and(|at| !at.ends_with("=stop"));
+    assert!(!dies || told.is_none(), "{row}: the client was to die, and was told {told:?}");
+    ends
 }

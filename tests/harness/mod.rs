@@ -161,6 +161,19 @@ impl Server {
         self.wait_for_crash();
     }
 
+    /// Starts it, and it must refuse to; what it says.
+    pub fn start_in_vain(&mut self) -> String {
+        let before = self.log().len();
+        self.process = spawn(self.program, None, &self.directory, &self.address);
+        self.wait_for_failure();
+        self.log().split_off(before)
+    }
+
+    /// Waits until it has ended by itself because it could not go on.
+    pub fn wait_for_failure(&mut self) {
+        assert_eq!(wait(&mut self.process).code(), Some(1), "{}", self.log());
+    }
+
     pub fn has_ended(&mut self) -> bool {
         self.process.try_wait().expect("it is our child").is_some()
     }

@@ -32,12 +32,17 @@ pub fn create(account: Account, binaries: &Binaries) -> Result<TempDir, Postgres
         *template = Some(initialise(account, binaries)?);
     }
     if let Some(template) = template.as_ref() {
-        let program = Path::new("/bin/cp");
-        let mut copy = account.command(program, dir.path());
-        copy.args(["-a", "--reflink=auto", "--"]).arg(&template.data).arg(data(dir.path()));
-        run(program, copy)?;
+        copy(account, &template.data, &data(dir.path()))?;
     }
     Ok(dir)
+}
+
+/// Of a cluster that no server uses; `to` is not there yet.
+pub fn copy(account: Account, from: &Path, to: &Path) -> Result<(), PostgresError> {
+    let program = Path::new("/bin/cp");
+    let mut copy = account.command(program, Path::new("/"));
+    copy.args(["-a", "--reflink=auto", "--"]).arg(from).arg(to);
+    run(program, copy).map(|_| ())
 }
 
 /// The cluster inside the directory that [`create`] made.

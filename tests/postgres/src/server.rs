@@ -1,7 +1,7 @@
 //! A server that a test owns: its directory, its port, and the process that runs now, if one does.
 
 use std::net::TcpListener;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -90,6 +90,26 @@ impl PostgresServer {
     pub fn restart(&mut self) -> Result<(), PostgresError> {
         self.kill();
         self.launch()
+    }
+
+    /// Keeps a copy of what is stored now for [`Self::restore`]. The server is stopped and started for it.
+    pub fn back_up(&mut self) -> Result<(), PostgresError> {
+        self.stop();
+        cluster::copy(self.account, &cluster::data(self.dir.path()), &self.backup())?;
+        self.launch()
+    }
+
+    /// Kills the server and starts it as it was when it was backed up: what came later is lost.
+    pub fn restore(&mut self) -> Result<(), PostgresError> {
+        self.kill();
+        let path = cluster::data(self.dir.path());
+        std::fs::remove_dir_all(&path).map_err(|cause| PostgresError::File { action: "remove", path, cause })?;
+        cluster::copy(self.account, &self.backup(), &cluster::data(self.dir.path()))?;
+        self.launch()
+    }
+
+    fn backup(&self) -> PathBuf {
+        self.dir.path().join("backup")
     }
 
     /// Changes the settings that the next [`Self::restart`] uses.
