@@ -19,6 +19,11 @@ impl Chronicle {
         Chronicle { began: now(), events: Vec::new() }
     }
 
+    /// What was told so far; whoever goes on tells a new one of the same run.
+    pub fn take(&mut self) -> Chronicle {
+        Chronicle { began: self.began, events: std::mem::take(&mut self.events) }
+    }
+
     pub fn tell(&mut self, process: &str, what: What) {
         self.events.push(Event { at: now(), process: process.to_owned(), what });
     }

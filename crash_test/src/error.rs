@@ -54,6 +54,11 @@ pub enum CrashTestError {
 }
 
 impl CrashTestError {
+    /// Whether it is what the test looks for: a process that ends by itself, does not start, or does not get on.
+    pub(crate) fn is_finding(&self) -> bool {
+        matches!(self, CrashTestError::Ended { .. } | CrashTestError::Start { .. } | CrashTestError::Stuck { .. })
+    }
+
     pub(crate) fn file(path: impl Into<PathBuf>) -> impl FnOnce(io::Error) -> CrashTestError {
         let path = path.into();
         move |cause| CrashTestError::File { path, cause }

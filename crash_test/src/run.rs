@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
-use handfast_checker::history::{Fact, Finding, History, Op, Terms, What};
+use handfast_checker::history::{Event, Fact, Finding, History, Op, Terms, What};
 use handfast_client::{Handfast, QueueSettings};
 use handfast_protocol::{QueueName, ResourceName};
 use handfast_trigger::TriggerFile;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 use tokio::task::JoinHandle;
 
 use crate::audit;
@@ -27,7 +27,7 @@ use crate::witness::now;
 /// Why a message that its trigger cannot work on dies.
 const MAX_ATTEMPTS: &str = "MaxAttempts";
 
-type Sending = JoinHandle<Result<Vec<handfast_checker::history::Event>, CrashTestError>>;
+type Sending = JoinHandle<Result<(), CrashTestError>>;
 
 /// Everything of a run that does not change while it lasts.
 #[derive(Debug)]
@@ -103,20 +103,25 @@ impl Run {
         let (allow, allowed) = watch::channel(0);
         let (tell_sent, sent) = watch::channel(0);
         let queue = self.trigger.queue.to_string();
-        let sending = tokio::spawn(send_all(handfast.clone(), queue, self.outgoing.clone(), allowed, tell_sent));
+        let (tell_step, mut steps) = mpsc::unbounded_channel();
+        let sending = send_all(handfast.clone(), queue, self.outgoing.clone(), allowed, tell_sent, tell_step);
+        let sending = tokio::spawn(sending);
         let process = TriggerProcess {
             file: self.trigger_path.clone(),
             workers: self.settings.workers,
-            witnesses: self.settings.directory.join("witnesses"),
+            witnesses: self.witnesses(),
             table: self.database.table().to_owned(),
         };
         let crash_database = self.settings.crash_database.clone();
         let mut stage = Stage::enter(program, server, chronicle, process, crash_database)?;
         let mut play = Play { run: self, stage: &mut stage, allow, sent, progress: &progress, handfast: &handfast };
-        play.kill_all(fastrand::Rng::with_seed(self.settings.seed)).await?;
-        play.finish(sending).await?;
-        audit::settle(&handfast).await?;
-        let history = self.audit(&handfast, &mut stage).await?;
+        let played = play.play(sending).await;
+        stage.chronicle.add(std::iter::from_fn(|| steps.try_recv().ok()).collect());
+        let history = match played {
+            Ok(()) => self.audit(&handfast, &mut stage).await?,
+            Err(error) if error.is_finding() => self.history_of_failure(&handfast, &mut stage, &error).await?,
+            Err(error) => return Err(error),
+        };
         let kills = stage.kills;
         drop(stage);
         let report = Report::new(&self.settings, history, kills, began.elapsed());
@@ -124,6 +129,36 @@ impl Run {
             self.database.clear().await?;
         }
         Ok(report)
+    }
+
+    /// Somebody ended by himself, did not start or did not get on: that is the finding, and whatever else can be seen.
+    async fn history_of_failure(
+        &self,
+        handfast: &Handfast,
+        stage: &mut Stage,
+        error: &CrashTestError,
+    ) -> Result<History, CrashTestError> {
+        let what = error.to_string();
+        if stage.serves()
+            && let Ok(mut history) = self.audit(handfast, stage).await
+        {
+            let at = history.events.last().map_or(0, |event| event.at);
+            history.events.push(Event { at, process: "run".to_owned(), what: What::Audit(Finding::Broken { what }) });
+            return Ok(history);
+        }
+        stage.chronicle.tell("run", What::Audit(Finding::Broken { what }));
+        let mut history = stage.take_chronicle().into_history(&self.witnesses())?;
+        // What nobody could look at is not judged.
+        for event in &mut history.events {
+            if let What::Info(Fact::Run(terms)) = &mut event.what {
+                terms.judges.clear();
+            }
+        }
+        Ok(history)
+    }
+
+    fn witnesses(&self) -> PathBuf {
+        self.settings.directory.join("witnesses")
     }
 
     async fn set_up(&self, program: &Program, handfast: &Handfast) -> Result<(), CrashTestError> {
@@ -177,7 +212,7 @@ impl Run {
             let (message, reason) = (outgoing.key.clone(), MAX_ATTEMPTS.to_owned());
             stage.chronicle.tell("run", What::Info(Fact::Doomed { message, reason, may: !outgoing.is_doomed }));
         }
-        let mut chronicle = std::mem::replace(&mut stage.chronicle, Chronicle::new());
+        let mut chronicle = stage.take_chronicle();
         if self.settings.work == Work::BuiltIn {
             // The row of the test is there because the order's own is.
             let (orders, rows) = (self.database.orders_written().await?, self.database.rows().await?.len() as u64);
@@ -187,7 +222,7 @@ impl Run {
             }
         }
         chronicle.add(found);
-        let mut history = chronicle.into_history(&self.settings.directory.join("witnesses"))?;
+        let mut history = chronicle.into_history(&self.witnesses())?;
         let mut answers = audit::ask_outcomes(handfast, &history).await?;
         let end = history.events.last().map_or(0, |event| event.at);
         answers.iter_mut().for_each(|answer| answer.at = end);
@@ -207,6 +242,16 @@ struct Play<'r, P> {
 }
 
 impl<P: Fn(Progress)> Play<'_, P> {
+    async fn play(&mut self, sending: Sending) -> Result<(), CrashTestError> {
+        let stop = sending.abort_handle();
+        let played = async {
+            self.kill_all(fastrand::Rng::with_seed(self.run.settings.seed)).await?;
+            self.finish(sending).await?;
+            audit::settle(self.handfast).await
+        };
+        played.await.inspect_err(|_| stop.abort())
+    }
+
     /// Between two kills a part of the messages is sent; a kill comes at any moment of the work on it.
     async fn kill_all(&mut self, mut random: fastrand::Rng) -> Result<(), CrashTestError> {
         let (kills, messages) = (u64::from(self.run.settings.kills), self.run.outgoing.len() as u64);
@@ -240,8 +285,7 @@ impl<P: Fn(Progress)> Play<'_, P> {
     /// Sends what is left, and lets the trigger work until nothing is.
     async fn finish(&mut self, sending: Sending) -> Result<(), CrashTestError> {
         self.allow.send_replace(self.run.outgoing.len() as u64);
-        let events = sending.await.unwrap_or_else(|error| Err(CrashTestError::Process(error.into())))?;
-        self.stage.chronicle.add(events);
+        sending.await.unwrap_or_else(|error| Err(CrashTestError::Process(error.into())))?;
         self.stage.finish().await?;
         let (mut left, mut moved_at) = (u64::MAX, Instant::now());
         while !self.stage.is_finished()? {

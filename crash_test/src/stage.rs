@@ -81,6 +81,15 @@ impl Stage {
         Ok(Stage { program, kills, chronicle, server, trigger_process, trigger, lives: 1, crash_database })
     }
 
+    pub fn serves(&mut self) -> bool {
+        matches!(self.server.try_wait(), Ok(None))
+    }
+
+    /// What was told so far.
+    pub fn take_chronicle(&mut self) -> Chronicle {
+        self.chronicle.take()
+    }
+
     /// Nobody has ended by himself.
     pub fn check(&mut self) -> Result<(), CrashTestError> {
         for (name, child) in [("serve", &mut self.server), ("trigger", &mut self.trigger)] {

@@ -97,6 +97,22 @@ fn what_is_lost_is_found() {
     assert!(dir.path().join("report/run/data").exists(), "everything is kept");
 }
 
+/// A server that is killed and does not start again is what the test looks for: there is a report, and it says so.
+#[test]
+fn a_server_that_does_not_start_again_is_found() {
+    let dir = tempfile::tempdir().unwrap();
+    let damage = "for segment in report/run/data/log/*.log; do \
+                  printf damage | dd of=\"$segment\" bs=1 seek=100 conv=notrunc status=none; done";
+    let (code, report) = crash_test(dir.path(), &["--kills", "20", "--seed", "5", "--crash-database", damage]);
+    assert_eq!(code, Some(1));
+    let broken: Vec<&str> = wrong(&report).iter().map(|verdict| verdict["id"].as_str().unwrap()).collect();
+    assert_eq!(broken, ["A14", "A17"], "{:#?}", wrong(&report));
+    let said = wrong(&report)[1]["wrong"][0].as_str().unwrap();
+    assert!(said.contains("the server does not start: error: the log cannot be opened"), "{said}");
+    let page = std::fs::read_to_string(dir.path().join("report/report.html")).unwrap();
+    assert!(page.contains("the server does not start"));
+}
+
 /// The user's own trigger, rows and database; what he wrote there stays, and the test's own table goes.
 #[test]
 fn ones_own_trigger_is_tested() {
