@@ -148,7 +148,7 @@ impl Audit {
         }
         let verdict = match (self.clean, self.dead_letters) {
             (true, 0) => "It adds up.".to_owned(),
-            (true, dead) => format!("It adds up, with {dead} dead letters."),
+            (true, dead) => format!("It adds up; dead letters: {dead}."),
             (false, _) => "IT DOES NOT ADD UP.".to_owned(),
         };
         println!("\n{verdict}");
