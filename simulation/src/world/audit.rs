@@ -23,7 +23,7 @@ const ALL: usize = 1_000;
 const BODY_BYTES: usize = 100_000;
 
 impl World {
-    pub(super) fn end(mut self, changes_at_first: BTreeMap<ServerId, u64>) -> Ran {
+    pub(super) fn end(mut self) -> Ran {
         self.drop_copy();
         // The connections of the last client to leave.
         self.drain();
@@ -34,12 +34,11 @@ impl World {
         }
         Ran {
             changes: self.changes(),
-            is_struck: self.next_strike >= self.plan.strikes.len(),
+            struck_at: self.struck_at,
             history: self.history,
             exposed: self.exposed,
             probes: self.probes,
             steps: self.steps,
-            changes_at_first,
             trace: self.trace.unwrap_or_default(),
         }
     }

@@ -11,11 +11,17 @@ use crate::server::ServerId;
 pub struct Exposure {
     /// Of each server: changes of its log's disk, and writes of its store.
     servers: BTreeMap<ServerId, (usize, usize)>,
+    /// What has been asked of each server's disk so far.
+    changes: BTreeMap<ServerId, u64>,
     /// Records of the database's write-ahead log.
     database: usize,
 }
 
 impl Exposure {
+    pub fn changes(&self, id: ServerId) -> u64 {
+        self.changes.get(&id).copied().unwrap_or_default()
+    }
+
     /// Whether the ending leaves something else behind than every other one that is listed before it.
     pub fn tells_apart(&self, victim: Victim, ending: Ending) -> bool {
         let of = |id: ServerId| self.servers.get(&id).copied().unwrap_or_default();
@@ -39,13 +45,12 @@ impl Exposure {
 }
 
 impl World {
-    /// Only a run that nothing strikes is asked what strikes could do to it.
+    /// Only a run without turmoil is asked what further strikes could do to it.
     pub(super) fn expose(&mut self) {
-        let is_calm = self.plan.strikes.is_empty() && self.turmoil.is_none();
-        if is_calm && self.exposed.len() as u64 == self.steps {
+        if self.turmoil.is_none() && self.exposed.len() as u64 == self.steps {
             let servers = self.servers.iter().map(|(id, server)| (*id, server.at_risk())).collect();
             let database = self.database.as_ref().map_or(0, |database| database.unflushed());
-            self.exposed.push(Exposure { servers, database });
+            self.exposed.push(Exposure { servers, changes: self.changes(), database });
         }
     }
 }

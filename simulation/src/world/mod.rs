@@ -119,8 +119,8 @@ pub struct World {
     last_number: u64,
     /// Taken since the scene was set.
     steps: u64,
-    /// The next of the plan's strikes.
-    next_strike: usize,
+    /// How many steps were taken when each of the plan's strikes came down.
+    struck_at: Vec<u64>,
     last_trouble: Timestamp,
     heard_by_auditor: Option<Result<Answer, Refusal>>,
     pub history: History,
@@ -138,12 +138,10 @@ pub struct Ran {
     pub steps: u64,
     /// Changes of the queue manager's disk, and of the coordinator's, at the end.
     pub changes: BTreeMap<ServerId, u64>,
-    /// All of the plan's strikes came down.
-    pub is_struck: bool,
-    /// Before each step, if nothing struck: what could have been lost.
+    /// How many steps were taken when each of the plan's strikes came down, those that did.
+    pub struck_at: Vec<u64>,
+    /// Before each step, and at the end: what could have been lost.
     pub exposed: Vec<Exposure>,
-    /// The same when the scene was set.
-    pub changes_at_first: BTreeMap<ServerId, u64>,
     pub trace: String,
 }
 

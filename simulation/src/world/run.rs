@@ -13,9 +13,8 @@ impl World {
     pub fn run(plan: &Plan, traced: bool) -> Result<Ran, (Stuck, String)> {
         let mut world = World::set_scene(plan);
         world.trace = traced.then(String::new);
-        let at_first = world.changes();
         match world.live() {
-            Ok(()) => Ok(world.end(at_first)),
+            Ok(()) => Ok(world.end()),
             Err(stuck) => Err((stuck, world.trace.take().unwrap_or_default())),
         }
     }
@@ -147,7 +146,7 @@ impl World {
 
     /// All orders are done and nothing is in doubt any more; what is left after the deadline the checker will find.
     fn is_over(&self) -> bool {
-        let trouble_is_over = self.next_strike >= self.plan.strikes.len() || self.has_missed();
+        let trouble_is_over = self.struck_at.len() >= self.plan.strikes.len() || self.has_missed();
         let is_done = self.desks.iter().all(|desk| desk.is_up && desk.client.is_finished());
         // Somebody may still have to hear, or to come back.
         let is_late_enough = self.now >= self.last_trouble;

@@ -60,7 +60,7 @@ impl World {
             due: BTreeMap::new(),
             last_number: 0,
             steps: 0,
-            next_strike: 0,
+            struck_at: Vec::new(),
             last_trouble: MORNING,
             heard_by_auditor: None,
             history: History::default(),

@@ -23,7 +23,7 @@ const HEARS_AFTER: u32 = 2;
 impl World {
     /// Lets the disk of the next strike stand still at its change, if that is its moment.
     pub(super) fn arm(&mut self) {
-        if let Some(Strike { moment: Moment::Change(change), victim, .. }) = self.plan.strikes.get(self.next_strike)
+        if let Some(Strike { moment: Moment::Change(change), victim, .. }) = self.plan.strikes.get(self.struck_at.len())
             && let Some(id) = server_of(*victim)
             && let Some(server) = self.servers.get(&id)
         {
@@ -33,7 +33,7 @@ impl World {
 
     /// The strikes whose step has come.
     pub(super) fn strike_due(&mut self) {
-        while let Some(strike) = self.plan.strikes.get(self.next_strike).copied() {
+        while let Some(strike) = self.plan.strikes.get(self.struck_at.len()).copied() {
             match strike.moment {
                 Moment::Step(step) if step <= self.steps => self.strike_planned(strike),
                 Moment::Step(_) | Moment::Change(_) => return,
@@ -43,12 +43,12 @@ impl World {
 
     /// The disk of this server stands still: its strike comes down.
     pub(super) fn strike_halted(&mut self) {
-        let strike = self.plan.strikes.get(self.next_strike).copied();
+        let strike = self.plan.strikes.get(self.struck_at.len()).copied();
         self.strike_planned(strike.expect("only a strike makes a disk stand still"));
     }
 
     fn strike_planned(&mut self, strike: Strike) {
-        self.next_strike += 1;
+        self.struck_at.push(self.steps);
         self.come_down(strike, ClientId(0));
         self.arm();
     }

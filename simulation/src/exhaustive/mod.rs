@@ -1,5 +1,8 @@
 //! Every single moment at which a member may die, with every way of dying and of coming back: first the scene runs without a
-//! strike, which counts its steps and the changes of its disks; then once for each of these and each strike.
+//! strike, which counts its steps and the changes of its disks; then once for each of these and each strike. And pairs of
+//! strikes: [`pairs`].
+
+mod pairs;
 
 use crate::pace::{Pace, ThreadClock};
 use crate::plan::{Back, Ending, Messages, Moment, Plan, Scene, Strike, Victim};
@@ -7,9 +10,7 @@ use crate::probes::Probes;
 use crate::server::ServerId;
 use crate::trial::{Failed, try_plan};
 use crate::world::Ran;
-
-/// A run with a strike in it ends within so many times the steps of the one without.
-const WHOLE: u64 = 3;
+pub use pairs::{Pairs, pairs, plain_pairs};
 
 /// What a set of runs came to.
 #[derive(Debug, Default)]
@@ -24,66 +25,60 @@ pub struct Exhausted {
 
 impl Exhausted {
     /// The run without a strike, then those that `struck` makes of it, until one fails.
-    fn of<P: Iterator<Item = Plan>>(scene: &Scene, struck: impl FnOnce(Plan, Ran) -> P) -> Exhausted {
+    fn of(scene: &Scene, struck: impl FnOnce(&mut Exhausted, &Plan, &Ran)) -> Exhausted {
         let (plan, clock) = (Plan::new(scene.clone()), ThreadClock::start());
         let calm = match try_plan(&plan) {
             Ok(calm) => calm,
             Err(failed) => return Exhausted { failed: Some(Box::new(failed)), ..Exhausted::default() },
         };
         let mut exhausted = Exhausted { steps: calm.steps, ..Exhausted::default() };
-        struck(plan, calm).all(|plan| exhausted.take(&plan));
+        struck(&mut exhausted, &plan, &calm);
         exhausted.pace = clock.pace(&exhausted.probes);
         exhausted
     }
 
-    /// Runs one; false when it failed, and the set need not go on.
-    fn take(&mut self, plan: &Plan) -> bool {
+    /// Runs one; `None` when it failed, and the set need not go on.
+    fn take(&mut self, plan: &Plan) -> Option<Ran> {
         match try_plan(plan) {
             Ok(ran) => {
                 self.probes.add(&ran.probes);
-                true
+                Some(ran)
             }
             Err(failed) => {
                 self.failed = Some(Box::new(failed));
-                false
+                None
             }
         }
+    }
+
+    /// Runs the plan with each of these strikes; false when one failed.
+    fn take_all(&mut self, plan: &Plan, strikes: impl Iterator<Item = Strike>) -> bool {
+        { strikes }.all(|strike| self.take(&plan.struck(strike)).is_some())
     }
 }
 
 /// All single strikes on this scene.
 pub fn single(scene: &Scene) -> Exhausted {
-    Exhausted::of(scene, |plan, calm| singles(scene, calm).map(move |strike| plan.struck(strike)))
-}
-
-/// Pairs: each victim struck in the plainest way before each step, and then each victim again, within `window` steps;
-/// `u64::MAX` is every pair.
-pub fn pairs(scene: &Scene, window: u64) -> Exhausted {
-    Exhausted::of(scene, |plan, calm| {
-        let firsts =
-            (0..=calm.steps).flat_map(|step| plainly(scene, Moment::Step(step)).map(move |first| (step, first)));
-        firsts.flat_map(move |(step, first)| {
-            let plan = plan.struck(first);
-            let seconds =
-                (step + 1..=step + window.min(WHOLE * calm.steps)).flat_map(|step| plainly(scene, Moment::Step(step)));
-            seconds.map(move |second| plan.struck(second))
-        })
+    Exhausted::of(scene, |exhausted, plan, calm| {
+        exhausted.take_all(plan, strikes(scene, calm, 0, calm.steps));
     })
 }
 
-fn singles(scene: &Scene, calm: Ran) -> impl Iterator<Item = Strike> {
-    let steps = (0..=calm.steps).zip(calm.exposed);
-    let at_steps = steps.flat_map(|(step, exposed)| {
+/// Every strike before these steps of the run, and at each change of a disk that led there.
+fn strikes(scene: &Scene, ran: &Ran, first: u64, last: u64) -> impl Iterator<Item = Strike> {
+    let at_steps = (first..=last).flat_map(move |step| {
         // Two strikes that leave the same behind are one.
+        let exposed = &ran.exposed[step as usize];
         let different = kinds(scene).filter(move |kind| exposed.tells_apart(kind.victim, kind.ending));
         different.map(move |kind| Strike { moment: Moment::Step(step), ..kind })
     });
     let servers = [(ServerId::Queues, Victim::Server), (ServerId::Coordinator, Victim::Coordinator)];
     let at_changes = servers.into_iter().flat_map(move |(id, victim)| {
-        let first = calm.changes_at_first.get(&id).copied().unwrap_or_default();
-        let last = calm.changes.get(&id).copied().unwrap_or_default();
-        let moments = (first..last).map(Moment::Change);
-        moments.flat_map(move |moment| {
+        let before = ran.exposed[first.saturating_sub(1) as usize].changes(id);
+        // Whoever leaves at the end of the run may change a disk as well.
+        let after = if last < ran.steps { Some(ran.exposed[last as usize].changes(id)) } else { None };
+        let after = after.or_else(|| ran.changes.get(&id).copied()).unwrap_or_default();
+        (before..after).map(Moment::Change).flat_map(move |moment| {
             DISK_ENDINGS.into_iter().map(move |ending| Strike {
                 moment,
                 victim,
@@ -163,17 +158,6 @@ pub fn endings(victim: Victim) -> &'static [Ending] {
         Victim::Client | Victim::Importer => &[Ending::Kill, Ending::Pause],
         Victim::Session => &[Ending::Kill],
     }
-}
-
-/// Each victim once, struck so that as much as possible is lost.
-fn plainly(scene: &Scene, moment: Moment) -> impl Iterator<Item = Strike> {
-    victims(scene).into_iter().map(move |victim| {
-        let ending = match victim {
-            Victim::Client | Victim::Importer | Victim::Session => Ending::Kill,
-            Victim::Server | Victim::Coordinator | Victim::Database | Victim::Host => Ending::Nothing,
-        };
-        Strike { moment, victim, ending, messages: Messages::Arrive, back: Back::AtOnce }
-    })
 }
 
 #[cfg(test)]
