@@ -61,11 +61,29 @@ pub enum Probe {
     CopiesBarred,
     /// Sends of a producer that had been done before (P24).
     Repeated,
+    /// Logs that ended in a part of a batch, which was cut.
+    TornTails,
+    /// Segments of a log that were changed while a branch was prepared.
+    RolledWhilePrepared,
+    /// Prepared branches that a restart found in the store, and their prepare in the log as well.
+    StoredAndLogged,
+    /// Recoveries that were struck before they served, and made again.
+    RecoveriesAgain,
+    /// Outcomes that were told because there was no record (presumed abort).
+    Presumed,
+    /// Votes to commit that came when their transaction had been given up: what they prepared was undone.
+    LateVotes,
+    /// Commits at the queue manager of branches that were over.
+    LateCommits,
+    /// Messages whose time ran out while a prepared branch held them (P17).
+    OverdueWhilePrepared,
+    /// Heuristic outcomes that an operator has seen, and let be forgotten.
+    HeuristicsForgotten,
 }
 
 impl Probe {
     /// All of them, in the order in which a report tells them, with its words.
-    pub const ALL: [(Probe, &'static str); 33] = [
+    pub const ALL: [(Probe, &'static str); 42] = [
         (Probe::Runs, "runs"),
         (Probe::Steps, "steps"),
         (Probe::Strikes, "strikes"),
@@ -99,6 +117,15 @@ impl Probe {
         (Probe::BodiesRead, "staged bodies read"),
         (Probe::CopiesBarred, "copies kept out"),
         (Probe::Repeated, "sends repeated"),
+        (Probe::TornTails, "torn tails cut"),
+        (Probe::RolledWhilePrepared, "segments changed beside a prepared branch"),
+        (Probe::StoredAndLogged, "prepared branches in store and log"),
+        (Probe::RecoveriesAgain, "recoveries struck and made again"),
+        (Probe::Presumed, "outcomes presumed"),
+        (Probe::LateVotes, "late votes undone"),
+        (Probe::LateCommits, "late commits"),
+        (Probe::OverdueWhilePrepared, "overdue beside a prepared branch"),
+        (Probe::HeuristicsForgotten, "heuristic outcomes forgotten"),
     ];
 }
 

@@ -24,6 +24,8 @@ pub struct Watcher {
     store: MemStore,
     /// The digest of each entry, by its index.
     entries: BTreeMap<u64, u32>,
+    /// The entry in which each branch was prepared.
+    prepared: BTreeMap<Xid, u64>,
     /// What should not be, in words.
     pub complaints: Vec<String>,
 }
@@ -32,7 +34,7 @@ impl Default for Watcher {
     fn default() -> Watcher {
         let store = MemStore::default();
         let state = State::open(&store).expect("an empty store is a state");
-        Watcher { state, store, entries: BTreeMap::new(), complaints: Vec::new() }
+        Watcher { state, store, entries: BTreeMap::new(), prepared: BTreeMap::new(), complaints: Vec::new() }
     }
 }
 
@@ -63,6 +65,8 @@ impl Watcher {
             }
             None => (0, Vec::new()),
         };
+        let prepares = commands.iter().filter_map(prepares).map(|xid| (xid.clone(), entry.index));
+        self.prepared.extend(prepares);
         let branches = self.recorded_branches(&commands);
         match self.state.apply(&mut self.store, vec![entry.clone()]) {
             Ok(batches) => {
@@ -91,6 +95,10 @@ impl Watcher {
                 (transaction.id, names.collect())
             })
             .collect()
+    }
+
+    pub fn prepared_at(&self, branch: &Xid) -> Option<u64> {
+        self.prepared.get(branch).copied()
     }
 
     pub fn digest(&self) -> u64 {
@@ -124,6 +132,17 @@ fn steps(command: &Command, applied: &Applied, branches: &BTreeMap<GlobalId, Vec
         // Refused, or nothing of a transaction's.
         (Command::Queue(_) | Command::Coordinator(_) | Command::Together { .. }, _)
         | (Command::BeginEpoch { .. } | Command::Attach { .. }, _) => Vec::new(),
+    }
+}
+
+/// The branch that the command prepares, if it is not refused.
+fn prepares(command: &Command) -> Option<&Xid> {
+    match command {
+        Command::Queue(queue) | Command::Together { queue, .. } => match queue {
+            queue::Command::Prepare { xid, .. } => Some(xid),
+            _ => None,
+        },
+        Command::Coordinator(_) | Command::BeginEpoch { .. } | Command::Attach { .. } => None,
     }
 }
 

@@ -26,16 +26,17 @@ use crate::segment::{entry_bytes_max, opaque_bytes_max};
 pub struct Log<D: Disk> {
     chain: Chain<D>,
     catalog: Catalog,
+    was_torn: bool,
     failure: Option<DiskError>,
 }
 
 impl<D: Disk> Log<D> {
     /// Everything that the log then knows is durable, a kept tail included (P28).
     pub fn open(disk: D, options: LogOptions) -> Result<Self, OpenError> {
-        let (mut chain, mut catalog) = recovery::open(disk, options)?;
+        let (mut chain, mut catalog, was_torn) = recovery::open(disk, options)?;
         release(&mut chain, &mut catalog)?;
         keep_spare(&mut chain)?;
-        Ok(Log { chain, catalog, failure: None })
+        Ok(Log { chain, catalog, was_torn, failure: None })
     }
 
     /// Writes the records as one batch (as a few, if they fill a segment or the write buffer). In
@@ -91,6 +92,11 @@ impl<D: Disk> Log<D> {
     /// The highest index present; in an empty log the purge point, 0 if nothing was ever purged.
     pub fn last_index(&self) -> u64 {
         self.catalog.last_index()
+    }
+
+    /// When it was opened, its last batch was there in part, and was cut (P28).
+    pub fn was_torn(&self) -> bool {
+        self.was_torn
     }
 
     pub fn state(&self) -> Option<Bytes> {

@@ -52,9 +52,14 @@ struct Tail {
     number: u64,
     /// What the fresh segment follows.
     previous: Option<Link>,
+    /// It ends where a batch begins that is not whole.
+    is_torn: bool,
 }
 
-pub(crate) fn open<D: Disk>(disk: D, options: LogOptions) -> Result<(Chain<D>, Catalog), OpenError> {
+/// A log that is open, and whether a torn batch was cut from its end.
+pub(crate) type Opened<D> = (Chain<D>, Catalog, bool);
+
+pub(crate) fn open<D: Disk>(disk: D, options: LogOptions) -> Result<Opened<D>, OpenError> {
     let options = options.validate()?;
     let inventory = Inventory::take(&disk)?;
     let mut replayed = Replayed::replay(&disk, &inventory, options)?;
@@ -64,6 +69,7 @@ pub(crate) fn open<D: Disk>(disk: D, options: LogOptions) -> Result<(Chain<D>, C
     inventory.remove_spares(&disk)?;
     let mut nursery = Nursery { disk: &disk, next_spare: inventory.next_spare() };
     let active = replayed.begin_fresh(&mut nursery, options)?;
+    let was_torn = replayed.newest.as_ref().is_some_and(|(_, tail)| tail.is_torn);
     let next_spare = nursery.next_spare;
 
     let (stored, mut catalog) = replayed.into_staying();
@@ -78,7 +84,7 @@ pub(crate) fn open<D: Disk>(disk: D, options: LogOptions) -> Result<(Chain<D>, C
     }
     let standing = catalog.standing().clone();
     let chain = Chain::new(disk, options, active, older, next_spare, standing);
-    Ok((chain, catalog))
+    Ok((chain, catalog, was_torn))
 }
 
 impl<F: DiskFile> Replayed<F> {
@@ -164,10 +170,11 @@ fn replay_newest<F: DiskFile>(
     // Only a batch behind the draft proves that the file's name was made durable: a sync of the
     // directory may have failed, and then the name is in memory only.
     let name_is_durable = survey.end > newest.header.synced;
+    let is_torn = survey.is_torn;
     let tail = if small || !name_is_durable {
-        Tail { from: survey.opening_end, end: survey.end, number: 1, previous: newest.header.previous }
+        Tail { from: survey.opening_end, end: survey.end, number: 1, previous: newest.header.previous, is_torn }
     } else {
-        Tail { from: survey.synced, end: survey.end, number: survey.synced_number, previous: Some(link) }
+        Tail { from: survey.synced, end: survey.end, number: survey.synced_number, previous: Some(link), is_torn }
     };
     newest.replay_to(tail.from, catalog)?;
     Ok(tail)

@@ -8,7 +8,7 @@ use bytes::{BufMut, Bytes, BytesMut};
 use handfast_log::disk::{Cause, SimulatedDisk};
 use handfast_log::{Log, LogError, LogOptions, OpenError, Record};
 use handfast_machine::{Action, Answer, ConnectionId, Entry, Event, Node, Refusal, Request, RequestId};
-use handfast_protocol::{Incarnation, Timestamp};
+use handfast_protocol::{Incarnation, Timestamp, Xid};
 use handfast_queue::manager;
 use handfast_store::Store;
 use uuid::Uuid;
@@ -55,6 +55,11 @@ pub struct Process {
     actions: Vec<Action>,
     /// Entries that the start replayed.
     pub replayed: usize,
+    /// The prepared branches that the start found in the store.
+    pub stored_branches: Vec<Xid>,
+    /// The log's segment, once something was appended to it; and how often it changed while a branch was prepared.
+    segment: Option<u64>,
+    pub rolled_while_prepared: u64,
 }
 
 /// What a start needs beside the disk and the store.
@@ -78,6 +83,7 @@ impl Process {
         let log = Log::open(disk.clone(), options).map_err(open_failure)?;
         let node = Node::open(store.clone()).map_err(|fatal| Failure::Broken(fatal.to_string()))?;
         let node = node.with_sizes(node_sizes(sizes));
+        let stored_branches = node.state().queue.branches().cloned().collect();
         let mut process = Process {
             node,
             store: store.clone(),
@@ -106,6 +112,9 @@ impl Process {
             last_request: 0,
             actions: Vec::new(),
             replayed: 0,
+            stored_branches,
+            segment: None,
+            rolled_while_prepared: 0,
         };
         process.replay(start.now)?;
         // A new term begins with an entry of the log's own; then this member asks to lead.
@@ -177,6 +186,16 @@ impl Process {
         let index = first + draw % end.checked_sub(first).filter(|count| *count > 0)?;
         let read = self.log.read(index..index + 1, self.sizes.replay as usize).ok()?;
         read.into_iter().next().map(|(_, stored)| stored).filter(|stored| stored.len() >= FINDABLE_BYTES)
+    }
+
+    /// The oldest entry that the log has not let go.
+    pub fn first_index(&self) -> u64 {
+        self.log.first_index()
+    }
+
+    /// The start cut a torn batch from the log's end.
+    pub fn cut_torn_tail(&self) -> bool {
+        self.log.was_torn()
     }
 
     pub fn next_tick(&self) -> Option<Timestamp> {
@@ -272,7 +291,11 @@ impl Process {
         if let Some(index) = self.purge.take() {
             records.push(Record::Purge { index, payload: position(index) });
         }
-        self.log.append(&records).map_err(log_failure)?;
+        let position = self.log.append(&records).map_err(log_failure)?;
+        let before = self.segment.replace(position.segment);
+        if before.is_some_and(|before| before != position.segment) {
+            self.rolled_while_prepared += u64::from(self.node.state().queue.branches().next().is_some());
+        }
         self.unsynced.extend(self.written.iter().cloned());
         if self.mutant == Mutant::AnswersBeforeSync {
             self.committed.append(&mut self.written);

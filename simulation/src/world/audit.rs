@@ -54,6 +54,7 @@ impl World {
     fn audit(&mut self) {
         self.audit_queues();
         self.audit_transactions();
+        self.forget_heuristics();
         if let Some(database) = &self.database {
             let image = database.image();
             let rows = image.orders.iter().map(goods::row).collect();
@@ -110,11 +111,7 @@ impl World {
     fn audit_transactions(&mut self) {
         let servers: Vec<ServerId> = self.servers.keys().copied().collect();
         for server in servers {
-            let list = coordinator::Request::ListTransactions { in_doubt: false, after: None, limit: ALL };
-            let answer = self.audit_asks(server, Request::Coordinator(list));
-            let Ok(Answer::Coordinator(coordinator::Answer::Transactions(views))) = answer else {
-                panic!("a coordinator lists its transactions: {answer:?}");
-            };
+            let views = self.transactions_at(server);
             let is_forced = |view: &&coordinator::TransactionView| view.state == coordinator::TransactionState::Forced;
             let heuristic = views.iter().filter(is_forced).map(|view| view.id.to_string()).collect();
             let open = views.iter().filter(|view| !is_forced(view));
@@ -135,6 +132,35 @@ impl World {
                 Err(refusal) => Known::Open(refusal.to_string()),
             };
             self.found(coordinator.name(), Finding::Outcome { transaction, outcome });
+        }
+    }
+
+    /// An operator has seen what ended in more than one way: it is let go, and nothing is left of it.
+    fn forget_heuristics(&mut self) {
+        for server in self.servers.keys().copied().collect::<Vec<ServerId>>() {
+            // A disk that was told to fail may do so now: then the server is back, and is told again.
+            for id in self.forced_at(server).into_iter().chain(self.forced_at(server)) {
+                let forget = Request::Coordinator(coordinator::Request::Forget { id });
+                let answer = self.audit_tries(server, forget);
+                self.probes[Probe::HeuristicsForgotten] += u64::from(matches!(answer, Some(Ok(_))));
+            }
+            for id in self.forced_at(server) {
+                self.found(server.name(), Finding::Broken { what: format!("{id} was forgotten, and is there") });
+            }
+        }
+    }
+
+    fn forced_at(&mut self, server: ServerId) -> Vec<GlobalId> {
+        let is_forced = |view: &coordinator::TransactionView| view.state == coordinator::TransactionState::Forced;
+        let forced = self.transactions_at(server).into_iter().filter(is_forced);
+        forced.map(|view| view.id).collect()
+    }
+
+    fn transactions_at(&mut self, server: ServerId) -> Vec<coordinator::TransactionView> {
+        let list = coordinator::Request::ListTransactions { in_doubt: false, after: None, limit: ALL };
+        match self.audit_asks(server, Request::Coordinator(list)) {
+            Ok(Answer::Coordinator(coordinator::Answer::Transactions(views))) => views,
+            other => panic!("a coordinator lists its transactions: {other:?}"),
         }
     }
 

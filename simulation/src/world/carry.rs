@@ -50,7 +50,9 @@ impl World {
                 }
                 // A copy may have been switched off.
                 if self.servers.get(&caller.server).is_some_and(|server| server.life == caller.life) {
+                    let prepared = self.prepared_by(caller, &result);
                     self.step_server(caller.server, Event::Called { call: caller.call, result })?;
+                    self.notice_late_vote(prepared);
                 }
             }
             Happening::Statement { connection, statement } => {
@@ -121,6 +123,8 @@ impl World {
         let now = self.now;
         let Some(process) = self.server(id).process.as_mut() else { return Ok(()) };
         let result = process.carry_out(now, chore);
+        let rolled = std::mem::take(&mut process.rolled_while_prepared);
+        self.probes[Probe::RolledWhilePrepared] += rolled;
         let result = result.map(|next| {
             if let Some(chore) = next {
                 self.push(Happening::Chore { server: id, chore });
@@ -162,10 +166,14 @@ impl World {
     }
 
     fn call(&mut self, caller: Caller, resource: Resource, ask: Ask) {
+        if let Ask::Prepare { xid } = &ask {
+            self.preparing.push((caller, xid.clone()));
+        }
         self.push(Happening::Call { caller, resource, ask });
     }
 
     fn answer(&mut self, waiter: Waiter, answer: Result<Answer, Refusal>) {
+        self.notice_answer(&waiter, &answer);
         match waiter {
             Waiter::Session { session, frame } => {
                 if self.sessions.get(&session).is_some_and(|session| session.is_open) {
@@ -381,6 +389,8 @@ impl World {
         let now = self.now;
         self.probes[Probe::ServerRecoveries] += 1;
         self.tell(id.name(), What::Invoke(Op::Start));
+        let is_again = !self.starting.insert(id);
+        self.probes[Probe::RecoveriesAgain] += u64::from(is_again);
         let server = self.server(id);
         if let Err(failure) = server.start(now) {
             return self.failed_to_start(id, failure);
@@ -397,8 +407,8 @@ impl World {
         self.probes[Probe::EntriesReplayed] += replayed;
         self.probes[Probe::InDoubtRecovered] += in_doubt;
         self.probes[Probe::BranchesRecovered] += branches;
-        self.starting.insert(id);
         self.watch(id);
+        self.notice_recovered(id);
         self.compare(id);
         self.inform(id.name(), Fact::Recovered { in_doubt: in_doubt.max(branches), replayed });
         self.settle(id, Ok(()))
@@ -411,6 +421,7 @@ impl World {
                 self.tell(id.name(), What::Fail(Op::Start));
                 assert!(self.servers[&id].flip(&entry), "what was damaged is still there");
                 self.inform(id.name(), Fact::Mended);
+                self.starting.remove(&id);
                 self.push(Happening::RestartServer { server: id });
                 Ok(())
             }

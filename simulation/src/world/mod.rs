@@ -6,6 +6,7 @@ mod carry;
 mod copies;
 mod exposure;
 mod happening;
+mod noticing;
 mod run;
 mod scenery;
 mod strikes;
@@ -17,13 +18,13 @@ use std::collections::{BTreeMap, BTreeSet};
 use bytes::Bytes;
 use handfast_checker::history::{History, Op};
 use handfast_machine::{Answer, Refusal};
-use handfast_protocol::Timestamp;
+use handfast_protocol::{Timestamp, Xid};
 
 use crate::client::{Client, Role};
 use crate::database::{Connection, Database};
 use crate::plan::Plan;
 use crate::probes::Probes;
-use crate::server::{Server, ServerId};
+use crate::server::{Caller, Server, ServerId};
 use crate::watcher::Watcher;
 pub use exposure::Exposure;
 use happening::Happening;
@@ -101,7 +102,7 @@ pub struct World {
     servers: BTreeMap<ServerId, Server>,
     database: Option<Database>,
     watchers: BTreeMap<ServerId, Watcher>,
-    /// Servers that were started and do not serve yet.
+    /// Servers that were started and have not served since, whatever struck them.
     starting: BTreeSet<ServerId>,
     /// Servers whose log was damaged, and what of it.
     rotten: BTreeMap<ServerId, Bytes>,
@@ -115,6 +116,8 @@ pub struct World {
     pending: BTreeMap<u64, Happening>,
     /// Happens at its time.
     due: BTreeMap<(Timestamp, u64), Happening>,
+    /// Votes that were asked for.
+    preparing: Vec<(Caller, Xid)>,
     /// Numbers everything that needs one.
     last_number: u64,
     /// Taken since the scene was set.

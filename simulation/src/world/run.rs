@@ -131,6 +131,7 @@ impl World {
         let timers = self.due.first_key_value().map(|((at, _), _)| *at);
         let Some(next) = ticks.chain(timers).min() else { return false };
         self.now = self.now.max(next);
+        self.notice_overdue();
         while let Some(entry) = self.due.first_entry().filter(|entry| entry.key().0 <= self.now) {
             let happening = entry.remove();
             self.push(happening);

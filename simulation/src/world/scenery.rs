@@ -58,6 +58,7 @@ impl World {
             sessions: BTreeMap::new(),
             pending: BTreeMap::new(),
             due: BTreeMap::new(),
+            preparing: Vec::new(),
             last_number: 0,
             steps: 0,
             struck_at: Vec::new(),
@@ -179,12 +180,17 @@ impl World {
 
     /// What the auditor asks, answered.
     pub(super) fn audit_asks(&mut self, id: ServerId, ask: Request) -> Result<Answer, Refusal> {
+        self.audit_tries(id, ask).expect("the auditor asks nothing that waits")
+    }
+
+    /// The same; `None` if the server ended instead, because its disk failed.
+    pub(super) fn audit_tries(&mut self, id: ServerId, ask: Request) -> Option<Result<Answer, Refusal>> {
         let now = self.now;
         let process = self.server(id).process.as_mut().expect("the auditor asks who is up");
         let result = process.request(now, AUDITOR, ask, Waiter::Auditor);
         self.settle(id, result).expect("nothing fails while the scene is set or looked at");
         self.drain();
-        self.heard_by_auditor.take().expect("the auditor asks nothing that waits")
+        self.heard_by_auditor.take()
     }
 
     fn demand(&mut self, id: ServerId, ask: Request) {

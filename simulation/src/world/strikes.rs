@@ -100,7 +100,6 @@ impl World {
         let kept = if strike.ending == Ending::Everything { server.unflushed_writes() } else { 0 };
         server.crash(crash, kept);
         self.stalled.remove(&id);
-        self.starting.remove(&id);
         self.inform(id.name(), Fact::Crashed { how: strike.ending.word().to_owned() });
         self.goes_away(id.name());
         self.pending.retain(|_, happening| !happening.is_inside(id));
@@ -136,7 +135,6 @@ impl World {
         let server = self.server(id);
         let crash = crash_of(strike.ending, server.pending_changes(), id as u64);
         server.crash(crash, 0);
-        self.starting.remove(&id);
         self.inform(id.name(), Fact::Crashed { how: strike.ending.word().to_owned() });
         self.goes_away(id.name());
         let back = Happening::RestartServer { server: id };

@@ -26,6 +26,8 @@ pub(super) struct Survey {
     pub(super) synced: u64,
     pub(super) synced_number: u64,
     pub(super) end: u64,
+    /// Behind the end there is the beginning of a batch.
+    pub(super) is_torn: bool,
 }
 
 impl<F: DiskFile> Stored<F> {
@@ -83,7 +85,8 @@ impl<F: DiskFile> Stored<F> {
         }
         let boundary = ends.binary_search(&synced).map_err(|_| self.corrupt(synced, synced, Damage::Sequence))?;
         let opening_end = ends.get(1).copied().unwrap_or(SEGMENT_HEADER_BYTES);
-        Ok(Survey { opening_end, synced, synced_number: boundary as u64, end })
+        let is_torn = matches!(damage, Damage::Record);
+        Ok(Survey { opening_end, synced, synced_number: boundary as u64, end, is_torn })
     }
 
     /// Replays the batches up to `end`. All of them were durable, and so was all of the segment before.
