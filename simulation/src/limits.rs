@@ -22,6 +22,9 @@ pub const STEPS_MAX: u64 = 200_000;
 /// than a lease (P23) and than the sweep's patience (P8).
 pub const AWAY: Duration = Duration::from_secs(40);
 
+/// So long a coordinator waits for the answer of a resource that says nothing, as the drivers have it.
+pub const CALL_TIMEOUT: Duration = Duration::from_secs(10);
+
 /// Between one attempt of a client's job and the next, and between two questions for an outcome.
 pub const CLIENT_PAUSE: Duration = Duration::from_millis(200);
 

@@ -79,11 +79,14 @@ pub enum Probe {
     OverdueWhilePrepared,
     /// Heuristic outcomes that an operator has seen, and let be forgotten.
     HeuristicsForgotten,
+    /// Links that were cut for a while, and questions or answers that were lost so.
+    Cuts,
+    CallsCutOff,
 }
 
 impl Probe {
     /// All of them, in the order in which a report tells them, with its words.
-    pub const ALL: [(Probe, &'static str); 42] = [
+    pub const ALL: [(Probe, &'static str); 44] = [
         (Probe::Runs, "runs"),
         (Probe::Steps, "steps"),
         (Probe::Strikes, "strikes"),
@@ -126,6 +129,8 @@ impl Probe {
         (Probe::LateCommits, "late commits"),
         (Probe::OverdueWhilePrepared, "overdue beside a prepared branch"),
         (Probe::HeuristicsForgotten, "heuristic outcomes forgotten"),
+        (Probe::Cuts, "links cut"),
+        (Probe::CallsCutOff, "calls cut off"),
     ];
 }
 

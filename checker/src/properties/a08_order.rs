@@ -92,10 +92,13 @@ fn handed_out(account: &Account<'_>, sends: &[&Send<'_>], verdict: &mut Verdict)
     let mut before: BTreeMap<(&str, &str), &Send<'_>> = BTreeMap::new();
     for later in sends.iter().filter(|send| send.answer == Answer::Ok && seen_since(account, send).is_some()) {
         let Some(earlier) = before.insert((later.queue, later.process), later) else { continue };
-        let (Some(seen), Some((_, out))) = (seen_since(account, earlier), when(later)) else { continue };
+        let (Some(seen), Some((asked, out))) = (seen_since(account, earlier), when(later)) else { continue };
+        // Held sends are let go in the order of their databases' acknowledgements: the later one may have been taken between
+        // the two, by somebody who waited for it.
+        let taken = if is_held(account, earlier) { asked } else { out };
         let is_clear = account.untold.get(later.queue).is_none_or(|since| out < *since);
         let (key, queue) = (earlier.message.key.as_str(), later.queue);
-        if seen < out && is_clear && !dead.contains(&(queue, key)) {
+        if seen < taken && is_clear && !dead.contains(&(queue, key)) {
             let is_first = when(earlier).is_some_and(|(asked, _)| asked < out);
             verdict.judge(is_first, || {
                 format!("{} was handed out from {queue} before {key}, which was sent first", later.message.key)
@@ -110,14 +113,22 @@ fn seen_since(account: &Account<'_>, send: &Send<'_>) -> Option<usize> {
     let Some(transaction) = send.transaction else { return Some(send.moment.number) };
     let deeds = account.transactions.get(transaction).filter(|deeds| deeds.is_committed())?;
     let home = *account.homes.get(send.queue)?;
-    let is_held = deeds.coordinator == Some(home)
-        && deeds.first(|step| step.process != home && *step.state == State::Prepared).is_some();
+    let is_held = is_held(account, send);
     let shows = |step: &Step<'_>| match step.state {
         State::Ended => true,
         State::Committed | State::Decided { outcome: Outcome::Committed, .. } => !is_held,
         _ => false,
     };
     deeds.first(|step| step.process == home && shows(step)).map(|step| step.moment.number)
+}
+
+/// Its queue manager decides itself beside databases that prepare (P10).
+fn is_held(account: &Account<'_>, send: &Send<'_>) -> bool {
+    let deeds = send.transaction.and_then(|transaction| account.transactions.get(transaction));
+    deeds.zip(account.homes.get(send.queue)).is_some_and(|(deeds, home)| {
+        let prepared = deeds.first(|step| step.process != *home && *step.state == State::Prepared);
+        deeds.coordinator == Some(*home) && prepared.is_some()
+    })
 }
 
 /// When a transaction was decided, when it was committed, and its name.

@@ -109,7 +109,10 @@ fn kinds(scene: &Scene) -> impl Iterator<Item = Strike> {
                 .into_iter()
                 .flat_map(|messages| backs.iter().map(move |back| (messages, *back)));
             // Who stands still loses nothing and comes back late; who ends by itself is started again.
-            let is_single = matches!(ending, Ending::Pause | Ending::SyncError | Ending::ShortWrite);
+            let is_single = matches!(
+                ending,
+                Ending::Pause | Ending::SyncError | Ending::ShortWrite | Ending::WriteError | Ending::DiskFull
+            );
             let only = is_single.then_some((Messages::Arrive, Back::Late));
             let manners: Vec<_> = if only.is_some() { only.into_iter().collect() } else { all.collect() };
             manners.into_iter().map(move |(messages, back)| Strike {
@@ -152,6 +155,8 @@ pub fn endings(victim: Victim) -> &'static [Ending] {
             Ending::Pause,
             Ending::SyncError,
             Ending::ShortWrite,
+            Ending::WriteError,
+            Ending::DiskFull,
         ],
         Victim::Host => &[Ending::Nothing, Ending::Everything, Ending::Half, Ending::Torn],
         Victim::Database => &[Ending::Nothing, Ending::Everything, Ending::Half],

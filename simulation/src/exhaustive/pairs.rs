@@ -1,7 +1,7 @@
 //! Two strikes in one run: recovery is struck while it runs (crash points 35, 39 and 51). What the first strike leaves of the run
 //! says where the second can come down.
 
-use super::{Exhausted, strikes, victims};
+use super::{DISK_ENDINGS, Exhausted, strikes, victims};
 use crate::plan::{Back, Ending, Messages, Moment, Plan, Scene, Strike, Victim};
 
 /// Which pairs, of all single strikes and all that can come down after one.
@@ -29,8 +29,7 @@ impl Pairs {
     fn end_with(self, at: usize, first: &Strike, second: &Strike) -> bool {
         match self {
             Pairs::KilledThenUnpowered => {
-                let survives = matches!(second.ending, Ending::Pause | Ending::SyncError | Ending::ShortWrite);
-                second.victim == first.victim && is_plain(second) && !survives
+                second.victim == first.victim && is_plain(second) && DISK_ENDINGS.contains(&second.ending)
             }
             Pairs::Every { one_in } => at.is_multiple_of(one_in),
         }

@@ -11,7 +11,7 @@ mod word;
 pub use mutant::Mutant;
 pub use scene::{Scene, Trouble};
 pub use sizes::Sizes;
-pub use strike::{Back, Ending, Messages, Moment, Strike, Victim};
+pub use strike::{Back, Ending, KINDS_OF_ENDING, Messages, Moment, Strike, Victim};
 pub use way::Way;
 pub use word::Worded;
 

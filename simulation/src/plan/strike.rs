@@ -42,6 +42,10 @@ pub enum Ending {
     SyncError,
     /// The next write of its log puts down a few bytes and fails; it ends by itself (D12).
     ShortWrite,
+    /// The next write of its log changes nothing and fails; it ends by itself (D12).
+    WriteError,
+    /// Its disk is full: it ends by itself when its log needs more, and is back when somebody has made room.
+    DiskFull,
 }
 
 /// What becomes of that which is on its way from and to the victim.
@@ -104,8 +108,21 @@ impl Worded for Ending {
         ("pause", Ending::Pause),
         ("sync-error", Ending::SyncError),
         ("short-write", Ending::ShortWrite),
+        ("write-error", Ending::WriteError),
+        ("disk-full", Ending::DiskFull),
     ];
 }
+
+/// Endings that are of one kind: a run has all of it or nothing.
+pub const KINDS_OF_ENDING: [&[Ending]; 7] = [
+    &[Ending::Kill],
+    &[Ending::Nothing, Ending::Everything, Ending::Half, Ending::Torn, Ending::Sectors],
+    &[Ending::Pause],
+    &[Ending::SyncError],
+    &[Ending::ShortWrite],
+    &[Ending::WriteError],
+    &[Ending::DiskFull],
+];
 
 impl Worded for Messages {
     const WORDS: &'static [Word<Messages>] = &[("arrive", Messages::Arrive), ("lost", Messages::Lost)];

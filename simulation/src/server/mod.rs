@@ -88,7 +88,7 @@ pub enum Failure {
     /// Its disk stands still: the plan struck it.
     #[error("the disk stands still")]
     Halted,
-    /// A write or a sync failed: the log takes nothing more, and the process ends (D12).
+    /// A write or a sync failed, or there is no room: the log takes nothing more, and the process ends (D12).
     #[error("the disk failed")]
     Poisoned,
     /// By itself; no plan asks for that.
@@ -130,6 +130,7 @@ impl Server {
     pub fn copied(&self) -> Server {
         let (mut disk, store) = (self.disk.fork(), self.store.crashed(0));
         disk.crash(Crash::PowerLoss(Survival::Nothing));
+        disk.set_capacity(None);
         Server { disk, store, incarnation: Incarnation(self.incarnation.0 + 1), process: None, ..*self }
     }
 
@@ -152,6 +153,7 @@ impl Server {
         let process = self.process.take();
         self.store = self.store.crashed(store_kept);
         self.disk.crash(crash);
+        self.disk.set_capacity(None);
         process
     }
 
@@ -196,6 +198,11 @@ impl Server {
     /// Its disk fails the next time, as the plan says.
     pub fn fail_next(&self, fault: Fault) {
         self.disk.plan(fault);
+    }
+
+    /// Its disk has no room for another byte, until it is started again.
+    pub fn is_full(&self) {
+        self.disk.set_capacity(Some(0));
     }
 
     /// The disk stands still before its change with this number.

@@ -391,6 +391,7 @@ fn open_failure(error: OpenError) -> Failure {
 fn log_failure(error: LogError) -> Failure {
     match error {
         LogError::Disk(error) | LogError::Read(error) => disk_failure(error.cause),
+        LogError::NoSpace { .. } => Failure::Poisoned,
         error => Failure::Broken(error.to_string()),
     }
 }

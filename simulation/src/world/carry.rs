@@ -21,6 +21,9 @@ const CALLS: ConnectionId = ConnectionId(0);
 
 impl World {
     pub(super) fn happen(&mut self, happening: Happening) -> Result<(), Stuck> {
+        if !self.cuts.is_empty() && self.lost_in_cut(&happening) {
+            return Ok(());
+        }
         match happening {
             Happening::Frame { session, frame, ask } => self.frame_arrived(session, frame, ask)?,
             Happening::KeepAlive { session } => {
@@ -78,6 +81,7 @@ impl World {
                 let name = self.client_name(client);
                 self.is_back(&name);
             }
+            Happening::Healed { cut } => self.heal(cut),
             Happening::ResumeServer { server } => {
                 if self.stalled.remove(&server) {
                     self.is_back(server.name());
@@ -455,6 +459,10 @@ impl World {
         desk.client = Client::new(&desk.role, mutant);
         let life = desk.life;
         self.push(Happening::Wake { client: id, life });
+        let name = self.client_name(id);
+        if self.is_behind_cut(&name) {
+            self.goes_away(&name);
+        }
     }
 }
 

@@ -39,7 +39,13 @@ impl Exposure {
             // Without changes it is a kill; and half of one is none.
             Ending::Nothing | Ending::Torn => changes + records > 0,
             Ending::Half => changes > 1 || records > 1 || (victim == Victim::Host && changes + records > 1),
-            Ending::Kill | Ending::Sectors | Ending::Pause | Ending::SyncError | Ending::ShortWrite => true,
+            Ending::Kill
+            | Ending::Sectors
+            | Ending::Pause
+            | Ending::SyncError
+            | Ending::ShortWrite
+            | Ending::WriteError
+            | Ending::DiskFull => true,
         }
     }
 }

@@ -3,6 +3,7 @@
 use handfast_coordinator_core::{Ask, CallFailed, Resource, Told};
 use handfast_machine::{Answer, Refusal, Request};
 
+use super::links::Cut;
 use super::{ClientId, FrameId, SessionId};
 use crate::database::{Connection, Reply, Statement};
 use crate::server::{Caller, Chore, Progress, ServerId};
@@ -103,6 +104,9 @@ pub enum Happening {
     ResumeServer {
         server: ServerId,
     },
+    Healed {
+        cut: Cut,
+    },
 }
 
 /// What keeps its order: a stream, or a thread.
@@ -139,7 +143,8 @@ impl Happening {
             | Happening::RestartDatabase
             | Happening::RestartClient { .. }
             | Happening::Resume { .. }
-            | Happening::ResumeServer { .. } => return None,
+            | Happening::ResumeServer { .. }
+            | Happening::Healed { .. } => return None,
         })
     }
 

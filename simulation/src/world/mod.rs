@@ -6,6 +6,7 @@ mod carry;
 mod copies;
 mod exposure;
 mod happening;
+mod links;
 mod noticing;
 mod run;
 mod scenery;
@@ -28,6 +29,7 @@ use crate::server::{Caller, Server, ServerId};
 use crate::watcher::Watcher;
 pub use exposure::Exposure;
 use happening::Happening;
+use links::Cut;
 use turmoil::Turmoil;
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -108,6 +110,8 @@ pub struct World {
     rotten: BTreeMap<ServerId, Bytes>,
     /// Servers that stand still.
     stalled: BTreeSet<ServerId>,
+    /// Links that are cut, and when they are whole again.
+    cuts: Vec<(Cut, Timestamp)>,
     /// Servers whose space is low (P18).
     cramped: BTreeSet<ServerId>,
     desks: Vec<Desk>,

@@ -64,6 +64,7 @@ impl World {
         };
         let holds_up = self.plan.scene.mutant != Mutant::None
             || !self.stalled.is_empty()
+            || !self.cuts.is_empty()
             || self.desks.iter().any(|desk| desk.is_paused);
         let heads = self.pending.iter().filter(|(_, happening)| leads(happening));
         let is_free = |happening: &Happening| !(holds_up && self.is_held_up(happening));
@@ -76,6 +77,9 @@ impl World {
     }
 
     fn is_held_up(&self, happening: &Happening) -> bool {
+        if !self.cuts.is_empty() && self.is_cut_off(happening) {
+            return true;
+        }
         let server = match happening {
             Happening::Frame { session, .. }
             | Happening::KeepAlive { session }

@@ -53,6 +53,7 @@ impl World {
             starting: BTreeSet::new(),
             rotten: BTreeMap::new(),
             stalled: BTreeSet::new(),
+            cuts: Vec::new(),
             cramped: BTreeSet::new(),
             desks: Vec::new(),
             sessions: BTreeMap::new(),

@@ -89,6 +89,8 @@ impl World {
         match strike.ending {
             Ending::SyncError => return server.fail_next(Fault::SyncError { nth: 0 }),
             Ending::ShortWrite => return server.fail_next(Fault::ShortWrite { nth: 0, bytes: TORN_BYTES }),
+            Ending::WriteError => return server.fail_next(Fault::WriteError { nth: 0 }),
+            Ending::DiskFull => return server.is_full(),
             Ending::Pause => return self.stall(id),
             _ => {}
         }
@@ -280,7 +282,13 @@ impl World {
         let Some(database) = self.database.as_mut().filter(|database| database.is_up) else { return };
         let written = database.unflushed();
         let kept = match strike.ending {
-            Ending::Nothing | Ending::Kill | Ending::Pause | Ending::SyncError | Ending::ShortWrite => 0,
+            Ending::Nothing
+            | Ending::Kill
+            | Ending::Pause
+            | Ending::SyncError
+            | Ending::ShortWrite
+            | Ending::WriteError
+            | Ending::DiskFull => 0,
             Ending::Everything => written,
             Ending::Half | Ending::Torn | Ending::Sectors => written.div_ceil(2),
         };
@@ -361,7 +369,12 @@ impl World {
 /// What is left on a disk of `pending` changes that were not synced.
 fn crash_of(ending: Ending, pending: usize, seed: u64) -> Crash {
     Crash::PowerLoss(match ending {
-        Ending::Kill | Ending::Pause | Ending::SyncError | Ending::ShortWrite => return Crash::ProcessKill,
+        Ending::Kill
+        | Ending::Pause
+        | Ending::SyncError
+        | Ending::ShortWrite
+        | Ending::WriteError
+        | Ending::DiskFull => return Crash::ProcessKill,
         Ending::Nothing => Survival::Nothing,
         Ending::Everything => Survival::Everything,
         Ending::Half => Survival::Prefix { changes: pending / 2 },

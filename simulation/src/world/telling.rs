@@ -32,7 +32,9 @@ impl World {
     }
 
     pub(super) fn is_back(&mut self, process: &str) {
-        self.inform(process, Fact::Back);
+        if !self.is_behind_cut(process) {
+            self.inform(process, Fact::Back);
+        }
     }
 
     /// It was away for a moment: a word from or to it was lost or late.

@@ -12,9 +12,11 @@ use handfast_protocol::Outcome;
 use handfast_queue::manager::Space;
 
 use super::happening::Happening;
+use super::links::{Cut, Direction};
 use super::{ClientId, SessionId, World};
+use crate::limits::AWAY;
 use crate::names;
-use crate::plan::{Back, Ending, Messages, Moment, Strike, Trouble, Victim, Worded};
+use crate::plan::{Back, Ending, KINDS_OF_ENDING, Messages, Moment, Strike, Trouble, Victim, Worded};
 use crate::probes::Probe;
 use crate::server::{Caller, ServerId};
 use crate::watcher::outcome_of;
@@ -39,6 +41,8 @@ pub(super) struct Turmoil {
     ends: u64,
     is_storm: bool,
     strike_one_in: u64,
+    /// How members end, of all ways.
+    endings: Vec<Ending>,
     break_one_in: u64,
     spoil_call_one_in: u64,
     jump_one_in: u64,
@@ -47,6 +51,7 @@ pub(super) struct Turmoil {
     cramp_one_in: u64,
     force_one_in: u64,
     copy_one_in: u64,
+    cut_one_in: u64,
     shuffles: bool,
     /// Syncs are slow, and core threads slow to take up what is committed: several entries come to them at once.
     dawdles: bool,
@@ -76,7 +81,10 @@ impl Turmoil {
         let strike_one_in = if trouble.is_storm { STORM_STRIKES } else { strikes };
         let (depose_one_in, rot_one_in, cramp_one_in, force_one_in) = (rate(150), rate(500), rate(200), rate(70));
         let copy_one_in = if trouble.is_storm { 0 } else { rate(300) };
-        let (shuffles, dawdles) = (generator.below(3) > 0, generator.coin());
+        let cut_one_in = if trouble.is_storm { 0 } else { rate(120) };
+        let (shuffles, dawdles) = (generator.below(3) > 0, generator.below(3) > 0);
+        let kinds = KINDS_OF_ENDING.iter().filter(|_| trouble.is_storm || generator.below(3) > 0);
+        let endings = kinds.copied().flatten().copied().collect();
         let longest = 600 + STEPS_AN_ORDER * u64::from(orders);
         let ends = if trouble.is_storm { longest } else { 40 + generator.below(longest) };
         Turmoil {
@@ -84,6 +92,7 @@ impl Turmoil {
             ends,
             is_storm: trouble.is_storm,
             strike_one_in,
+            endings,
             break_one_in,
             spoil_call_one_in,
             jump_one_in,
@@ -92,6 +101,7 @@ impl Turmoil {
             cramp_one_in,
             force_one_in,
             copy_one_in,
+            cut_one_in,
             shuffles,
             dawdles,
             has_ended: false,
@@ -136,6 +146,11 @@ impl Turmoil {
         }
     }
 
+    fn ending(&mut self) -> Option<Ending> {
+        let at = self.below(self.endings.len());
+        self.endings.get(at).copied()
+    }
+
     fn word<T: Worded>(&mut self) -> T {
         let all: Vec<T> = T::all().collect();
         all[self.below(all.len())]
@@ -161,7 +176,7 @@ impl World {
         let (spoils, jumps) = (turmoil.chance(turmoil.spoil_call_one_in), turmoil.chance(turmoil.jump_one_in));
         let (deposes, rots) = (turmoil.chance(turmoil.depose_one_in), turmoil.chance(turmoil.rot_one_in));
         let (cramps, forces) = (turmoil.chance(turmoil.cramp_one_in), turmoil.chance(turmoil.force_one_in));
-        let copies = turmoil.chance(turmoil.copy_one_in);
+        let (copies, cuts) = (turmoil.chance(turmoil.copy_one_in), turmoil.chance(turmoil.cut_one_in));
         self.last_trouble = self.last_trouble.max(self.now);
         if strikes {
             self.strike_somebody();
@@ -184,6 +199,9 @@ impl World {
         if forces {
             self.force_some_branch();
         }
+        if cuts {
+            self.cut_some_link();
+        }
         if copies && self.turmoil.as_mut().is_some_and(Turmoil::falls) {
             self.copy_coordinator();
         }
@@ -197,10 +215,12 @@ impl World {
         let moment = Moment::Step(self.steps);
         let standalone = self.plan.scene.way.is_standalone();
         let turmoil = self.turmoil.as_mut().expect("only turmoil strikes so");
-        let (victim, drawn, messages) = (turmoil.victim(standalone), turmoil.word(), turmoil.word());
+        let (victim, messages) = (turmoil.victim(standalone), turmoil.word());
+        let Some(drawn) = turmoil.ending() else { return };
         // A client has no disk: it dies, or it stands still.
+        let pauses = turmoil.endings.contains(&Ending::Pause) && turmoil.generator.coin();
         let ending = match victim {
-            Victim::Client | Victim::Importer if turmoil.generator.coin() => Ending::Pause,
+            Victim::Client | Victim::Importer if pauses => Ending::Pause,
             _ => drawn,
         };
         let back = if turmoil.chance(4) { Back::Late } else { Back::AtOnce };
@@ -276,6 +296,18 @@ impl World {
         let (transaction, outcome) = (id.to_string(), outcome_of(outcome));
         self.inform(names::LEDGER, Fact::Forced { transaction, outcome });
         self.collect_database();
+    }
+
+    fn cut_some_link(&mut self) {
+        let links = self.links();
+        let turmoil = self.turmoil.as_mut().expect("only turmoil cuts links");
+        let at = turmoil.below(links.len());
+        let direction = [Direction::There, Direction::Back, Direction::Both][turmoil.below(3)];
+        let (breaks, seconds) = (turmoil.generator.coin(), 1 + turmoil.generator.below(AWAY.as_secs()));
+        let falls = turmoil.falls();
+        if let Some(link) = links.get(at).copied().filter(|_| falls) {
+            self.cut(Cut { link, direction, breaks }, seconds);
+        }
     }
 
     /// Each end hears of it in its time.
