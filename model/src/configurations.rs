@@ -20,7 +20,7 @@ pub(crate) const NONE: Configuration = Configuration {
 };
 
 /// Explored whole by the tests.
-pub const ALL: [Configuration; 21] = [
+pub const ALL: [Configuration; 24] = [
     Configuration { name: "local", local: true, leader_changes: 1, ..NONE },
     Configuration { name: "one-log", local: true, branches: &[Kind::Database], ..NONE },
     Configuration { name: "one-log, copies", faults: Faults::Duplicates, ..ONE_LOG },
@@ -35,6 +35,14 @@ pub const ALL: [Configuration; 21] = [
         ..NONE
     },
     Configuration { name: "two services", branches: &[Kind::Service, Kind::Service], faults: Faults::Reorders, ..NONE },
+    Configuration { name: "two services, losses", branches: &[Kind::Service, Kind::Service], crashes: 0, ..NONE },
+    Configuration {
+        name: "read-only, copies",
+        branches: &[Kind::Service, Kind::ReadOnly],
+        faults: Faults::Duplicates,
+        crashes: 0,
+        ..NONE
+    },
     Configuration { name: "read-only", branches: &[Kind::Service, Kind::ReadOnly], ..NONE },
     Configuration {
         name: "read-only, leaders",
@@ -47,6 +55,12 @@ pub const ALL: [Configuration; 21] = [
         name: "three kinds",
         branches: &[Kind::Service, Kind::ReadOnly, Kind::Database],
         crashes: 0,
+        ..NONE
+    },
+    Configuration {
+        name: "three kinds, crash",
+        branches: &[Kind::Service, Kind::ReadOnly, Kind::Database],
+        crashes: 1,
         ..NONE
     },
     Configuration { name: "marker", ..MARKER },
