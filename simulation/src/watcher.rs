@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::ops::ControlFlow;
 
+use crate::server::in_doubt;
 use handfast_checker::history::{Outcome, State as Stage};
 use handfast_coordinator_core as coordinator;
 use handfast_machine::{Applied, Command, Entry, State, decode_batch};
@@ -95,6 +96,10 @@ impl Watcher {
                 (transaction.id, names.collect())
             })
             .collect()
+    }
+
+    pub fn in_doubt(&self) -> u64 {
+        in_doubt(&self.state)
     }
 
     pub fn prepared_at(&self, branch: &Xid) -> Option<u64> {

@@ -17,7 +17,7 @@ use crate::world::{FrameId, SessionId};
 
 pub use branches::{Next, Progress, asked_of_queues, next};
 pub use flushed_store::FlushedStore;
-pub use process::{Process, Start};
+pub use process::{Process, Start, in_doubt};
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum ServerId {

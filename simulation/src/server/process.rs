@@ -211,6 +211,16 @@ impl Process {
         std::mem::take(&mut self.durable)
     }
 
+    /// Transactions that its coordinator has not let go, or branches that are prepared here, if those are more.
+    pub fn in_doubt(&self) -> u64 {
+        in_doubt(self.node.state())
+    }
+
+    /// Something is written, and not synced: it may be there after a crash.
+    pub fn has_unsynced(&self) -> bool {
+        !self.unsynced.is_empty()
+    }
+
     /// The last entry that is in the state.
     pub fn applied(&self) -> u64 {
         self.node.state().position().and_then(|position| index_of(position).ok()).unwrap_or_default()
@@ -291,12 +301,13 @@ impl Process {
         if let Some(index) = self.purge.take() {
             records.push(Record::Purge { index, payload: position(index) });
         }
+        // Of an append that fails some may be there.
+        self.unsynced.extend(self.written.iter().cloned());
         let position = self.log.append(&records).map_err(log_failure)?;
         let before = self.segment.replace(position.segment);
         if before.is_some_and(|before| before != position.segment) {
             self.rolled_while_prepared += u64::from(self.node.state().queue.branches().next().is_some());
         }
-        self.unsynced.extend(self.written.iter().cloned());
         if self.mutant == Mutant::AnswersBeforeSync {
             self.committed.append(&mut self.written);
         }
@@ -333,6 +344,11 @@ impl Process {
         self.unflushed = 0;
         Ok(())
     }
+}
+
+/// See [`Process::in_doubt`].
+pub fn in_doubt(state: &handfast_machine::State) -> u64 {
+    (state.coordinator.transactions().len() as u64).max(state.queue.branches().count() as u64)
 }
 
 fn node_sizes(sizes: Sizes) -> handfast_machine::Sizes {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use handfast_checker::history::{DeadLetter, Finding, Known, Message, Op, Size, What};
+use handfast_checker::history::{DeadLetter, Fact, Finding, Known, Message, Op, Size, What};
 use handfast_coordinator_core::{self as coordinator, KnownOutcome};
 use handfast_machine::{Answer, Request};
 use handfast_protocol::{self as protocol, GlobalId, QueueName};
@@ -28,6 +28,7 @@ impl World {
         // The connections of the last client to leave.
         self.drain();
         self.audit();
+        self.demand_recovery();
         self.probes[Probe::Steps] += self.steps;
         if let Some(database) = &self.database {
             self.probes.add(&database.seen);
@@ -45,6 +46,15 @@ impl World {
 
     pub(super) fn changes(&self) -> BTreeMap<ServerId, u64> {
         self.servers.iter().map(|(id, server)| (*id, server.changes())).collect()
+    }
+
+    /// The run says in its first line what it must have shown, and knows it at its end.
+    fn demand_recovery(&mut self) {
+        let first = self.history.events.first_mut();
+        if let Some(What::Info(Fact::Run(terms))) = first.map(|event| &mut event.what) {
+            terms.must_recover = self.must_recover;
+        }
+        self.probes[Probe::MustRecover] += u64::from(self.must_recover);
     }
 
     fn found(&mut self, process: &str, finding: Finding) {

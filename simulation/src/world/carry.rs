@@ -403,7 +403,7 @@ impl World {
         let checked = process.node().check_invariants();
         let state = process.node().state();
         let (replayed, in_doubt) = (process.replayed as u64, state.coordinator.transactions().len() as u64);
-        let branches = state.queue.branches().count() as u64;
+        let (branches, found) = (state.queue.branches().count() as u64, process.in_doubt());
         checked.map_err(|broken| Stuck::Invariant(id, broken.to_string()))?;
         if self.cramped.contains(&id) {
             self.step_server(id, Event::Space(Space::Low))?;
@@ -414,7 +414,7 @@ impl World {
         self.watch(id);
         self.notice_recovered(id);
         self.compare(id);
-        self.inform(id.name(), Fact::Recovered { in_doubt: in_doubt.max(branches), replayed });
+        self.inform(id.name(), Fact::Recovered { in_doubt: found, replayed });
         self.settle(id, Ok(()))
     }
 

@@ -106,6 +106,8 @@ pub struct World {
     watchers: BTreeMap<ServerId, Watcher>,
     /// Servers that were started and have not served since, whatever struck them.
     starting: BTreeSet<ServerId>,
+    /// A server ended while its log had something in doubt.
+    must_recover: bool,
     /// Servers whose log was damaged, and what of it.
     rotten: BTreeMap<ServerId, Bytes>,
     /// Servers that stand still.

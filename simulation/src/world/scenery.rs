@@ -51,6 +51,7 @@ impl World {
             database: None,
             watchers: BTreeMap::new(),
             starting: BTreeSet::new(),
+            must_recover: false,
             rotten: BTreeMap::new(),
             stalled: BTreeSet::new(),
             cuts: Vec::new(),
@@ -237,6 +238,7 @@ fn terms(plan: &Plan) -> Terms {
         // In turmoil the clock jumps while a server starts.
         starts_within: plan.scene.trouble.is_none().then_some(STARTS.as_micros() as u64),
         judges: JUDGED.map(str::to_owned).to_vec(),
+        // Until a server ends that has something to recover.
         must_recover: false,
     }
 }

@@ -94,6 +94,9 @@ impl World {
             Ending::Pause => return self.stall(id),
             _ => {}
         }
+        // What is durable the next life must find, unless the end of it was written as well.
+        let in_doubt = self.watchers.get(&id).map_or(0, |watcher| watcher.in_doubt());
+        self.must_recover |= in_doubt > 0 && !process.has_unsynced();
         let waiting: Vec<Waiter> = process.waiters().cloned().collect();
         let pending = server.pending_changes();
         let crash = crash_of(strike.ending, pending, self.steps);
