@@ -79,6 +79,8 @@ pub enum Probe {
     OverdueWhilePrepared,
     /// Heuristic outcomes that an operator has seen, and let be forgotten.
     HeuristicsForgotten,
+    /// Purges of a queue of which a prepared branch held messages (P17).
+    Purged,
     /// Runs in which a server ended with something in doubt: the checker demands that one was seen to recover it.
     MustRecover,
     /// Links that were cut for a while, and questions or answers that were lost so.
@@ -88,7 +90,7 @@ pub enum Probe {
 
 impl Probe {
     /// All of them, in the order in which a report tells them, with its words.
-    pub const ALL: [(Probe, &'static str); 45] = [
+    pub const ALL: [(Probe, &'static str); 46] = [
         (Probe::Runs, "runs"),
         (Probe::Steps, "steps"),
         (Probe::Strikes, "strikes"),
@@ -131,6 +133,7 @@ impl Probe {
         (Probe::LateCommits, "late commits"),
         (Probe::OverdueWhilePrepared, "overdue beside a prepared branch"),
         (Probe::HeuristicsForgotten, "heuristic outcomes forgotten"),
+        (Probe::Purged, "purges beside a prepared branch"),
         (Probe::MustRecover, "runs that must recover"),
         (Probe::Cuts, "links cut"),
         (Probe::CallsCutOff, "calls cut off"),

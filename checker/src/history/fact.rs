@@ -25,7 +25,7 @@ pub enum Fact {
     Rotted,
     /// They are again what they were.
     Mended,
-    /// This message can only die, or, if `may`, it may: its dead letter must have this reason.
+    /// This message can only die, or, if `may`, it may: its dead letter must have this reason, or another that was told of it.
     Doomed { message: String, reason: String, may: bool },
     /// Somebody ended a branch of the transaction at this process by hand.
     Forced { transaction: String, outcome: Outcome },

@@ -11,22 +11,24 @@ pub fn check(account: &Account<'_>, verdict: &mut Verdict) {
     if !account.findings.iter().any(|found| matches!(found.what, Finding::DeadLetters { .. })) {
         return;
     }
-    let dooms: BTreeMap<&str, (&str, bool)> = account
-        .facts
-        .iter()
-        .filter_map(|seen| match seen.what {
-            Fact::Doomed { message, reason, may } => Some((message.as_str(), (reason.as_str(), *may))),
-            _ => None,
-        })
-        .collect();
+    // A message may have several things to die of.
+    let mut dooms: BTreeMap<&str, Vec<(&str, bool)>> = BTreeMap::new();
+    for seen in &account.facts {
+        if let Fact::Doomed { message, reason, may } = seen.what {
+            dooms.entry(message).or_default().push((reason, *may));
+        }
+    }
     let mut dead: BTreeMap<(&str, &str), u64> = BTreeMap::new();
     for letter in &account.letters {
         let (key, queue, reason) = (letter.message.key.as_str(), letter.queue.as_str(), letter.reason.as_str());
         *dead.entry((queue, key)).or_default() += 1;
         match dooms.get(key) {
             None => verdict.judge(false, || format!("{key} died of {reason}, and nothing should have killed it")),
-            Some((right, _)) => {
-                verdict.judge(*right == reason, || format!("{key} died of {reason}, and not of {right}"))
+            Some(dooms) => {
+                let right: Vec<&str> = dooms.iter().map(|(right, _)| *right).collect();
+                verdict.judge(right.contains(&reason), || {
+                    format!("{key} died of {reason}, and not of {}", right.join(" or "))
+                })
             }
         }
         let is_taken = account.consumed(queue).any(|receive| receive.message.key == key);
@@ -35,9 +37,11 @@ pub fn check(account: &Account<'_>, verdict: &mut Verdict) {
     for ((queue, key), times) in &dead {
         verdict.judge(*times == 1, || format!("{key} of {queue} is dead {times} times"));
     }
-    for (key, (reason, may)) in dooms {
-        let is_dead = may || dead.keys().any(|(_, dead)| *dead == key);
-        verdict.judge(is_dead, || format!("{key} should have died of {reason}"));
+    for (key, dooms) in dooms {
+        for (reason, _) in dooms.iter().filter(|(_, may)| !may) {
+            let is_dead = dead.keys().any(|(_, dead)| *dead == key);
+            verdict.judge(is_dead, || format!("{key} should have died of {reason}"));
+        }
     }
     verdict.judge(true, String::new);
 }

@@ -61,6 +61,8 @@ pub enum Waiter {
         ask: Ask,
         progress: Progress,
     },
+    /// An operator, who looks at the queue afterwards and not at the answer.
+    Operator,
     /// The world itself: it sets the scene and audits the end.
     Auditor,
 }

@@ -195,6 +195,7 @@ impl World {
                     self.push(Happening::CallGoesOn { caller, ask, progress, request });
                 }
             },
+            Waiter::Operator => {}
             Waiter::Auditor => self.heard_by_auditor = Some(answer),
         }
     }

@@ -8,6 +8,7 @@ mod exposure;
 mod happening;
 mod links;
 mod noticing;
+mod operator;
 mod run;
 mod scenery;
 mod strikes;
@@ -106,6 +107,8 @@ pub struct World {
     watchers: BTreeMap<ServerId, Watcher>,
     /// Servers that were started and have not served since, whatever struck them.
     starting: BTreeSet<ServerId>,
+    /// An operator has purged the orders: any of them may have died of that.
+    is_purged: bool,
     /// A server ended while its log had something in doubt.
     must_recover: bool,
     /// Servers whose log was damaged, and what of it.

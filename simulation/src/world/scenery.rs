@@ -25,7 +25,7 @@ use crate::probes::Probes;
 use crate::server::{Server, ServerId, Waiter};
 
 /// The connection of whoever sets the scene and audits the end.
-const AUDITOR: ConnectionId = ConnectionId(u64::MAX);
+pub(super) const AUDITOR: ConnectionId = ConnectionId(u64::MAX);
 
 /// Who sends the orders.
 const DRIVER: &str = "driver";
@@ -51,6 +51,7 @@ impl World {
             database: None,
             watchers: BTreeMap::new(),
             starting: BTreeSet::new(),
+            is_purged: false,
             must_recover: false,
             rotten: BTreeMap::new(),
             stalled: BTreeSet::new(),
@@ -143,7 +144,7 @@ impl World {
         imported
     }
 
-    fn doom(&mut self, order: u32, reason: &str, may: bool) {
+    pub(super) fn doom(&mut self, order: u32, reason: &str, may: bool) {
         self.inform(DRIVER, Fact::Doomed { message: goods::name(order), reason: reason.to_owned(), may });
     }
 

@@ -52,6 +52,7 @@ pub(super) struct Turmoil {
     force_one_in: u64,
     copy_one_in: u64,
     cut_one_in: u64,
+    purge_one_in: u64,
     shuffles: bool,
     /// Syncs are slow, and core threads slow to take up what is committed: several entries come to them at once.
     dawdles: bool,
@@ -81,7 +82,7 @@ impl Turmoil {
         let strike_one_in = if trouble.is_storm { STORM_STRIKES } else { strikes };
         let (depose_one_in, rot_one_in, cramp_one_in, force_one_in) = (rate(150), rate(500), rate(200), rate(70));
         let copy_one_in = if trouble.is_storm { 0 } else { rate(300) };
-        let cut_one_in = if trouble.is_storm { 0 } else { rate(120) };
+        let (cut_one_in, purge_one_in) = if trouble.is_storm { (0, 0) } else { (rate(120), rate(200)) };
         let (shuffles, dawdles) = (generator.below(3) > 0, generator.below(3) > 0);
         let kinds = KINDS_OF_ENDING.iter().filter(|_| trouble.is_storm || generator.below(3) > 0);
         let endings = kinds.copied().flatten().copied().collect();
@@ -102,6 +103,7 @@ impl Turmoil {
             force_one_in,
             copy_one_in,
             cut_one_in,
+            purge_one_in,
             shuffles,
             dawdles,
             has_ended: false,
@@ -177,6 +179,7 @@ impl World {
         let (deposes, rots) = (turmoil.chance(turmoil.depose_one_in), turmoil.chance(turmoil.rot_one_in));
         let (cramps, forces) = (turmoil.chance(turmoil.cramp_one_in), turmoil.chance(turmoil.force_one_in));
         let (copies, cuts) = (turmoil.chance(turmoil.copy_one_in), turmoil.chance(turmoil.cut_one_in));
+        let purges = turmoil.chance(turmoil.purge_one_in);
         self.last_trouble = self.last_trouble.max(self.now);
         if strikes {
             self.strike_somebody();
@@ -201,6 +204,9 @@ impl World {
         }
         if cuts {
             self.cut_some_link();
+        }
+        if purges && self.turmoil.as_mut().is_some_and(Turmoil::falls) {
+            self.purge_orders();
         }
         if copies && self.turmoil.as_mut().is_some_and(Turmoil::falls) {
             self.copy_coordinator();
