@@ -86,11 +86,15 @@ pub enum Probe {
     /// Links that were cut for a while, and questions or answers that were lost so.
     Cuts,
     CallsCutOff,
+    /// Statements that were cancelled while they ran.
+    Cancelled,
+    /// COMMITs and PREPAREs of a failed block, answered ROLLBACK (P6).
+    FailedBlocks,
 }
 
 impl Probe {
     /// All of them, in the order in which a report tells them, with its words.
-    pub const ALL: [(Probe, &'static str); 46] = [
+    pub const ALL: [(Probe, &'static str); 48] = [
         (Probe::Runs, "runs"),
         (Probe::Steps, "steps"),
         (Probe::Strikes, "strikes"),
@@ -137,6 +141,8 @@ impl Probe {
         (Probe::MustRecover, "runs that must recover"),
         (Probe::Cuts, "links cut"),
         (Probe::CallsCutOff, "calls cut off"),
+        (Probe::Cancelled, "statements cancelled"),
+        (Probe::FailedBlocks, "failed blocks ended"),
     ];
 }
 

@@ -3,7 +3,7 @@
 //! does to the database what an application does.
 //!
 //! Each question that is answered is put again at once, and must get the same answer: repetition is what recovery is made of.
-//! What a table cannot say (a server that goes away, a wrong database) is not here.
+//! What a table cannot say (a server that stays away, a wrong database) is not here.
 
 mod cases;
 
@@ -23,8 +23,20 @@ pub trait Client: Send + Sync {
     /// Begins, inserts the row `(gtrid, 'committed')`, and leaves the transaction open. Another that is open is rolled back.
     async fn write(&self, id: GlobalId) -> Written;
 
-    /// Ends what [`Client::write`] left open.
+    /// Inserts the row in what is open.
+    async fn mark(&self, id: GlobalId) -> Written;
+
+    /// In what is open a statement breaks a rule, and the application goes on as if nothing had happened (P6).
+    async fn fail(&self);
+
+    /// Ends what [`Client::write`] left open. No database takes that for an error, whatever becomes of it.
     async fn end(&self, outcome: Outcome);
+
+    /// As [`Client::write`], and commits without waiting for the flush: the row can be seen and is not durable (P12).
+    async fn write_unflushed(&self, id: GlobalId);
+
+    /// The application is gone with what it has open.
+    async fn leave(&self);
 
     /// Returns once the driver's question waits for the transaction that is open; at once where that cannot be seen, since
     /// then the driver may come before or after and must answer the same.
@@ -32,6 +44,12 @@ pub trait Client: Send + Sync {
 
     /// Begins, inserts the row, and prepares. Only asked of a two-phase resource.
     async fn prepare(&self, xid: &Xid);
+
+    /// Prepares what is open, under this name; whether that was answered without an error.
+    async fn prepare_open(&self, xid: &Xid) -> bool;
+
+    /// As [`Client::prepare`], but is gone before it is answered; returns once the branch stands prepared.
+    async fn prepare_and_leave(&self, xid: &Xid);
 
     /// Prepares a branch under a name that is nobody's business here; tells whether it still is prepared.
     async fn prepare_foreign(&self, name: &str);
@@ -42,6 +60,9 @@ pub trait Client: Send + Sync {
 
     /// Every marker row, in the order of its gtrid.
     async fn rows(&self) -> Vec<(GlobalId, Outcome)>;
+
+    /// The database is killed, and starts again.
+    async fn restart(&self);
 }
 
 /// What became of the marker row of a client.
@@ -50,6 +71,8 @@ pub enum Written {
     Done,
     /// The opposite row is there: the transaction is rolled back (P21).
     Conflict,
+    /// An earlier statement of the transaction has failed: it takes no other (P6).
+    Failed,
 }
 
 /// One story. It begins with no outcome in the database, and with the coordinators' rows that the case before it left.
@@ -72,13 +95,25 @@ pub enum Step {
     /// What cannot be asked of this kind of resource is refused; the words are the driver's.
     Refused(Ask),
     Write(GlobalId, Written),
+    Mark(GlobalId, Written),
+    Fail,
     End(Outcome),
+    WriteUnflushed(GlobalId),
+    Leave,
     Prepare(Xid),
+    /// Whether it was answered without an error.
+    PrepareOpen(Xid, bool),
+    PrepareAndLeave(Xid),
     PrepareForeign(&'static str),
     /// The branch of somebody else is where it was.
     Untouched(&'static str),
     EndByHand(Xid, Outcome),
     Rows(Vec<(GlobalId, Outcome)>),
+    /// The database is killed and starts again. The driver learns of it by the question that it is asked then, which is put again.
+    Restart {
+        then: Ask,
+        told: Told,
+    },
 }
 
 /// A step that went otherwise than the table says.
@@ -131,24 +166,44 @@ async fn take(step: &Step, driver: &dyn Driver, client: &dyn Client) -> Result<(
             other => Err(Unexpected { expected: "a refusal".to_owned(), found: format!("{other:?}") }),
         },
         Step::Write(id, written) => same(written, &client.write(*id).await),
-        Step::End(outcome) => {
-            client.end(*outcome).await;
-            Ok(())
-        }
-        Step::Prepare(xid) => {
-            client.prepare(xid).await;
-            Ok(())
-        }
-        Step::PrepareForeign(name) => {
-            client.prepare_foreign(name).await;
-            Ok(())
-        }
+        Step::Mark(id, written) => same(written, &client.mark(*id).await),
+        Step::PrepareOpen(xid, succeeds) => same(succeeds, &client.prepare_open(xid).await),
         Step::Untouched(name) => same(&true, &client.is_prepared(name).await),
-        Step::EndByHand(xid, outcome) => {
-            client.end_by_hand(xid, *outcome).await;
+        Step::Rows(rows) => same(rows, &client.rows().await),
+        Step::Restart { then, told } => {
+            client.restart().await;
+            let answered = match driver.call(then.clone()).await {
+                Err(CallFailed::Unreachable { .. }) => driver.call(then.clone()).await,
+                answered => answered,
+            };
+            same(&Ok(told.clone()), &answered)
+        }
+        Step::Fail
+        | Step::End(_)
+        | Step::WriteUnflushed(_)
+        | Step::Leave
+        | Step::Prepare(_)
+        | Step::PrepareAndLeave(_)
+        | Step::PrepareForeign(_)
+        | Step::EndByHand(..) => {
+            act(step, client).await;
             Ok(())
         }
-        Step::Rows(rows) => same(rows, &client.rows().await),
+    }
+}
+
+/// What an application does that has no answer to compare.
+async fn act(step: &Step, client: &dyn Client) {
+    match step {
+        Step::Fail => client.fail().await,
+        Step::End(outcome) => client.end(*outcome).await,
+        Step::WriteUnflushed(id) => client.write_unflushed(*id).await,
+        Step::Leave => client.leave().await,
+        Step::Prepare(xid) => client.prepare(xid).await,
+        Step::PrepareAndLeave(xid) => client.prepare_and_leave(xid).await,
+        Step::PrepareForeign(name) => client.prepare_foreign(name).await,
+        Step::EndByHand(xid, outcome) => client.end_by_hand(xid, *outcome).await,
+        answered => unreachable!("{answered:?} is answered"),
     }
 }
 

@@ -4,14 +4,23 @@ use async_trait::async_trait;
 use handfast_coordinator::drivers::conformance::{Client, Written};
 use handfast_coordinator_core::Resource;
 use handfast_protocol::{GlobalId, Outcome, PreparedName, ResourceName, Xid, marker};
+use handfast_test_postgres::PostgresServer;
+use tokio::sync::{Mutex, RwLock};
 use tokio::task::JoinHandle;
 use tokio_postgres::NoTls;
 
 pub struct PostgresClient {
+    address: String,
+    links: RwLock<Links>,
+    table: String,
+    /// Where a case may restart it.
+    server: Option<Mutex<PostgresServer>>,
+}
+
+struct Links {
     work: Link,
     /// Looks at the server while the other connection waits.
     look: Link,
-    table: String,
 }
 
 pub struct Link {
@@ -35,19 +44,39 @@ pub async fn connect(url: &str) -> Link {
 impl PostgresClient {
     pub async fn of(resource: &Resource) -> PostgresClient {
         PostgresClient {
-            work: connect(&resource.address).await,
-            look: connect(&resource.address).await,
+            links: RwLock::new(Links::new(&resource.address).await),
+            address: resource.address.clone(),
             table: format!("{}.{}", resource.schema, marker::OUTCOME_TABLE),
+            server: None,
         }
     }
 
+    pub async fn with_server(resource: &Resource, server: PostgresServer) -> PostgresClient {
+        PostgresClient { server: Some(Mutex::new(server)), ..PostgresClient::of(resource).await }
+    }
+
     pub async fn run(&self, sql: &str) {
-        self.work.client.batch_execute(sql).await.unwrap();
+        self.links.read().await.work.client.batch_execute(sql).await.unwrap();
+    }
+
+    async fn look(&self, sql: &str) {
+        self.links.read().await.look.client.batch_execute(sql).await.unwrap();
     }
 
     async fn insert(&self, id: GlobalId) -> Result<u64, tokio_postgres::Error> {
         let insert = format!("INSERT INTO {} (gtrid, outcome) VALUES ($1, 'committed')", self.table);
-        self.work.client.execute(&insert, &[&id.to_bytes().as_slice()]).await
+        self.links.read().await.work.client.execute(&insert, &[&id.to_bytes().as_slice()]).await
+    }
+
+    fn insert_text(&self, id: GlobalId) -> String {
+        let hex: String = id.to_bytes().iter().map(|byte| format!("{byte:02x}")).collect();
+        format!("INSERT INTO {} (gtrid, outcome) VALUES ('\\x{hex}', 'committed')", self.table)
+    }
+}
+
+impl Links {
+    async fn new(address: &str) -> Links {
+        Links { work: connect(address).await, look: connect(address).await }
     }
 }
 
@@ -64,14 +93,24 @@ impl Client for PostgresClient {
 
     async fn write(&self, id: GlobalId) -> Written {
         self.run("ROLLBACK; BEGIN").await;
-        match self.insert(id).await {
-            Ok(_) => Written::Done,
-            Err(error) => {
-                assert_eq!(error.code().unwrap().code(), "23505");
+        self.mark(id).await
+    }
+
+    async fn mark(&self, id: GlobalId) -> Written {
+        let Err(error) = self.insert(id).await else { return Written::Done };
+        match error.code().unwrap().code() {
+            "23505" => {
                 self.run("ROLLBACK").await;
                 Written::Conflict
             }
+            "25P02" => Written::Failed,
+            code => panic!("{code}: {error}"),
         }
+    }
+
+    async fn fail(&self) {
+        let failed = self.links.read().await.work.client.batch_execute("SELECT 1 / 0").await;
+        assert_eq!(failed.unwrap_err().code().unwrap().code(), "22012");
     }
 
     async fn end(&self, outcome: Outcome) {
@@ -81,10 +120,20 @@ impl Client for PostgresClient {
         }
     }
 
+    async fn write_unflushed(&self, id: GlobalId) {
+        let insert = self.insert_text(id);
+        self.run(&format!("ROLLBACK; BEGIN; SET LOCAL synchronous_commit = off; {insert}; COMMIT")).await;
+    }
+
+    async fn leave(&self) {
+        self.links.write().await.work = connect(&self.address).await;
+    }
+
     async fn awaited(&self) {
         // Each look is a round trip: the loop is paced by the server.
         let waiting = "SELECT count(*) FROM pg_locks WHERE NOT granted";
-        while self.look.client.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) == 0 {}
+        let links = self.links.read().await;
+        while links.look.client.query_one(waiting, &[]).await.unwrap().get::<_, i64>(0) == 0 {}
     }
 
     async fn prepare(&self, xid: &Xid) {
@@ -93,13 +142,37 @@ impl Client for PostgresClient {
         self.run(&format!("PREPARE TRANSACTION '{}'", prepared_name(xid))).await;
     }
 
+    async fn prepare_open(&self, xid: &Xid) -> bool {
+        let prepare = format!("PREPARE TRANSACTION '{}'", prepared_name(xid));
+        self.links.read().await.work.client.batch_execute(&prepare).await.is_ok()
+    }
+
+    /// Its backend waits for a row that somebody else has put in, and goes on when its client is gone.
+    async fn prepare_and_leave(&self, xid: &Xid) {
+        let (insert, name) = (self.insert_text(xid.try_into().unwrap()), prepared_name(xid));
+        self.look(&format!("BEGIN; {insert}")).await;
+        let leaving = connect(&self.address).await;
+        leaving.client.batch_execute("BEGIN").await.unwrap();
+        let prepare = format!("{insert}; PREPARE TRANSACTION '{name}'");
+        tokio::select! {
+            prepared = leaving.client.batch_execute(&prepare) => {
+                panic!("it did not wait: {prepared:?}")
+            }
+            () = self.awaited() => {}
+        }
+        drop(leaving);
+        self.look("ROLLBACK").await;
+        while !self.is_prepared(&name).await {}
+    }
+
     async fn prepare_foreign(&self, name: &str) {
         self.run(&format!("ROLLBACK; BEGIN; SELECT txid_current(); PREPARE TRANSACTION '{name}'")).await;
     }
 
     async fn is_prepared(&self, name: &str) -> bool {
         let named = "SELECT count(*) FROM pg_prepared_xacts WHERE gid = $1";
-        self.look.client.query_one(named, &[&name]).await.unwrap().get::<_, i64>(0) == 1
+        let links = self.links.read().await;
+        links.look.client.query_one(named, &[&name]).await.unwrap().get::<_, i64>(0) == 1
     }
 
     async fn end_by_hand(&self, xid: &Xid, outcome: Outcome) {
@@ -117,6 +190,11 @@ impl Client for PostgresClient {
             };
             (GlobalId::from_bytes(row.get(0)).unwrap(), outcome)
         };
-        self.look.client.query(&select, &[]).await.unwrap().iter().map(read).collect()
+        self.links.read().await.look.client.query(&select, &[]).await.unwrap().iter().map(read).collect()
+    }
+
+    async fn restart(&self) {
+        self.server.as_ref().expect("a case that restarts it has it").lock().await.restart().unwrap();
+        *self.links.write().await = Links::new(&self.address).await;
     }
 }

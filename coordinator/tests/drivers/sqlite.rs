@@ -44,7 +44,7 @@ async fn last_resource() {
     assert_eq!(added.notes, [format!("{address} was not there and was created")]);
     let client = SqliteClient::of(&added.resource);
     let driver = driver(&added.resource, &secrets(&[]));
-    for case in conformance::marker(IDENTITY, &ledger()) {
+    for case in conformance::marker(IDENTITY, &ledger(), SQLITE) {
         conformance::run(&case, driver.as_ref(), &client).await.unwrap_or_else(|error| panic!("{error}"));
     }
 }

@@ -9,13 +9,14 @@ use handfast_protocol::{GlobalId, Outcome, Xid, marker};
 use rusqlite::{Connection, ErrorCode, OpenFlags};
 
 pub struct SqliteClient {
+    address: String,
     connection: Mutex<Connection>,
 }
 
 impl SqliteClient {
     pub fn of(resource: &Resource) -> SqliteClient {
-        let connection = Connection::open_with_flags(&resource.address, OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap();
-        SqliteClient { connection: Mutex::new(connection) }
+        let address = resource.address.clone();
+        SqliteClient { connection: Mutex::new(open(&address)), address }
     }
 
     pub fn run(&self, sql: &str) {
@@ -30,6 +31,10 @@ impl SqliteClient {
     }
 }
 
+fn open(address: &str) -> Connection {
+    Connection::open_with_flags(address, OpenFlags::SQLITE_OPEN_READ_WRITE).unwrap()
+}
+
 #[async_trait]
 impl Client for SqliteClient {
     async fn reset(&self) {
@@ -40,6 +45,10 @@ impl Client for SqliteClient {
     async fn write(&self, id: GlobalId) -> Written {
         self.roll_back();
         self.run("BEGIN IMMEDIATE");
+        self.mark(id).await
+    }
+
+    async fn mark(&self, id: GlobalId) -> Written {
         let insert = "INSERT INTO handfast_outcome (gtrid, outcome) VALUES (?1, 'committed')";
         let inserted = self.connection.lock().unwrap().execute(insert, [id.to_bytes().as_slice()]);
         match inserted {
@@ -52,6 +61,12 @@ impl Client for SqliteClient {
         }
     }
 
+    async fn fail(&self) {
+        let insert = "INSERT INTO handfast_outcome (gtrid, outcome) VALUES (x'00', 'neither')";
+        let failed = self.connection.lock().unwrap().execute(insert, []);
+        assert_eq!(failed.unwrap_err().sqlite_error_code(), Some(ErrorCode::ConstraintViolation));
+    }
+
     async fn end(&self, outcome: Outcome) {
         match outcome {
             Outcome::Committed => self.run("COMMIT"),
@@ -59,10 +74,28 @@ impl Client for SqliteClient {
         }
     }
 
+    async fn write_unflushed(&self, id: GlobalId) {
+        self.run("PRAGMA synchronous = OFF");
+        assert_eq!(self.write(id).await, Written::Done);
+        self.run("COMMIT; PRAGMA synchronous = FULL");
+    }
+
+    async fn leave(&self) {
+        *self.connection.lock().unwrap() = open(&self.address);
+    }
+
     /// SQLite's waiters poll; nobody can see them.
     async fn awaited(&self) {}
 
     async fn prepare(&self, _: &Xid) {
+        unreachable!("a last resource prepares nothing");
+    }
+
+    async fn prepare_open(&self, _: &Xid) -> bool {
+        unreachable!("a last resource prepares nothing");
+    }
+
+    async fn prepare_and_leave(&self, _: &Xid) {
         unreachable!("a last resource prepares nothing");
     }
 
@@ -92,5 +125,10 @@ impl Client for SqliteClient {
             (GlobalId::from_bytes(&gtrid).unwrap(), outcome)
         };
         rows.map(read).collect()
+    }
+
+    /// It has no process but its client's.
+    async fn restart(&self) {
+        self.leave().await;
     }
 }

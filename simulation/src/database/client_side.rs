@@ -2,7 +2,7 @@
 
 use handfast_protocol::{GlobalId, Xid};
 
-use super::{Answered, Blocked, Change, Connection, Database, OrderRow};
+use super::{Answered, Block, Blocked, Change, Connection, Database, OrderRow};
 use crate::goods;
 use crate::plan::Mutant;
 use crate::probes::Probe;
@@ -37,12 +37,18 @@ pub enum Reply {
     Done,
     /// SQLite: somebody else writes.
     Busy,
-    /// There is no such transaction any more: the connection is a new one, or there was no slot to prepare it (P9).
+    /// There is no such transaction any more: the connection is a new one, or there was no slot to prepare it (P9), or its name
+    /// is taken.
     NoTransaction,
     /// The opposite row stands there (P12, P21).
     Fenced,
     /// The statement breaks a rule of the table.
     Refused,
+    /// The statement was cancelled, or an earlier one of its block had failed.
+    Failed,
+    /// The marker row was not taken, for the block had failed; and what ends the block was answered without an error, by the tag
+    /// ROLLBACK (P6).
+    RolledBack,
     /// The connection broke before it answered.
     Lost,
 }
@@ -57,41 +63,37 @@ impl Database {
                 if self.is_sqlite() && self.is_locked_for(connection) {
                     return self.reply(connection, Reply::Busy);
                 }
-                if goods::is_poison(&row.order) {
-                    return self.reply(connection, Reply::Refused);
-                }
-                self.blocks.entry(connection).or_default().push(row);
-                self.reply(connection, Reply::Done);
-            }
-            Statement::Check => {
-                let reply = if self.blocks.contains_key(&connection) { Reply::Done } else { Reply::NoTransaction };
+                let reply = self.insert(connection, row);
                 self.reply(connection, reply);
             }
-            Statement::Prepare { .. } if !self.has_slot() => {
-                self.seen[Probe::NoSlot] += 1;
-                self.blocks.remove(&connection);
-                self.reply(connection, Reply::NoTransaction);
+            Statement::Check => {
+                let reply = match self.blocks.get(&connection) {
+                    Some(block) if block.has_failed => Reply::Failed,
+                    Some(_) => Reply::Done,
+                    None => Reply::NoTransaction,
+                };
+                self.reply(connection, reply);
             }
-            Statement::Prepare { xid } => match self.blocks.remove(&connection) {
-                Some(rows) => {
-                    let waiting = Answered::Client { connection, reply: Reply::Done };
-                    self.write(Change::Prepare { xid, rows }, Some(waiting));
-                }
-                None => self.reply(connection, Reply::NoTransaction),
-            },
+            Statement::Prepare { .. } | Statement::Decide { .. } | Statement::Commit if self.has_failed(connection) => {
+                self.seen[Probe::FailedBlocks] += 1;
+                self.blocks.remove(&connection);
+                self.reply(connection, Reply::RolledBack);
+            }
+            Statement::Prepare { xid } => self.prepare(connection, xid),
             Statement::Decide { id } => self.decide(connection, id),
+            Statement::Mark { .. } if self.has_failed(connection) => self.reply(connection, Reply::Failed),
             Statement::Mark { id } => {
                 if self.may_mark(connection, &statement, id) {
-                    self.marked.insert(connection, id);
+                    self.blocks.entry(connection).or_default().marker = Some(id);
                     self.reply(connection, Reply::Done);
                 }
             }
-            Statement::Commit => match (self.marked.remove(&connection), self.blocks.remove(&connection)) {
-                (Some(id), Some(rows)) => {
+            Statement::Commit => match self.blocks.remove(&connection) {
+                Some(Block { rows, marker: Some(id), .. }) => {
                     let waiting = Answered::Client { connection, reply: Reply::Done };
                     self.write(Change::Decide { id, rows }, Some(waiting));
                 }
-                _ => self.reply(connection, Reply::NoTransaction),
+                Some(_) | None => self.reply(connection, Reply::NoTransaction),
             },
             Statement::Rollback => {
                 self.end_block(connection);
@@ -100,10 +102,61 @@ impl Database {
         }
     }
 
+    /// A statement of PostgreSQL is cancelled while it runs, by an operator or by a limit of the database's own.
+    pub fn cancel(&mut self, connection: Connection, statement: Statement) {
+        if self.is_up && (matches!(statement, Statement::Insert(_)) || self.blocks.contains_key(&connection)) {
+            self.seen[Probe::Cancelled] += 1;
+            self.fail(connection);
+        }
+        self.execute(connection, statement);
+    }
+
+    fn insert(&mut self, connection: Connection, row: OrderRow) -> Reply {
+        let block = self.blocks.entry(connection).or_default();
+        if block.has_failed {
+            return Reply::Failed;
+        }
+        if goods::is_poison(&row.order) {
+            self.fail(connection);
+            return Reply::Refused;
+        }
+        block.rows.push(row);
+        Reply::Done
+    }
+
+    fn prepare(&mut self, connection: Connection, xid: Xid) {
+        let is_taken = self.live.has_prepared(&xid);
+        let has_slot = self.has_slot();
+        self.seen[Probe::NoSlot] += u64::from(!has_slot);
+        match self.blocks.remove(&connection) {
+            Some(Block { rows, .. }) if has_slot && !is_taken => {
+                let waiting = Answered::Client { connection, reply: Reply::Done };
+                self.write(Change::Prepare { xid, rows }, Some(waiting));
+            }
+            Some(_) | None => self.reply(connection, Reply::NoTransaction),
+        }
+    }
+
+    /// A statement of the block has failed. PostgreSQL gives up all that the block did; SQLite the statement alone.
+    fn fail(&mut self, connection: Connection) {
+        if self.is_sqlite() {
+            return;
+        }
+        let failed = Block { has_failed: true, ..Block::default() };
+        let before = self.blocks.insert(connection, failed);
+        if before.is_some_and(|block| block.marker.is_some()) {
+            self.unblock();
+        }
+    }
+
+    fn has_failed(&self, connection: Connection) -> bool {
+        self.blocks.get(&connection).is_some_and(|block| block.has_failed)
+    }
+
     /// What the connection has open is rolled back.
     fn end_block(&mut self, connection: Connection) {
-        self.blocks.remove(&connection);
-        if self.marked.remove(&connection).is_some() {
+        let before = self.blocks.remove(&connection);
+        if before.is_some_and(|block| block.marker.is_some()) {
             self.unblock();
         }
     }
@@ -136,7 +189,7 @@ impl Database {
         if !self.may_mark(connection, &Statement::Decide { id }, id) {
             return;
         }
-        let rows = self.blocks.remove(&connection).unwrap_or_default();
+        let rows = self.blocks.remove(&connection).unwrap_or_default().rows;
         let waiting = Answered::Client { connection, reply: Reply::Done };
         let change = Change::Decide { id, rows };
         if self.mutant == Mutant::DecidesWithoutFlush {

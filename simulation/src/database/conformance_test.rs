@@ -15,6 +15,7 @@ use uuid::Uuid;
 use super::ask::BUSY;
 use super::image::Change;
 use super::{Answered, Connection, Database, OrderRow, Reply, Statement};
+use crate::goods;
 use crate::plan::Mutant;
 use crate::server::{Caller, ServerId};
 
@@ -123,13 +124,37 @@ impl Client for Simulated {
     }
 
     async fn write(&self, id: GlobalId) -> Written {
-        let mut world = self.world();
-        world.begin(id);
-        match world.execute(Statement::Mark { id }) {
+        self.world().begin(id);
+        self.mark(id).await
+    }
+
+    async fn mark(&self, id: GlobalId) -> Written {
+        match self.world().execute(Statement::Mark { id }) {
             Reply::Done => Written::Done,
             Reply::Fenced => Written::Conflict,
+            Reply::Failed => Written::Failed,
             reply => panic!("{reply:?}"),
         }
+    }
+
+    async fn fail(&self) {
+        let Identity { coordinator, incarnation, epoch } = IDENTITY;
+        let id = GlobalId { coordinator, incarnation, epoch, sequence: 0 };
+        let row = OrderRow { order: goods::body(1, true, 0), id };
+        assert_eq!(self.world().execute(Statement::Insert(row)), Reply::Refused);
+    }
+
+    async fn write_unflushed(&self, id: GlobalId) {
+        let mut world = self.world();
+        world.begin(id);
+        let change = Change::Decide { id, rows: Vec::new() };
+        world.execute(Statement::Rollback);
+        world.database.live.apply(&change);
+        world.database.written.push(super::Written { change, is_visible: true, waiting: None });
+    }
+
+    async fn leave(&self) {
+        self.world().database.hang_up(CLIENT);
     }
 
     async fn end(&self, outcome: Outcome) {
@@ -137,7 +162,8 @@ impl Client for Simulated {
             Outcome::Committed => Statement::Commit,
             Outcome::RolledBack => Statement::Rollback,
         };
-        assert_eq!(self.world().execute(statement), Reply::Done);
+        let reply = self.world().execute(statement);
+        assert!(is_no_error(reply), "{reply:?}");
     }
 
     async fn awaited(&self) {
@@ -151,6 +177,20 @@ impl Client for Simulated {
         let mut world = self.world();
         world.begin(GlobalId::try_from(xid).unwrap());
         assert_eq!(world.execute(Statement::Prepare { xid: xid.clone() }), Reply::Done);
+    }
+
+    async fn prepare_open(&self, xid: &Xid) -> bool {
+        is_no_error(self.world().execute(Statement::Prepare { xid: xid.clone() }))
+    }
+
+    async fn prepare_and_leave(&self, xid: &Xid) {
+        let mut world = self.world();
+        world.begin(GlobalId::try_from(xid).unwrap());
+        world.database.execute(CLIENT, Statement::Prepare { xid: xid.clone() });
+        world.database.hang_up(CLIENT);
+        world.settle();
+        world.answers.clear();
+        assert!(world.database.image().has_prepared(xid));
     }
 
     async fn prepare_foreign(&self, name: &str) {
@@ -170,6 +210,17 @@ impl Client for Simulated {
     async fn rows(&self) -> Vec<(GlobalId, Outcome)> {
         self.world().database.image().markers.iter().map(|(id, outcome)| (*id, *outcome)).collect()
     }
+
+    async fn restart(&self) {
+        let mut world = self.world();
+        world.database.crash(0);
+        world.database.is_up = true;
+    }
+}
+
+/// COMMIT and PREPARE of a failed block are none (P6).
+fn is_no_error(reply: Reply) -> bool {
+    matches!(reply, Reply::Done | Reply::RolledBack)
 }
 
 fn ledger() -> ResourceName {
@@ -191,12 +242,14 @@ async fn conforms(simulated: Simulated, cases: Vec<Case>) {
 
 #[tokio::test]
 async fn postgres_as_last_resource() {
-    conforms(Simulated::new(ResourceKind::PostgresMarker), conformance::marker(IDENTITY, &ledger())).await;
+    let kind = ResourceKind::PostgresMarker;
+    conforms(Simulated::new(kind), conformance::marker(IDENTITY, &ledger(), kind)).await;
 }
 
 #[tokio::test]
 async fn sqlite_as_last_resource() {
-    conforms(Simulated::new(ResourceKind::SqliteMarker), conformance::marker(IDENTITY, &ledger())).await;
+    let kind = ResourceKind::SqliteMarker;
+    conforms(Simulated::new(kind), conformance::marker(IDENTITY, &ledger(), kind)).await;
 }
 
 #[tokio::test]

@@ -1,7 +1,8 @@
 //! A database of the simulated world, with what PostgreSQL and SQLite do that matters here: a commit is written, then flushed,
 //! then visible and answered; a row may be visible and not durable; prepared branches outlive everything; the marker row has a
-//! primary key; a backend may go on after its client is gone; SQLite has one writer, lives in its client's process, and says
-//! BUSY to everybody else.
+//! primary key; a backend may go on after its client is gone; a block of PostgreSQL in which a statement failed is rolled back
+//! whatever ends it, and COMMIT says so without an error; SQLite has one writer, lives in its client's process, and says BUSY to
+//! everybody else.
 //!
 //! It is not a model of SQL: it knows one table of orders, and no isolation between them.
 
@@ -47,6 +48,16 @@ struct Written {
     waiting: Option<Answered>,
 }
 
+/// What a client has open on its connection.
+#[derive(Debug, Default)]
+struct Block {
+    rows: Vec<OrderRow>,
+    /// The marker row that it has put in: nobody else gets past that before the block ends.
+    marker: Option<GlobalId>,
+    /// A statement in it failed, in PostgreSQL: there is nothing left of it, and it takes no statement but its end (P6).
+    has_failed: bool,
+}
+
 /// What waits for somebody else's commit on the same key.
 #[derive(Debug, Clone)]
 enum Blocked {
@@ -65,10 +76,7 @@ pub struct Database {
     durable: Image,
     written: Vec<Written>,
     blocked: Vec<Blocked>,
-    /// The rows of clients' open transactions.
-    blocks: BTreeMap<Connection, Vec<OrderRow>>,
-    /// Marker rows that they have put in: nobody else gets past one of them before its transaction ends.
-    marked: BTreeMap<Connection, GlobalId>,
+    blocks: BTreeMap<Connection, Block>,
     /// A flush is to come.
     pub flush_is_due: bool,
     answered: Vec<Answered>,
@@ -92,7 +100,6 @@ impl Database {
             written: Vec::new(),
             blocked: Vec::new(),
             blocks: BTreeMap::new(),
-            marked: BTreeMap::new(),
             flush_is_due: false,
             answered: Vec::new(),
             steps: Vec::new(),
@@ -131,7 +138,7 @@ impl Database {
 
     fn is_held(&self, id: GlobalId) -> bool {
         let is_written = |written: &Written| !written.is_visible && written.change.key() == Some(id);
-        self.written.iter().any(is_written) || self.marked.values().any(|marked| *marked == id)
+        self.written.iter().any(is_written) || self.blocks.values().any(|block| block.marker == Some(id))
     }
 
     /// The write-ahead log is flushed: what was written is durable, visible and answered, and who waited for it goes on.
@@ -170,7 +177,6 @@ impl Database {
         self.live = self.durable.clone();
         self.flush_is_due = false;
         self.blocks.clear();
-        self.marked.clear();
         let unreachable = self.unreachable();
         let told = |answered: Option<Answered>| match answered {
             Some(Answered::Client { connection, .. }) => Some(Answered::Client { connection, reply: Reply::Lost }),

@@ -35,6 +35,10 @@ pub enum Mutant {
     ForgetsToRollBack,
     /// A server takes no request while a database is away.
     WaitsForEverybody,
+    /// A client to whom COMMIT or PREPARE was answered ROLLBACK, without an error, takes it for done (P6).
+    TakesRollbackForCommit,
+    /// A client goes on to commit after a statement of its transaction has failed (P6).
+    GoesOnAfterError,
     /// Of the cores or the log.
     Core(CoreMutant),
 }
@@ -78,5 +82,7 @@ impl Worded for Mutant {
         ("votes-before-sync", Mutant::VotesBeforeSync),
         ("forgets-to-roll-back", Mutant::ForgetsToRollBack),
         ("waits-for-everybody", Mutant::WaitsForEverybody),
+        ("takes-rollback-for-commit", Mutant::TakesRollbackForCommit),
+        ("goes-on-after-error", Mutant::GoesOnAfterError),
     ];
 }

@@ -101,7 +101,12 @@ impl World {
             let what = match reply {
                 Reply::Done => What::Ok(op),
                 Reply::Lost => What::Unknown(op),
-                Reply::Busy | Reply::NoTransaction | Reply::Fenced | Reply::Refused => What::Fail(op),
+                Reply::Busy
+                | Reply::NoTransaction
+                | Reply::Fenced
+                | Reply::Refused
+                | Reply::Failed
+                | Reply::RolledBack => What::Fail(op),
             };
             self.answered(id, what);
         }

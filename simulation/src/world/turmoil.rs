@@ -53,6 +53,7 @@ pub(super) struct Turmoil {
     copy_one_in: u64,
     cut_one_in: u64,
     purge_one_in: u64,
+    cancel_one_in: u64,
     shuffles: bool,
     /// Syncs are slow, and core threads slow to take up what is committed: several entries come to them at once.
     dawdles: bool,
@@ -83,6 +84,7 @@ impl Turmoil {
         let (depose_one_in, rot_one_in, cramp_one_in, force_one_in) = (rate(150), rate(500), rate(200), rate(70));
         let copy_one_in = if trouble.is_storm { 0 } else { rate(300) };
         let (cut_one_in, purge_one_in) = if trouble.is_storm { (0, 0) } else { (rate(120), rate(200)) };
+        let cancel_one_in = if trouble.is_storm { 0 } else { rate(60) };
         let (shuffles, dawdles) = (generator.below(3) > 0, generator.below(3) > 0);
         let kinds = KINDS_OF_ENDING.iter().filter(|_| trouble.is_storm || generator.below(3) > 0);
         let endings = kinds.copied().flatten().copied().collect();
@@ -104,6 +106,7 @@ impl Turmoil {
             copy_one_in,
             cut_one_in,
             purge_one_in,
+            cancel_one_in,
             shuffles,
             dawdles,
             has_ended: false,
@@ -179,7 +182,7 @@ impl World {
         let (deposes, rots) = (turmoil.chance(turmoil.depose_one_in), turmoil.chance(turmoil.rot_one_in));
         let (cramps, forces) = (turmoil.chance(turmoil.cramp_one_in), turmoil.chance(turmoil.force_one_in));
         let (copies, cuts) = (turmoil.chance(turmoil.copy_one_in), turmoil.chance(turmoil.cut_one_in));
-        let purges = turmoil.chance(turmoil.purge_one_in);
+        let (purges, cancels) = (turmoil.chance(turmoil.purge_one_in), turmoil.chance(turmoil.cancel_one_in));
         self.last_trouble = self.last_trouble.max(self.now);
         if strikes {
             self.strike_somebody();
@@ -189,6 +192,9 @@ impl World {
         }
         if spoils {
             self.spoil_call();
+        }
+        if cancels {
+            self.cancel_statement();
         }
         if deposes {
             self.depose_somebody();
@@ -327,6 +333,21 @@ impl World {
         if let Some(broken) = open.get(at).copied().filter(|_| falls) {
             self.note(|| format!("      {broken:?} breaks"));
             self.break_session(broken, messages, server_hears);
+        }
+    }
+
+    /// The next statement of some connection is cancelled while it runs (P6): by an operator, or a limit of the database's own.
+    fn cancel_statement(&mut self) {
+        let turmoil = self.turmoil.as_mut().expect("only turmoil cancels statements");
+        let falls = turmoil.falls() && self.database.is_some() && !self.is_sqlite();
+        let is_statement = |happening: &Happening| matches!(happening, Happening::Statement { .. });
+        let found = self.pending.iter().find(|(_, happening)| is_statement(happening)).map(|(number, _)| *number);
+        if let Some(number) = found.filter(|_| falls)
+            && let Some(Happening::Statement { connection, statement }) = self.pending.remove(&number)
+        {
+            self.note(|| format!("      {statement:?} of {connection:?} is cancelled"));
+            self.database_mut().cancel(connection, statement);
+            self.collect_database();
         }
     }
 

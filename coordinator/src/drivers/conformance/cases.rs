@@ -1,16 +1,21 @@
 //! The tables themselves: one for last resources, one for databases that prepare.
 
 use handfast_coordinator_core::{Ask, Identity, Told};
-use handfast_protocol::{CoordinatorId, GlobalId, Heuristic, Incarnation, Outcome, ResourceName, Xid};
+use handfast_protocol::{CoordinatorId, GlobalId, Heuristic, Incarnation, Outcome, ResourceKind, ResourceName, Xid};
 use uuid::Uuid;
 
 use super::{Case, Step, Written};
 
-/// For a last resource (P11-P15), registered as `resource` by the coordinator `ours` in its epoch.
-pub fn marker(ours: Identity, resource: &ResourceName) -> Vec<Case> {
+/// For a last resource of this kind (P11-P15), registered as `resource` by the coordinator `ours` in its epoch.
+pub fn marker(ours: Identity, resource: &ResourceName, kind: ResourceKind) -> Vec<Case> {
     let world = World { ours, resource };
     let mut cases = world.attachment(None);
     cases.extend(world.fences());
+    cases.push(match kind {
+        ResourceKind::SqliteMarker => world.failed_statement(),
+        _ => world.failed_block(),
+    });
+    cases.extend(world.lost_clients());
     cases.push(world.clearing());
     cases.push(world.not_a_participant());
     cases
@@ -22,6 +27,8 @@ pub fn two_phase(ours: Identity, resource: &ResourceName, slots: u32) -> Vec<Cas
     let mut cases = world.attachment(Some(slots));
     cases.extend(world.phase_two());
     cases.extend(world.ended_by_hand());
+    cases.extend(world.failed_prepares());
+    cases.extend(world.standing());
     cases.push(world.scan());
     cases.push(world.clearing());
     cases.push(world.not_a_last_resource());
@@ -139,6 +146,50 @@ impl World<'_> {
         ]
     }
 
+    /// PostgreSQL gives up all that a block did when one of its statements fails, and says so only to who looks.
+    fn failed_block(&self) -> Case {
+        Case {
+            name: "P6: a failed block takes no further statement, and its COMMIT is no error and rolls it back",
+            steps: vec![
+                Step::Write(self.id(5), Written::Done),
+                Step::Fail,
+                Step::Mark(self.id(6), Written::Failed),
+                Step::End(Committed),
+                Step::Rows(Vec::new()),
+                Step::Ask(self.fence(5), Told::Fenced(RolledBack)),
+            ],
+        }
+    }
+
+    fn failed_statement(&self) -> Case {
+        let mut steps = vec![Step::Write(self.id(5), Written::Done), Step::Fail, Step::End(Committed)];
+        steps.push(Step::Ask(self.fence(5), Told::Fenced(Committed)));
+        Case { name: "P6: in SQLite a statement fails alone, and what is open commits", steps }
+    }
+
+    fn lost_clients(&self) -> Vec<Case> {
+        let told = Told::Fenced(Committed);
+        vec![
+            Case {
+                name: "P21: what a client has open goes with it",
+                steps: vec![
+                    Step::Write(self.id(7), Written::Done),
+                    Step::Leave,
+                    Step::Ask(self.fence(7), Told::Fenced(RolledBack)),
+                ],
+            },
+            Case {
+                name: "P12: a row that was seen and not durable is durable when a fence has told of it",
+                steps: vec![
+                    Step::WriteUnflushed(self.id(8)),
+                    Step::Ask(self.fence(8), told.clone()),
+                    Step::Restart { then: self.fence(8), told },
+                    Step::Rows(vec![(self.id(8), Committed)]),
+                ],
+            },
+        ]
+    }
+
     /// P14. `rolled_back` rows are written through the client's side of a case only where a fence exists, hence the two ways.
     fn clearing(&self) -> Case {
         let mut steps = Vec::new();
@@ -209,6 +260,64 @@ impl World<'_> {
                     Step::EndByHand(self.xid(5), Committed),
                     Step::Ask(self.rollback(5), Told::Heuristic(Heuristic::Commit)),
                     Step::Ask(self.commit(5), Told::Done),
+                ],
+            },
+        ]
+    }
+
+    fn failed_prepares(&self) -> Vec<Case> {
+        let scan = Ask::Scan { coordinator: self.ours.coordinator };
+        vec![
+            Case {
+                name: "P6: PREPARE of a failed block is no error, and prepares nothing",
+                steps: vec![
+                    Step::Write(self.id(30), Written::Done),
+                    Step::Fail,
+                    Step::PrepareOpen(self.xid(30), true),
+                    Step::Ask(scan.clone(), Told::Scanned(Vec::new())),
+                    Step::Ask(self.rollback(30), Told::Done),
+                    Step::Ask(self.commit(30), Told::Heuristic(Heuristic::Hazard)),
+                    Step::Rows(Vec::new()),
+                ],
+            },
+            Case {
+                name: "a PREPARE that fails rolls back what was open",
+                steps: vec![
+                    Step::Prepare(self.xid(31)),
+                    Step::Write(self.id(32), Written::Done),
+                    Step::PrepareOpen(self.xid(31), false),
+                    Step::Ask(scan, Told::Scanned(vec![self.xid(31)])),
+                    Step::Ask(self.rollback(32), Told::Done),
+                    Step::Ask(self.commit(31), Told::Done),
+                    Step::Rows(vec![(self.id(31), Committed)]),
+                ],
+            },
+        ]
+    }
+
+    /// What outlives whom.
+    fn standing(&self) -> Vec<Case> {
+        let scan = Ask::Scan { coordinator: self.ours.coordinator };
+        let scanned = |sequence| Told::Scanned(vec![self.xid(sequence)]);
+        vec![
+            Case {
+                name: "P8: a backend prepares what it was told to, though its client is gone",
+                steps: vec![
+                    Step::PrepareAndLeave(self.xid(33)),
+                    Step::Ask(scan.clone(), scanned(33)),
+                    Step::Ask(self.rollback(33), Told::Done),
+                    Step::Rows(Vec::new()),
+                ],
+            },
+            Case {
+                name: "a prepared branch outlives the server, and what was open does not",
+                steps: vec![
+                    Step::Prepare(self.xid(34)),
+                    Step::Write(self.id(35), Written::Done),
+                    Step::Restart { then: scan.clone(), told: scanned(34) },
+                    Step::Ask(self.rollback(35), Told::Done),
+                    Step::Ask(self.commit(34), Told::Done),
+                    Step::Rows(vec![(self.id(34), Committed)]),
                 ],
             },
         ]

@@ -94,7 +94,7 @@ impl Worker {
                 self.orders.push(Order::Tell { server: self.coordinator(), ask: Request::Coordinator(ask) });
                 self.told(Told::RolledBack);
             }
-            Reply::Busy | Reply::NoTransaction | Reply::Refused | Reply::Lost => {
+            Reply::Busy | Reply::NoTransaction | Reply::Refused | Reply::Failed | Reply::RolledBack | Reply::Lost => {
                 self.orders.push(Order::HangUp);
                 self.report(self.mutant == Mutant::ReportsWhatItHopes);
             }

@@ -110,6 +110,11 @@ impl Worker {
 
     /// The database's answer to its statement.
     pub fn replied(&mut self, reply: Reply) {
+        let reply = match reply {
+            Reply::RolledBack if self.mutant == Mutant::TakesRollbackForCommit => Reply::Done,
+            Reply::Refused if self.mutant == Mutant::GoesOnAfterError => Reply::Done,
+            reply => reply,
+        };
         match (self.step, reply) {
             (Step::Inserting, Reply::Done) => {
                 self.has_rows = true;
