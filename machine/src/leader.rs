@@ -199,6 +199,10 @@ impl Leader {
         self.step_coordinator(scene, coordinator::Event::Tick, out)
     }
 
+    pub fn manager(&self) -> &Manager {
+        &self.manager
+    }
+
     /// When it wants a tick.
     pub fn next_tick(&self) -> Option<Timestamp> {
         [self.manager.next_tick(), self.coordinator.next_tick()].into_iter().flatten().min()

@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use handfast_coordinator_core as coordinator;
-use handfast_protocol::{Incarnation, Timestamp};
+use handfast_protocol::{Incarnation, Timestamp, Xid};
 use handfast_queue::manager::Space;
 use handfast_store::{Store, StoreError};
 use uuid::Uuid;
@@ -260,11 +260,17 @@ impl<S: Store> Node<S> {
         }
     }
 
-    /// Counts and cross-checks everything durable; for tests and the simulator.
+    /// Counts and cross-checks everything durable, and what a leader's queues hold in memory; for tests and the simulator.
     pub fn check_invariants(&self) -> Result<(), Broken> {
         self.state.queue.check_invariants(&self.store)?;
         self.state.coordinator.check_invariants(&self.store)??;
+        self.leader.as_ref().map_or(Ok(()), |leader| leader.manager().check_invariants())?;
         Ok(())
+    }
+
+    /// The branches of the queues whose end is under way.
+    pub fn closing(&self) -> impl Iterator<Item = &Xid> {
+        self.leader.iter().flat_map(|leader| leader.manager().closing())
     }
 }
 
@@ -274,6 +280,8 @@ impl<S: Store> Node<S> {
 pub enum Broken {
     #[error(transparent)]
     Queue(#[from] handfast_queue::state::Violation),
+    #[error(transparent)]
+    Manager(#[from] handfast_queue::manager::Leak),
     #[error(transparent)]
     Coordinator(#[from] coordinator::state::InvariantBroken),
     #[error(transparent)]

@@ -1,7 +1,8 @@
 //! How branches end: what they held is let go, returned, or counted.
 
-use handfast_protocol::RollbackReason;
+use handfast_mutants::{Mutant, is};
 use handfast_protocol::limits::ERROR_TEXT_BYTES_MAX;
+use handfast_protocol::{RollbackReason, Xid};
 
 use super::branch::{Branch, BranchId, Phase};
 use super::in_flight::Continuation;
@@ -77,6 +78,9 @@ impl Manager {
             self.end_wait(turn, wait, Err(refused.clone()));
         }
         let branch = self.dissolve(id);
+        if is(Mutant::KeepsAccount) {
+            assert!(self.active.charge(branch.charge), "so much was released just above");
+        }
         self.unstage(turn, branch.stage(), &branch.bodies, branch.staged_charge);
         let keys: Vec<MessageKey> = branch.locked().collect();
         self.branches.remember(branch.xid, reason);
@@ -148,6 +152,15 @@ impl Manager {
         }
         self.exclusive.forget_lost(id, None);
         Ok(())
+    }
+
+    /// The branches that nothing joins any more, and whose end is under way.
+    pub fn closing(&self) -> impl Iterator<Item = &Xid> {
+        self.branches
+            .iter()
+            .map(|(_, branch)| branch)
+            .filter(|branch| !branch.phase.is_undecided())
+            .map(|branch| &branch.xid)
     }
 
     /// The branches that hold messages of a queue and about which nothing decides yet.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use handfast_mutants::{Mutant, is};
 use handfast_protocol::{PrepareVote, RollbackReason, Timestamp, Xid};
 
 use super::branch::{Branch, Phase};
@@ -64,7 +65,9 @@ impl Manager {
         let (id, branch) = self.branches.idle(xid)?;
         if branch.is_empty() {
             self.freeze(turn, id, Phase::Deciding);
-            self.branch_done(id);
+            if !is(Mutant::KeepsReadOnly) {
+                self.branch_done(id);
+            }
             return Ok(Some(Answer::Voted(PrepareVote::ReadOnly)));
         }
         if self.space == Space::Low {

@@ -52,6 +52,14 @@ mutants! {
     TakesUnreachableForRollback = "takes-unreachable-for-rollback",
     /// Transactions that somebody attends to are swept as well (P8, P20).
     SweepsLive = "sweeps-live",
+    /// A resource is scanned until nothing is found there, and never again (P8).
+    SweepsOnce = "sweeps-once",
+    /// A branch of a transaction that nobody knows of is committed (D4).
+    PresumesCommit = "presumes-commit",
+    /// A participant that does not answer is taken for one that has voted to commit.
+    TakesSilenceForVote = "takes-silence-for-vote",
+    /// What ended in more than one way is forgotten when a leadership begins (XA+ 2.3.3).
+    ForgetsHeuristics = "forgets-heuristics",
     /// A branch counts as done when it is told to commit, not when it has.
     ForgetsBeforeAcknowledged = "forgets-before-acknowledged",
     /// Committed is answered before the services have applied it (P19).
@@ -76,6 +84,10 @@ mutants! {
     CountsNoAttempt = "counts-no-attempt",
     /// A consumer that vanished is counted as a failed attempt (P22).
     BlamesMessages = "blames-messages",
+    /// What a branch held of the memory for active branches stays taken when it rolls back.
+    KeepsAccount = "keeps-account",
+    /// A branch that has voted read-only is not let go.
+    KeepsReadOnly = "keeps-read-only",
     /// Nobody is told that a message became free.
     WakesNobody = "wakes-nobody",
     /// What a producer repeats is taken for something new (P24).

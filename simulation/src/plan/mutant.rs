@@ -39,6 +39,10 @@ pub enum Mutant {
     TakesRollbackForCommit,
     /// A client goes on to commit after a statement of its transaction has failed (P6).
     GoesOnAfterError,
+    /// A database that cannot be reached counts as an attempt of the message (P22).
+    BlamesForOutages,
+    /// Of the log's entries those that the store has are replayed as well.
+    AppliesTwice,
     /// Of the cores or the log.
     Core(CoreMutant),
 }
@@ -84,5 +88,7 @@ impl Worded for Mutant {
         ("waits-for-everybody", Mutant::WaitsForEverybody),
         ("takes-rollback-for-commit", Mutant::TakesRollbackForCommit),
         ("goes-on-after-error", Mutant::GoesOnAfterError),
+        ("blames-for-outages", Mutant::BlamesForOutages),
+        ("applies-twice", Mutant::AppliesTwice),
     ];
 }

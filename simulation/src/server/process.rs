@@ -132,7 +132,7 @@ impl Process {
         if first > position + 1 {
             return Err(Failure::Broken(format!("the store ends at entry {position}, the log begins at {first}")));
         }
-        let mut next = position + 1;
+        let mut next = if self.mutant == Mutant::AppliesTwice { first } else { position + 1 };
         while next <= last && self.mutant != Mutant::SkipsReplay {
             let read = self.log.read(next..last + 1, self.sizes.replay as usize).map_err(log_failure)?;
             let entries: Vec<Entry> = read.iter().map(|(index, stored)| entry(*index, stored)).collect();

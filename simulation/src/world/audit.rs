@@ -188,7 +188,7 @@ impl World {
         let node = process.node();
         let queue = &node.state().queue;
         let prepared = queue.branches().map(ToString::to_string).collect();
-        let holding = queue.holding().map(ToString::to_string).collect();
+        let holding = queue.holding().chain(node.closing()).map(ToString::to_string).collect();
         let broken = node.check_invariants().err();
         let digest = watcher::digest(node.store());
         let watcher = self.watchers.entry(id).or_default();

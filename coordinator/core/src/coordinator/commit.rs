@@ -128,6 +128,7 @@ impl Coordinator {
                 self.rollback(cx, id, RollbackReason::Refused { participant, reason });
                 return Ok(());
             }
+            Err(_) if is(Mutant::TakesSilenceForVote) => branch.stage = Stage::Prepared,
             Err(failure) => {
                 // Nobody knows whether it is prepared: it is undone as if it were.
                 branch.stage = Stage::Prepared;

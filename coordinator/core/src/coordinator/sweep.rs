@@ -48,7 +48,10 @@ impl Coordinator {
     pub(super) fn scanned(&mut self, cx: &mut Context<'_>, name: &ResourceName, result: Result<Told, CallFailed>) {
         let sweep = &mut self.attachments.get_mut(name).expect("the caller found it").sweep;
         let asked_at = sweep.scanning_since.take().unwrap_or(cx.now);
-        self.timers.set(cx.now.after(SCAN_PERIOD), Timer::Scan(name.clone()));
+        let found_nothing = matches!(&result, Ok(Told::Scanned(xids)) if xids.is_empty());
+        if !(found_nothing && is(Mutant::SweepsOnce)) {
+            self.timers.set(cx.now.after(SCAN_PERIOD), Timer::Scan(name.clone()));
+        }
         let Ok(Told::Scanned(xids)) = result else {
             return;
         };
@@ -108,6 +111,9 @@ impl Coordinator {
                 // The operator has seen that it ended on its own, and has said forget.
                 Recorded::Decided { heuristic: Some(_), .. } => Deed::Forget { xid },
                 Recorded::Decided { outcome, heuristic: None } => Deed::Sweep { xid, outcome },
+                Recorded::Unknown | Recorded::Forgotten if is(Mutant::PresumesCommit) => {
+                    Deed::Sweep { xid, outcome: Outcome::Committed }
+                }
                 // Presumed abort. A committed transaction is not forgotten before its branches have acknowledged.
                 Recorded::Unknown | Recorded::Forgotten => Deed::Sweep { xid, outcome: Outcome::RolledBack },
             };

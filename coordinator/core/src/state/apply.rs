@@ -1,5 +1,6 @@
 //! What each command does to the state.
 
+use handfast_mutants::{Mutant, is};
 use handfast_protocol::{GlobalId, Heuristic, Outcome, ResourceName, Timestamp};
 use handfast_store::{Family, Overlay, StoreError};
 
@@ -17,6 +18,13 @@ impl State {
         assert!(self.identity.is_none_or(goes_on), "an epoch is never begun twice (P2)");
         overlay.put(Family::State, keys::identity(), codec::encode_identity(&identity));
         self.identity = Some(identity);
+        if is(Mutant::ForgetsHeuristics) {
+            let ended = self.transactions.values().filter(|kept| kept.ended().is_some()).map(|kept| kept.id);
+            for id in ended.collect::<Vec<GlobalId>>() {
+                overlay.delete(Family::State, keys::transaction(id));
+                self.mirror(id, None);
+            }
+        }
         Ok(())
     }
 

@@ -129,10 +129,13 @@ impl Worker {
                 self.has_rows = true;
                 self.give_up("a rule of the table forbids it");
             }
-            (Step::Inserting | Step::Checking | Step::Preparing, _) => {
+            (Step::Inserting | Step::Checking | Step::Preparing, reply) => {
                 // A lost connection takes its transaction along; what may be prepared the coordinator finds by its name (P8).
                 self.orders.push(Order::HangUp);
                 self.has_rows = false;
+                if reply == Reply::Lost && self.mutant == Mutant::BlamesForOutages {
+                    return self.give_up("the database is not there");
+                }
                 self.roll_back();
             }
             (Step::Deciding, reply) => self.decided(reply),
