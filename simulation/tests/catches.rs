@@ -72,7 +72,6 @@ fn catches_votes_before_sync() {
     caught(Mutant::VotesBeforeSync, Way::StandaloneMarker, "atomicity");
 }
 
-/// Here alone: in the swarm everybody is struck while somebody is away.
 #[test]
 fn catches_waits_for_everybody() {
     let (way, mutant) = (Way::TwoPhase, Mutant::WaitsForEverybody);

@@ -2,8 +2,7 @@
 //!
 //! `cargo test -p handfast-simulation --features mutants --test mutants` has those of the cores and the log as well.
 
-use handfast_simulation::exhaustive::single;
-use handfast_simulation::plan::{Mutant, Scene, Way};
+use handfast_simulation::plan::Mutant;
 use handfast_simulation::swarm;
 
 const SEEDS: u64 = 10_000;
@@ -64,20 +63,10 @@ const EXPECTED: [(&str, &str); 52] = [
     ("dies-and-lives", "not done"),
 ];
 
-/// These need somebody who stands still for long while nothing else goes wrong: single crashes show them, the swarm hardly does.
-const BY_SINGLE_CRASHES: [&str; 2] = ["waits-for-everybody", "sweeps-live"];
-
 fn caught(mutant: Mutant) -> Result<(), Mutant> {
     let (name, expected) = EXPECTED.iter().find(|(name, _)| *name == mutant.name()).expect("each mistake has its line");
-    let by_single_crashes = || {
-        let scene = Scene { way: Way::TwoPhase, clients: 2, onward: 1, mutant, ..Scene::default() };
-        single(&scene).failed.filter(|failed| failed.kinds.contains(expected)).map(|failed| *failed)
-    };
-    let by_seeds = || {
-        let mut failures = (0..SEEDS).filter_map(|seed| swarm::try_seed(seed, mutant).err());
-        failures.find(|failed| failed.kinds.contains(expected))
-    };
-    let failed = if BY_SINGLE_CRASHES.contains(name) { by_single_crashes() } else { by_seeds() };
+    let mut failures = (0..SEEDS).filter_map(|seed| swarm::try_seed(seed, mutant).err());
+    let failed = failures.find(|failed| failed.kinds.contains(expected));
     println!("{name:32} {}", failed.as_ref().map_or("not seen".to_owned(), |failed| failed.to_string()));
     failed.map(drop).ok_or(mutant)
 }

@@ -1,13 +1,14 @@
 //! Trouble drawn from a seed: things happen in any order that their streams allow, members are struck, sessions break, calls to
-//! resources are lost, late or made twice, time jumps. Each kind is absent in a third of the seeds. After a drawn number of
-//! steps all is well: from then on everything must be done within its time.
+//! resources are lost, late or made twice, time jumps. Each kind is absent in a third of the seeds. A few seeds have nothing but
+//! long absences, one at a time: they show who waits for somebody he has nothing to do with. After a drawn number of steps all is
+//! well: from then on everything must be done within its time.
 
 use std::collections::BTreeSet;
 
 use handfast_checker::history::Fact;
-use handfast_coordinator_core::{CallFailed, CallId};
+use handfast_coordinator_core::{self as coordinator, CallFailed, CallId};
 use handfast_log::disk::SplitMix64;
-use handfast_machine::Event;
+use handfast_machine::{Event, Request};
 use handfast_protocol::Outcome;
 use handfast_queue::manager::Space;
 
@@ -28,6 +29,11 @@ const STEPS_AN_ORDER: u64 = 40;
 const STORM_STRIKES: u64 = 16;
 const STRIKES: [u64; 4] = [15, 30, 60, 120];
 
+/// One in so many seeds is lonely; and how often somebody goes away there, when all are back and somebody commits.
+const LONELY: u64 = 8;
+const LONELY_STRIKES: u64 = 4;
+const LONELY_VICTIMS: [Victim; 2] = [Victim::Database, Victim::Client];
+
 /// A thread that dawdles does so all but one time in so many.
 const DAWDLING: u64 = 8;
 
@@ -40,6 +46,8 @@ pub(super) struct Turmoil {
     /// The step with which all is well again.
     ends: u64,
     is_storm: bool,
+    /// Whoever is struck stays away for long, and until he is back nothing else goes wrong.
+    is_lonely: bool,
     strike_one_in: u64,
     /// How members end, of all ways.
     endings: Vec<Ending>,
@@ -86,14 +94,17 @@ impl Turmoil {
         let (cut_one_in, purge_one_in) = if trouble.is_storm { (0, 0) } else { (rate(120), rate(200)) };
         let cancel_one_in = if trouble.is_storm { 0 } else { rate(60) };
         let (shuffles, dawdles) = (generator.below(3) > 0, generator.below(3) > 0);
-        let kinds = KINDS_OF_ENDING.iter().filter(|_| trouble.is_storm || generator.below(3) > 0);
+        let is_lonely = !trouble.is_storm && generator.below(LONELY) == 0;
+        let has_all = trouble.is_storm || is_lonely;
+        let kinds = KINDS_OF_ENDING.iter().filter(|_| has_all || generator.below(3) > 0);
         let endings = kinds.copied().flatten().copied().collect();
         let longest = 600 + STEPS_AN_ORDER * u64::from(orders);
         let ends = if trouble.is_storm { longest } else { 40 + generator.below(longest) };
-        Turmoil {
+        let turmoil = Turmoil {
             generator,
             ends,
             is_storm: trouble.is_storm,
+            is_lonely,
             strike_one_in,
             endings,
             break_one_in,
@@ -112,6 +123,25 @@ impl Turmoil {
             has_ended: false,
             blows: 0,
             only: trouble.only.clone(),
+        };
+        if is_lonely { turmoil.with_absences_alone() } else { turmoil }
+    }
+
+    fn with_absences_alone(self) -> Turmoil {
+        Turmoil {
+            strike_one_in: LONELY_STRIKES,
+            break_one_in: 0,
+            spoil_call_one_in: 0,
+            jump_one_in: 0,
+            depose_one_in: 0,
+            rot_one_in: 0,
+            cramp_one_in: 0,
+            force_one_in: 0,
+            copy_one_in: 0,
+            cut_one_in: 0,
+            purge_one_in: 0,
+            cancel_one_in: 0,
+            ..self
         }
     }
 
@@ -142,8 +172,11 @@ impl Turmoil {
         one_in > 0 && self.generator.below(one_in) == 0
     }
 
-    /// Every other strike, and in a storm each, is aimed at a server.
+    /// Every other strike, and in a storm each, is aimed at a server; in lonely seeds each at somebody without whom others can go on.
     fn victim(&mut self, has_coordinator: bool) -> Victim {
+        if self.is_lonely {
+            return LONELY_VICTIMS[self.below(LONELY_VICTIMS.len())];
+        }
         match (self.is_storm || self.generator.coin(), has_coordinator && self.generator.coin()) {
             (true, false) => Victim::Server,
             (true, true) => Victim::Coordinator,
@@ -166,6 +199,8 @@ impl World {
     /// What goes wrong before the next step.
     pub(super) fn stir(&mut self) {
         let steps = self.steps;
+        let is_lonely = self.turmoil.as_ref().is_some_and(|turmoil| turmoil.is_lonely);
+        let may_strike = !is_lonely || (self.last_trouble <= self.now && self.committing_client().is_some());
         let Some(turmoil) = &mut self.turmoil else { return };
         if !turmoil.lasts(steps) {
             if !turmoil.has_ended {
@@ -177,7 +212,8 @@ impl World {
             }
             return;
         }
-        let (strikes, breaks) = (turmoil.chance(turmoil.strike_one_in), turmoil.chance(turmoil.break_one_in));
+        let strikes = may_strike && turmoil.chance(turmoil.strike_one_in);
+        let breaks = turmoil.chance(turmoil.break_one_in);
         let (spoils, jumps) = (turmoil.chance(turmoil.spoil_call_one_in), turmoil.chance(turmoil.jump_one_in));
         let (deposes, rots) = (turmoil.chance(turmoil.depose_one_in), turmoil.chance(turmoil.rot_one_in));
         let (cramps, forces) = (turmoil.chance(turmoil.cramp_one_in), turmoil.chance(turmoil.force_one_in));
@@ -223,20 +259,36 @@ impl World {
         }
     }
 
+    /// The client whose database has answered it, or whose request to commit is on its way.
+    fn committing_client(&self) -> Option<ClientId> {
+        let of = |happening: &Happening| match happening {
+            Happening::Frame { session, ask: Request::Coordinator(coordinator::Request::Commit { .. }), .. } => {
+                self.sessions.get(session).map(|session| session.client)
+            }
+            Happening::Reply { connection, .. } => {
+                self.desks.iter().position(|desk| desk.connection == Some(*connection)).map(ClientId)
+            }
+            _ => None,
+        };
+        self.pending.values().find_map(of)
+    }
+
     fn strike_somebody(&mut self) {
         let moment = Moment::Step(self.steps);
         let standalone = self.plan.scene.way.is_standalone();
+        let committing = self.committing_client();
         let turmoil = self.turmoil.as_mut().expect("only turmoil strikes so");
         let (victim, messages) = (turmoil.victim(standalone), turmoil.word());
         let Some(drawn) = turmoil.ending() else { return };
         // A client has no disk: it dies, or it stands still.
         let pauses = turmoil.endings.contains(&Ending::Pause) && turmoil.generator.coin();
         let ending = match victim {
-            Victim::Client | Victim::Importer if pauses => Ending::Pause,
+            Victim::Client | Victim::Importer if turmoil.is_lonely || pauses => Ending::Pause,
             _ => drawn,
         };
-        let back = if turmoil.chance(4) { Back::Late } else { Back::AtOnce };
-        let client = turmoil.below(self.desks.len());
+        let back = if turmoil.is_lonely || turmoil.chance(4) { Back::Late } else { Back::AtOnce };
+        let drawn = ClientId(turmoil.below(self.desks.len()));
+        let client = committing.filter(|_| turmoil.is_lonely).unwrap_or(drawn);
         let has_host = self.is_sqlite();
         let has_database = self.database.is_some() && !has_host;
         let is_there = match victim {
@@ -248,7 +300,7 @@ impl World {
         };
         let falls = self.turmoil.as_mut().is_some_and(Turmoil::falls);
         if is_there && falls {
-            self.come_down(Strike { moment, victim, ending, messages, back }, ClientId(client));
+            self.come_down(Strike { moment, victim, ending, messages, back }, client);
         }
     }
 
