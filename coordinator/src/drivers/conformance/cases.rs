@@ -314,7 +314,7 @@ impl World<'_> {
                 steps: vec![
                     Step::Prepare(self.xid(34)),
                     Step::Write(self.id(35), Written::Done),
-                    Step::Restart { then: scan.clone(), told: scanned(34) },
+                    Step::Restart { then: scan, told: scanned(34) },
                     Step::Ask(self.rollback(35), Told::Done),
                     Step::Ask(self.commit(34), Told::Done),
                     Step::Rows(vec![(self.id(34), Committed)]),
