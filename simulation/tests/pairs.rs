@@ -21,14 +21,14 @@ use handfast_simulation::probes::Probe;
 const WITHIN: u64 = 16;
 
 /// In the other scenes: what recovery does first.
-const WITHIN_OF_OTHERS: u64 = 4;
+const WITHIN_OF_OTHERS: u64 = 3;
 
 /// For crash point 51: what a server reads back and acts on. In the other scenes that are too many pairs for every change.
 const KILLED_WITHIN: u64 = 8;
 const KILLED_WITHIN_OF_OTHERS: u64 = 0;
 
 /// A prime, so that the part has something of every kind.
-const ONE_IN: usize = 29;
+const ONE_IN: usize = 47;
 
 /// First strikes between one word of progress and the next.
 const FIRSTS_A_WORD: u64 = 100;
