@@ -11,7 +11,7 @@ use crate::message::Received;
 use crate::outcome::{KnownOutcome, known};
 use crate::receive::received;
 use crate::session::{Answer, Ask, expect_answer};
-use crate::view::{Finding, PeekedMessage, Place, QueueView, ResourceView, ServerView, TransactionView};
+use crate::view::{Finding, GaugeView, PeekedMessage, Place, QueueView, ResourceView, ServerView, TransactionView};
 
 /// What a queue is made with; what is not said is the server's default.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -55,6 +55,13 @@ impl Handfast {
         let answer = self.session.ask(Ask::ShowServer(v1::ShowServer {})).await?;
         let server = expect_answer!(self.session, answer, Server, "show server")?;
         ServerView::try_from(server).map_err(|malformed| self.session.unreadable(malformed))
+    }
+
+    /// What the server has taken of memory and disk, beside its bounds, and what it recovered when it began.
+    pub async fn status(&self) -> Result<Vec<GaugeView>, RequestError> {
+        let answer = self.session.ask(Ask::ShowStatus(v1::ShowStatus {})).await?;
+        let status = expect_answer!(self.session, answer, Status, "show status")?;
+        Ok(status.gauges.into_iter().map(GaugeView::from).collect())
     }
 
     pub async fn create_queue(&self, name: &str, settings: QueueSettings) -> Result<(), RequestError> {

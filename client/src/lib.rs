@@ -75,4 +75,6 @@ pub use send::{SendError, Sent};
 pub use sqlite::{SqliteBranch, SqliteRow, SqliteStatementError};
 pub use statement::{Dialect, Nature, TransactionControl, check as check_statement};
 pub use transaction::Transaction;
-pub use view::{BranchView, Finding, PeekedMessage, Place, QueueView, ResourceView, ServerView, TransactionView};
+pub use view::{
+    BranchView, Finding, GaugeView, PeekedMessage, Place, QueueView, ResourceView, ServerView, TransactionView,
+};

@@ -32,6 +32,23 @@ impl TryFrom<v1::Server> for ServerView {
     }
 }
 
+/// A figure of the server, beside its bound.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct GaugeView {
+    pub name: String,
+    /// What is counted.
+    pub what: String,
+    pub value: u64,
+    /// What the value never goes beyond, where it has a bound.
+    pub limit: Option<u64>,
+}
+
+impl From<v1::Gauge> for GaugeView {
+    fn from(v1::Gauge { name, what, value, limit }: v1::Gauge) -> GaugeView {
+        GaugeView { name, what, value, limit }
+    }
+}
+
 /// A queue and what is in it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct QueueView {

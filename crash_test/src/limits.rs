@@ -21,6 +21,9 @@ pub const KILL_WITHIN: Duration = Duration::from_millis(150);
 pub const AGAIN_ONE_IN: u32 = 4;
 pub const AGAIN_WITHIN: Duration = Duration::from_millis(120);
 
+/// Killed so often in all, a server has been so between a decision and its end: every third or so of its kills is.
+pub const KILLS_THAT_LEAVE_DOUBT: u32 = 50;
+
 /// A server that was killed serves again within this (A14).
 pub const STARTS_WITHIN: Duration = Duration::from_secs(60);
 

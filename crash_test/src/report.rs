@@ -6,7 +6,7 @@ mod timeline;
 use std::path::Path;
 use std::time::Duration;
 
-use handfast_checker::history::{History, Op, What};
+use handfast_checker::history::{Fact, History, Op, What};
 use handfast_checker::{judge, smallest};
 use serde::Serialize;
 
@@ -28,6 +28,7 @@ pub struct Report {
     /// Ends that a worker did not hear of.
     pub unknown: usize,
     pub dead_letters: usize,
+    pub recovered: Recovered,
     /// Milliseconds from the start of a server that was killed until it served.
     pub recovery_ms: Spread,
     /// Milliseconds from a receive to the outcome of its commit.
@@ -48,6 +49,31 @@ pub struct Judgement {
     /// How many things were looked at; 0: this run says nothing of it.
     pub judged: u64,
     pub wrong: Vec<String>,
+}
+
+/// What the servers found that were killed and started again.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
+pub struct Recovered {
+    /// Starts after which something was in doubt.
+    pub starts_in_doubt: u64,
+    /// Transactions, over all starts.
+    pub in_doubt: u64,
+    /// Log entries that were applied again, over all starts.
+    pub log_entries: u64,
+}
+
+impl Recovered {
+    fn of(history: &History) -> Recovered {
+        let mut all = Recovered::default();
+        for event in &history.events {
+            if let What::Info(Fact::Recovered { in_doubt, replayed }) = &event.what {
+                all.starts_in_doubt += u64::from(*in_doubt > 0);
+                all.in_doubt += in_doubt;
+                all.log_entries += replayed;
+            }
+        }
+        all
+    }
 }
 
 /// Of measurements; zeros where there were none.
@@ -83,6 +109,7 @@ impl Report {
             commits: count(|what| matches!(what, What::Ok(Op::Commit { .. }))),
             unknown: timeline.unknown,
             dead_letters: timeline.dead_letters,
+            recovered: Recovered::of(&history),
             recovery_ms: Spread::of(timeline.recoveries.iter().map(|span| span.milliseconds()).collect()),
             latency_ms: Spread::of(timeline.commits.iter().map(|span| span.milliseconds()).collect()),
             verdicts: judged
@@ -108,6 +135,7 @@ impl Report {
     /// For people.
     pub fn text(&self) -> String {
         let Kills { server, while_starting, trigger, database } = self.kills;
+        let Recovered { starts_in_doubt, in_doubt, log_entries } = self.recovered;
         let mut lines = vec![
             format!("seed:      {}", self.seed),
             format!("time:      {:.1} s", self.seconds),
@@ -117,6 +145,9 @@ impl Report {
             format!(
                 "work:      {} messages, {} commits, {} ends that nobody heard of, {} dead letters",
                 self.messages, self.commits, self.unknown, self.dead_letters
+            ),
+            format!(
+                "recovered: {in_doubt} transactions in doubt after {starts_in_doubt} of the kills, {log_entries} log entries"
             ),
             spread("served in", &self.recovery_ms),
             spread("latency", &self.latency_ms),

@@ -15,7 +15,9 @@ use crate::audit;
 use crate::chronicle::Chronicle;
 use crate::database::Database;
 use crate::error::CrashTestError;
-use crate::limits::{AGAIN_ONE_IN, AGAIN_WITHIN, ATTEMPTS, KILL_WITHIN, LOOK_EVERY, PATIENCE, STARTS_WITHIN};
+use crate::limits::{
+    AGAIN_ONE_IN, AGAIN_WITHIN, ATTEMPTS, KILL_WITHIN, KILLS_THAT_LEAVE_DOUBT, LOOK_EVERY, PATIENCE, STARTS_WITHIN,
+};
 use crate::messages::{self, Outgoing};
 use crate::program::Program;
 use crate::report::Report;
@@ -198,6 +200,7 @@ impl Run {
             ordered: if self.settings.workers == 1 { names(&self.queues()) } else { Vec::new() },
             drained: names(std::slice::from_ref(&self.trigger.queue)),
             starts_within: Some(STARTS_WITHIN.as_micros() as u64),
+            must_recover: self.settings.work == Work::BuiltIn && self.settings.kills >= KILLS_THAT_LEAVE_DOUBT,
             judges: if self.settings.work == Work::BuiltIn { judges.map(str::to_owned).to_vec() } else { Vec::new() },
             ..Terms::default()
         }

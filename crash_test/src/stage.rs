@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use handfast_checker::history::{Fact, Op, What};
+use handfast_client::Handfast;
 use rustix::process::{Pid, Signal, kill_process};
 use serde::Serialize;
 use tokio::process::{Child, Command};
@@ -129,7 +130,17 @@ impl Stage {
         self.program.ready(&mut self.server).await?;
         self.chronicle.tell(SERVER, What::Ok(Op::Start));
         self.chronicle.tell(SERVER, What::Info(Fact::Back));
+        let recovered = self.recovered().await?;
+        self.chronicle.tell(SERVER, What::Info(recovered));
         Ok(())
+    }
+
+    /// What the server says that it found.
+    async fn recovered(&self) -> Result<Fact, CrashTestError> {
+        let gauges = Handfast::connect(&self.program.url()).await?.status().await?;
+        let value = |name| gauges.iter().find(|gauge| gauge.name == name).map_or(0, |gauge| gauge.value);
+        let in_doubt = value("recovered_transactions").max(value("recovered_branches"));
+        Ok(Fact::Recovered { in_doubt, replayed: value("recovered_log_entries") })
     }
 
     async fn kill_trigger(&mut self) -> Result<(), CrashTestError> {

@@ -5,7 +5,7 @@ use std::collections::VecDeque;
 
 use handfast_coordinator_core as coordinator;
 use handfast_mutants::{Mutant, is};
-use handfast_protocol::{GlobalId, RollbackReason, Timestamp, Xid};
+use handfast_protocol::{Gauge, GlobalId, RollbackReason, Timestamp, Xid};
 use handfast_queue as queue;
 use handfast_queue::MessageKey;
 use handfast_queue::manager::{self, Manager, Resolved, Space};
@@ -14,7 +14,7 @@ use handfast_store::{Store, StoreError};
 use crate::codec::BatchWriter;
 use crate::command::{Applied, Command};
 use crate::local;
-use crate::node::Action;
+use crate::node::{Action, Recovery};
 use crate::request::{Answer, ConnectionId, Refusal, Request, RequestId};
 use crate::sizes::Sizes;
 use crate::state::{State, local_branch};
@@ -52,6 +52,7 @@ pub(crate) struct Scene<'a> {
 pub(crate) struct Leader {
     epoch: u64,
     sizes: Sizes,
+    recovery: Recovery,
     manager: Manager,
     coordinator: coordinator::Coordinator,
     /// The entry that is being filled, and who waits for its commands.
@@ -66,11 +67,17 @@ pub(crate) struct Leader {
 
 impl Leader {
     /// The leader of the epoch that has just begun.
-    pub fn new(scene: Scene<'_>, sizes: Sizes, out: &mut Vec<Action>) -> Result<Leader, StoreError> {
+    pub fn new(
+        scene: Scene<'_>,
+        sizes: Sizes,
+        recovery: Recovery,
+        out: &mut Vec<Action>,
+    ) -> Result<Leader, StoreError> {
         let identity = scene.state.identity.expect("an epoch has begun, so the identity is known");
         let mut leader = Leader {
             epoch: identity.epoch,
             sizes,
+            recovery,
             manager: Manager::new(identity.manager_id, identity.epoch, sizes.queues),
             coordinator: coordinator::Coordinator::new(identity.coordinator()),
             writer: BatchWriter::new(),
@@ -87,6 +94,17 @@ impl Leader {
 
     pub fn epoch(&self) -> u64 {
         self.epoch
+    }
+
+    pub fn recovery(&self) -> Recovery {
+        self.recovery
+    }
+
+    /// What it holds in memory, beside its bounds (G7).
+    pub fn gauges(&self) -> impl Iterator<Item = Gauge> {
+        let entries = Gauge::new("entries_in_flight", "Log entries proposed and not applied", self.in_flight.len());
+        let cores = self.coordinator.gauges().into_iter().chain(self.manager.gauges());
+        cores.chain([entries.of(self.sizes.entries_in_flight_max)])
     }
 
     pub fn request(

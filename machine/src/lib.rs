@@ -33,7 +33,7 @@ pub use handfast_mutants::BUILT_IN as MISTAKES_BUILT_IN;
 pub use codec::{BatchUnreadable, decode_batch, encode_batch};
 pub use command::{Applied, Batch, Command};
 pub use foreign::ForeignBranch;
-pub use node::{Action, Broken, Entry, Event, Fatal, Node};
+pub use node::{Action, Broken, Entry, Event, Fatal, Node, Recovery};
 pub use request::{Answer, ConnectionId, Refusal, Request, RequestId};
 pub use sizes::Sizes;
 pub use state::{AppliedBatch, State, local_branch};

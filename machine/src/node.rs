@@ -3,7 +3,7 @@
 
 use bytes::Bytes;
 use handfast_coordinator_core as coordinator;
-use handfast_protocol::{Incarnation, Timestamp, Xid};
+use handfast_protocol::{Gauge, Incarnation, Timestamp, Xid};
 use handfast_queue::manager::Space;
 use handfast_store::{Store, StoreError};
 use uuid::Uuid;
@@ -101,6 +101,17 @@ pub enum Fatal {
     Entry { index: u64, cause: BatchUnreadable },
 }
 
+/// What a member found when its leadership began.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Recovery {
+    /// Log entries that it has applied since its process began.
+    pub entries: u64,
+    /// Transactions that were decided, or left to a database to decide, and not over.
+    pub transactions: u64,
+    /// Prepared branches in its queues.
+    pub branches: u64,
+}
+
 #[allow(missing_debug_implementations, reason = "a store has no useful debug form")]
 pub struct Node<S: Store> {
     store: S,
@@ -108,6 +119,8 @@ pub struct Node<S: Store> {
     /// Proposed to lead; the epoch has not begun yet.
     awaited: Option<Uuid>,
     leader: Option<Leader>,
+    /// Entries that were applied while it led nothing.
+    replayed: u64,
     /// What is true of this process, whoever leads.
     space: Space,
     sizes: Sizes,
@@ -118,7 +131,7 @@ impl<S: Store> Node<S> {
     pub fn open(store: S) -> Result<Node<S>, Fatal> {
         let state = State::open(&store)?;
         let (space, sizes) = (Space::default(), Sizes::default());
-        Ok(Node { store, state, awaited: None, leader: None, space, sizes })
+        Ok(Node { store, state, awaited: None, leader: None, replayed: 0, space, sizes })
     }
 
     /// The sizes that it has when it leads; before it leads.
@@ -143,6 +156,18 @@ impl<S: Store> Node<S> {
     pub fn identity(&self) -> Option<coordinator::Identity> {
         self.leader.as_ref()?;
         self.state.identity.map(|identity| identity.coordinator())
+    }
+
+    /// What it found when its leadership began; `None` while it leads nothing.
+    pub fn recovery(&self) -> Option<Recovery> {
+        self.leader.as_ref().map(Leader::recovery)
+    }
+
+    /// What it holds in memory beside its bounds (G7), and what is prepared.
+    pub fn gauges(&self) -> Vec<Gauge> {
+        let prepared = "Branches that are prepared here, whoever decides them";
+        let prepared = Gauge::new("branches_prepared", prepared, self.state.queue.branches().count());
+        self.leader.iter().flat_map(Leader::gauges).chain([prepared]).collect()
     }
 
     /// When it wants an [`Event::Tick`].
@@ -227,6 +252,8 @@ impl<S: Store> Node<S> {
             {
                 let scene = Scene { state: &self.state, store: &self.store, now };
                 leader.applied(scene, batch.number, batch.results, out)?;
+            } else if self.leader.is_none() {
+                self.replayed += 1;
             }
         }
         if let Some(leader) = &mut self.leader {
@@ -242,7 +269,12 @@ impl<S: Store> Node<S> {
         if self.awaited == Some(leadership) {
             self.awaited = None;
             let scene = Scene { state: &self.state, store: &self.store, now };
-            let mut leader = Leader::new(scene, self.sizes, out)?;
+            let recovery = Recovery {
+                entries: self.replayed,
+                transactions: self.state.coordinator.transactions().len() as u64,
+                branches: self.state.queue.branches().count() as u64,
+            };
+            let mut leader = Leader::new(scene, self.sizes, recovery, out)?;
             leader.set_space(self.space);
             self.leader = Some(leader);
         }

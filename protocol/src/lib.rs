@@ -4,6 +4,7 @@
 #![cfg_attr(not(test), deny(clippy::disallowed_types, clippy::disallowed_methods, clippy::disallowed_macros))]
 
 mod dead_letter;
+mod gauge;
 mod gtrid;
 pub mod limits;
 mod message;
@@ -16,6 +17,7 @@ mod timestamp;
 mod xid;
 
 pub use dead_letter::{DeadLetter, DeadLetterReason, UnknownReason};
+pub use gauge::Gauge;
 pub use gtrid::{CoordinatorId, GlobalId, GlobalIdError, Incarnation};
 pub use message::{Destination, Message, MessageId, MessageIdError, MessageInvalid, Priority, Properties};
 pub use outcome::{Heuristic, Outcome, PrepareVote, RollbackReason};

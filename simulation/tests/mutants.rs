@@ -8,7 +8,7 @@ use handfast_simulation::swarm;
 const SEEDS: u64 = 10_000;
 
 /// Each mistake, and what it is to be seen as: a property that does not hold, or how the run gets stuck.
-const EXPECTED: [(&str, &str); 52] = [
+const EXPECTED: [(&str, &str); 53] = [
     ("answers-before-sync", "A11"),
     ("purges-before-flush", "broken"),
     ("skips-replay", "A10"),
@@ -53,6 +53,7 @@ const EXPECTED: [(&str, &str); 52] = [
     ("drops-prepared", "A1"),
     ("expires-held", "panicked"),
     ("hands-out-newest", "A8"),
+    ("redelivers-last", "A8"),
     ("reads-past-held", "A8"),
     ("counts-no-attempt", "not done"),
     ("blames-messages", "A9"),

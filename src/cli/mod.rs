@@ -24,6 +24,7 @@ mod resource;
 mod send;
 mod send_many;
 mod serve;
+mod status;
 mod stop_signal;
 mod transaction;
 mod trigger;
@@ -79,6 +80,8 @@ enum Command {
     Transaction(transaction::Args),
     /// See dead letters, and send them back
     DeadLetter(dead_letter::Args),
+    /// Show what a server has taken of memory and disk, beside its bounds
+    Status(status::Args),
     /// Measure a running server, beside what its disk allows
     Bench(bench::Args),
     /// Print a completion script for a shell
@@ -101,6 +104,7 @@ impl Command {
             Command::Trigger(args) => options.block_on(args.run(options)),
             Command::Transaction(args) => options.block_on(args.run(options)),
             Command::DeadLetter(args) => options.block_on(args.run(options)),
+            Command::Status(args) => options.block_on(args.run(options)),
             Command::Bench(args) => args.run(options),
             Command::Completions(args) => args.run(),
             Command::CrashPoints(args) => args.run(options),

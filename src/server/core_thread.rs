@@ -10,8 +10,10 @@ use std::time::{SystemTime, UNIX_EPOCH};
 use bytes::Bytes;
 use handfast_coordinator_core::Identity;
 use handfast_crash_points::{CrashPoint, is_armed, reach_about};
-use handfast_machine::{Action, Answer, ConnectionId, Entry, Event, Fatal, Node, Refusal, Request, RequestId};
-use handfast_protocol::Timestamp;
+use handfast_machine::{
+    Action, Answer, ConnectionId, Entry, Event, Fatal, Node, Recovery, Refusal, Request, RequestId,
+};
+use handfast_protocol::{Gauge, Timestamp};
 use handfast_store::Store;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
@@ -46,6 +48,8 @@ pub enum Input {
     },
     /// The position of the last applied entry.
     Position(oneshot::Sender<Option<Bytes>>),
+    /// What was found when the leadership began, if there is one, and what the core has taken.
+    Accounts(oneshot::Sender<(Option<Recovery>, Vec<Gauge>)>),
     /// Who the coordinator is in this epoch; `None` while no epoch of this process has begun.
     Identity(oneshot::Sender<Option<Identity>>),
     Stop,
@@ -105,6 +109,13 @@ impl Core {
         let (reply, identity) = oneshot::channel();
         self.send(Input::Identity(reply))?;
         identity.await.map_err(|_| Stopped)
+    }
+
+    /// See [`Input::Accounts`].
+    pub async fn accounts(&self) -> Result<(Option<Recovery>, Vec<Gauge>), Stopped> {
+        let (reply, accounts) = oneshot::channel();
+        self.send(Input::Accounts(reply))?;
+        accounts.await.map_err(|_| Stopped)
     }
 
     pub async fn position(&self) -> Result<Option<Bytes>, Stopped> {
@@ -227,6 +238,9 @@ impl<S: Store> CoreThread<S> {
             }
             Input::Position(reply) => {
                 reply.send(self.node.state().position().cloned()).ok();
+            }
+            Input::Accounts(reply) => {
+                reply.send((self.node.recovery(), self.node.gauges())).ok();
             }
             Input::Identity(reply) => {
                 reply.send(self.node.identity()).ok();

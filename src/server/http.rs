@@ -9,7 +9,7 @@ use handfast_wire::v1::handfast_server::HandfastServer;
 use handfast_wire::v1::resource_manager_server::ResourceManagerServer;
 use tonic::service::Routes;
 
-use super::core_thread::Core;
+use super::accounts::Accounts;
 use super::limits::MESSAGE_BYTES_MAX;
 use super::metrics;
 use super::resource_manager::Participant;
@@ -17,18 +17,19 @@ use super::role::Role;
 use super::unary::Service;
 
 /// The routes of the port.
-pub fn routes(core: Core, role: Role, service: Service) -> Routes {
+pub fn routes(role: Role, service: Service) -> Routes {
+    let accounts = service.sessions.resources.accounts.clone();
     let manager_id = service.sessions.resources.identity.manager_id;
     let grpc = HandfastServer::new(service).max_decoding_message_size(MESSAGE_BYTES_MAX);
     let grpc = match role {
         Role::QueueManager => {
-            let participant = Participant::new(core.clone(), manager_id);
+            let participant = Participant::new(accounts.core.clone(), manager_id);
             Routes::new(grpc).add_service(ResourceManagerServer::new(participant))
         }
         // A coordinator is nobody's participant.
         Role::Coordinator => Routes::new(grpc),
     };
-    let plain = Router::new().route("/health", get(health)).route("/metrics", get(scrape)).with_state((core, role));
+    let plain = Router::new().route("/health", get(health)).route("/metrics", get(scrape)).with_state((accounts, role));
     Routes::from(plain.merge(grpc.into_axum_router()).fallback(nothing_here))
 }
 
@@ -43,8 +44,8 @@ async fn nothing_here(headers: HeaderMap) -> Response {
 }
 
 /// 200 while requests are served, 503 while the server starts or stops.
-async fn health(State((core, _)): State<(Core, Role)>) -> Response {
-    match core.is_leading().await {
+async fn health(State((accounts, _)): State<(Accounts, Role)>) -> Response {
+    match accounts.core.is_leading().await {
         Ok(true) => (StatusCode::OK, "serving\n").into_response(),
         Ok(false) => (StatusCode::SERVICE_UNAVAILABLE, "starting\n").into_response(),
         Err(_) => (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response(),
@@ -52,8 +53,8 @@ async fn health(State((core, _)): State<(Core, Role)>) -> Response {
 }
 
 /// The Prometheus text format, version 0.0.4.
-async fn scrape(State((core, role)): State<(Core, Role)>) -> Response {
-    match metrics::render(&core, role).await {
+async fn scrape(State((accounts, role)): State<(Accounts, Role)>) -> Response {
+    match metrics::render(&accounts, role).await {
         Some(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
         None => (StatusCode::SERVICE_UNAVAILABLE, "not serving\n").into_response(),
     }

@@ -4,8 +4,10 @@ use std::fmt::Write;
 
 use handfast_coordinator_core::{Answer as Coordinated, Request as Ask, ResourceView, TransactionView};
 use handfast_machine::{Answer, ForeignBranch, Request};
+use handfast_protocol::Gauge;
 use handfast_queue::manager::{Answer as Queued, QueueView, Request as QueueAsk};
 
+use super::accounts::Accounts;
 use super::core_thread::Core;
 use super::role::Role;
 
@@ -16,7 +18,8 @@ const QUEUES_SHOWN_MAX: usize = 1000;
 const IN_DOUBT_MAX: usize = 10_000;
 
 /// The whole page; `None` while the server does not serve.
-pub async fn render(core: &Core, role: Role) -> Option<String> {
+pub async fn render(accounts: &Accounts, role: Role) -> Option<String> {
+    let core = &accounts.core;
     let mut text = String::new();
     match role {
         Role::QueueManager => write_queues(&mut text, &ask_queues(core).await?),
@@ -32,6 +35,12 @@ pub async fn render(core: &Core, role: Role) -> Option<String> {
     match role {
         Role::QueueManager => write_foreign(&mut text, &ask_foreign(core).await?),
         Role::Coordinator => {}
+    }
+    for Gauge { name, what, value, limit } in accounts.gauges().await? {
+        gauge(&mut text, &format!("handfast_{name}"), what, value);
+        if let Some(limit) = limit {
+            gauge(&mut text, &format!("handfast_{name}_limit"), &format!("The limit of handfast_{name}"), limit);
+        }
     }
     Some(text)
 }

@@ -9,6 +9,7 @@
 //!
 //! The core thread is the only owner of state. Everything else holds channels to it; no lock is held over an await.
 
+mod accounts;
 mod answers;
 mod calls;
 mod commands;

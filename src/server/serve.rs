@@ -23,6 +23,7 @@ use tokio::sync::{Notify, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tonic::transport::server::TcpIncoming;
 
+use super::accounts::Accounts;
 use super::calls::{Call, carry_calls};
 use super::core_thread::{self, Core, Effects, Input};
 use super::data_directory::{DataDirectory, DirectoryError};
@@ -136,10 +137,18 @@ impl Server {
             manager_id: directory.manager_id(),
             data_directory: std::path::absolute(directory.path()).unwrap_or_else(|_| directory.path().to_owned()),
         };
-        let resources = Arc::new(Resources::new(core.clone(), drivers, identity, options.role));
+        let accounts = Accounts {
+            core: core.clone(),
+            replica: replica.clone(),
+            store: flusher.clone(),
+            directories: [directory.log(), directory.store()],
+            reserve: options.reserve,
+            sessions: Arc::default(),
+        };
+        let resources = Arc::new(Resources::new(accounts, drivers, identity, options.role));
         let sessions = Sessions::new(core.clone(), resources, stop.clone(), replica.leadership());
         let service = Service { sessions };
-        let routes = routes(core.clone(), options.role, service);
+        let routes = routes(options.role, service);
         let mut server =
             Server { address, core, replica, flusher, thread, core_ended, tasks, stopping, _directory: directory };
         server.await_epoch().await?;

@@ -51,6 +51,7 @@ impl Sessions {
         let reader = Reader {
             core: self.core.clone(),
             resources: Arc::clone(&self.resources),
+            _counted: Arc::clone(&self.resources.accounts.sessions),
             connection,
             peer,
             answers,
@@ -66,6 +67,7 @@ impl Sessions {
 struct Reader {
     core: Core,
     resources: Arc<Resources>,
+    _counted: Arc<()>,
     connection: ConnectionId,
     peer: Peer,
     answers: mpsc::UnboundedSender<SessionAnswer>,

@@ -5,12 +5,13 @@ use std::sync::Arc;
 use handfast_coordinator::drivers::{Drivers, Finding, Target};
 use handfast_coordinator_core::{Answer as Coordinated, Identity, Request as Ask, ResourceView};
 use handfast_machine::{Answer, Refusal, Request};
-use handfast_protocol::{ResourceKind, ResourceName};
+use handfast_protocol::{Gauge, ResourceKind, ResourceName};
 use handfast_queue::manager;
 use handfast_wire::v1;
 use handfast_wire::v1::refusal::Code;
 use tonic::{Status, Streaming};
 
+use super::accounts::Accounts;
 use super::answers::Answers;
 use super::convert::{self, Asked};
 use super::core_thread::Core;
@@ -23,12 +24,13 @@ pub struct Resources {
     core: Core,
     drivers: Arc<Drivers>,
     role: Role,
+    pub accounts: Accounts,
     pub identity: SessionIdentity,
 }
 
 impl Resources {
-    pub fn new(core: Core, drivers: Arc<Drivers>, identity: SessionIdentity, role: Role) -> Resources {
-        Resources { core, drivers, role, identity }
+    pub fn new(accounts: Accounts, drivers: Arc<Drivers>, identity: SessionIdentity, role: Role) -> Resources {
+        Resources { core: accounts.core.clone(), drivers, role, accounts, identity }
     }
 
     /// What is asked, unless this server does not serve it.
@@ -42,6 +44,7 @@ impl Resources {
             Asked::Hello(_)
             | Asked::KeepAlive
             | Asked::ShowServer
+            | Asked::ShowStatus
             | Asked::AddResource { .. }
             | Asked::TestResource { .. } => Ok(asked),
         }
@@ -52,6 +55,7 @@ impl Resources {
         match asked {
             Asked::AddResource { name, kind, address } => self.add(name, kind, &address).await,
             Asked::TestResource { name } => self.test(&name).await,
+            Asked::ShowStatus => self.status().await,
             Asked::Machine(_) | Asked::Hello(_) | Asked::KeepAlive | Asked::ShowServer => {
                 convert::refused(Code::NotHere, "this request needs a session")
             }
@@ -69,6 +73,18 @@ impl Resources {
             Err(error) => return convert::refused(Code::Resource, error),
         };
         self.ask(Request::Coordinator(Ask::AddResource { resource })).await
+    }
+
+    async fn status(&self) -> v1::Reply {
+        let Some(gauges) = self.accounts.gauges().await else { return convert::stopping() };
+        let gauge = |Gauge { name, what, value, limit }: Gauge| v1::Gauge {
+            name: name.to_owned(),
+            what: what.to_owned(),
+            value,
+            limit,
+        };
+        let gauges = gauges.into_iter().map(gauge).collect();
+        v1::Reply { answer: Some(v1::reply::Answer::Status(v1::Status { gauges })) }
     }
 
     async fn coordinator_identity(&self) -> Result<Identity, v1::Reply> {

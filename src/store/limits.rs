@@ -29,12 +29,13 @@ pub const BLOCK_CACHE: usize = 32 * MIB;
 /// a large body's block or the filter of a file. One thread reads, so that finer parts would spare no waiting.
 pub const BLOCK_CACHE_SHARD_BITS: i32 = 2;
 
+/// The memtables at their fullest, those that are flushed included.
+pub const MEMTABLES_MAX: usize = (STATE_MEMTABLE + MESSAGES_MEMTABLE + BODIES_MEMTABLE) * MEMTABLES_PER_FAMILY as usize;
+
 /// The memtables and the cache at their fullest. The rest of the process has as much again under its 300 MiB.
 pub const MEMORY_MAX: usize = 160 * MIB;
 
-const _: () = assert!(
-    (STATE_MEMTABLE + MESSAGES_MEMTABLE + BODIES_MEMTABLE) * MEMTABLES_PER_FAMILY as usize + BLOCK_CACHE <= MEMORY_MAX
-);
+const _: () = assert!(MEMTABLES_MAX + BLOCK_CACHE <= MEMORY_MAX);
 const _: () = assert!(MEMTABLES_WRITTEN < STATE_MEMTABLE + MESSAGES_MEMTABLE + BODIES_MEMTABLE);
 const _: () = assert!(MESSAGES_MEMTABLE < MEMTABLES_WRITTEN);
 

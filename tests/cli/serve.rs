@@ -103,6 +103,44 @@ fn health_and_metrics_are_on_the_same_port() {
     assert!(nothing.starts_with("HTTP/1.1 404") && nothing.contains("/health and /metrics"), "{nothing}");
 }
 
+/// What is taken is counted while it is, and what was recovered is told; one list for the command and the page.
+#[test]
+fn g7_the_status_says_what_is_taken_and_what_it_may_be() {
+    let mut server = Server::start();
+    let figure = |server: &Server, name: &str| {
+        let status = server.run(&["--output", "json", "status"]).json();
+        let found = status["gauges"].as_array().unwrap().iter().find(|gauge| gauge["name"] == name);
+        let found = found.unwrap_or_else(|| panic!("no {name} in {status:#}"));
+        (found["value"].as_u64().unwrap(), found["limit"].as_u64())
+    };
+    server.run(&["queue", "create", "orders"]).ok();
+    assert_eq!(figure(&server, "waiting_receives"), (0, Some(65_536)));
+    assert_eq!(figure(&server, "recovered_log_entries"), (0, None));
+    let mut waiting = server.command(&["receive", "orders", "--wait", "1m"]).stdout(Stdio::null()).spawn().unwrap();
+    until("the receive waits", || figure(&server, "waiting_receives").0 == 1);
+    until("there are its session, and the one that asks", || figure(&server, "sessions").0 == 2);
+    assert_eq!(figure(&server, "active_bytes").0, 256);
+    waiting.kill().unwrap();
+    waiting.wait().unwrap();
+    until("nobody waits", || figure(&server, "active_bytes").0 == 0);
+
+    server.run_with(&["send", "orders", "--lines"], "x\n".repeat(1_000).as_bytes()).ok();
+    let (taken, limit) = figure(&server, "log_unflushed_bytes");
+    assert!(taken > 1_000 && limit.is_some_and(|limit| taken < limit), "{taken} {limit:?}");
+    for name in ["memory_bytes", "log_disk_bytes", "store_disk_bytes", "store_memtable_bytes", "disk_free_bytes"] {
+        assert!(figure(&server, name).0 > 1_000, "{name}");
+    }
+    server.kill();
+    server.start_again();
+    assert!(figure(&server, "recovered_log_entries").0 > 0);
+    let metrics = http_get(server.address(), "/metrics");
+    assert!(metrics.contains("\nhandfast_waiting_receives 0\n"), "{metrics}");
+    assert!(metrics.contains("\nhandfast_waiting_receives_limit 65536\n"), "{metrics}");
+    let status = server.run(&["status"]);
+    let table = status.ok();
+    assert!(table.starts_with("FIGURE") && table.contains("\nwaiting receives"), "{table}");
+}
+
 #[test]
 fn garbage_on_the_port_harms_nobody() {
     let server = Server::start();

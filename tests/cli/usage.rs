@@ -18,6 +18,7 @@ fn help_and_version_are_there_for_every_command() {
         "resource",
         "transaction",
         "dead-letter",
+        "status",
         "completions",
         "crash-points",
     ] {

@@ -17,6 +17,9 @@ const SEED: u64 = 0x5eed;
 const MESSAGES: u64 = 60;
 const WORKERS: u64 = 6;
 const KILLING: Duration = Duration::from_secs(15);
+/// What a slow machine manages in that time.
+const KILLS_MIN: usize = 12;
+const COORDINATOR_KILLS_MIN: usize = 4;
 /// Nothing is in doubt any more so long after the last restart.
 const QUIET_WITHIN: Duration = Duration::from_secs(30);
 
@@ -84,15 +87,19 @@ fn hops_of(body: &str) -> (i64, Vec<&str>) {
     (words.next().unwrap().parse().unwrap(), words.collect())
 }
 
-fn kill_at_random(world: &mut World, postgres: &mut PostgresServer) -> usize {
+/// How often anybody was killed, and the coordinator.
+fn kill_at_random(world: &mut World, postgres: &mut PostgresServer) -> (usize, usize) {
     let (mut random, since) = (Random(SEED), Instant::now());
-    let mut kills = 0;
+    let (mut kills, mut of_coordinator) = (0, 0);
     while since.elapsed() < KILLING {
         // The moment is what is tried; nothing waits for it.
         std::thread::sleep(Duration::from_millis(100 + random.below(900)));
         kills += 1;
         let victim = match random.below(6) {
-            0..3 => &mut world.coordinator,
+            0..3 => {
+                of_coordinator += 1;
+                &mut world.coordinator
+            }
             3 => &mut world.north,
             4 => &mut world.south,
             _ => {
@@ -104,7 +111,7 @@ fn kill_at_random(world: &mut World, postgres: &mut PostgresServer) -> usize {
         victim.kill();
         victim.start_again();
     }
-    kills
+    (kills, of_coordinator)
 }
 
 /// The bodies there, in the order of their ids.
@@ -155,7 +162,7 @@ async fn g1_g3_kills_at_random_moments_lose_and_double_nothing() {
     for seed in 0..WORKERS {
         workers.push(tokio::spawn(transfer(world.client().await, SEED + seed, Arc::clone(&stop))));
     }
-    let kills = tokio::task::block_in_place(|| kill_at_random(&mut world, &mut postgres));
+    let (kills, of_coordinator) = tokio::task::block_in_place(|| kill_at_random(&mut world, &mut postgres));
     let restarted = Instant::now();
     stop.store(true, Ordering::Relaxed);
     let mut committed: u64 = 0;
@@ -164,7 +171,10 @@ async fn g1_g3_kills_at_random_moments_lose_and_double_nothing() {
     }
     until("nothing is in doubt", || world.is_quiet());
     let quiet = restarted.elapsed();
-    println!("{kills} kills, {committed} transfers known to be committed, quiet after {quiet:?}");
+    println!(
+        "{kills} kills, {of_coordinator} of the coordinator, {committed} transfers known to be committed, quiet after {quiet:?}"
+    );
+    assert!(kills >= KILLS_MIN && of_coordinator >= COORDINATOR_KILLS_MIN, "{kills} kills, {of_coordinator}");
     assert!(quiet < QUIET_WITHIN, "{quiet:?}");
     assert!(committed >= MESSAGES, "only {committed} transfers: the kills met no work");
 

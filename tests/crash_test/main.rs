@@ -42,6 +42,7 @@ fn all_is_well(args: &[&str]) {
     println!("{}", std::fs::read_to_string(dir.path().join("report/report.txt")).unwrap());
     let killed = |who: &str| report["kills"][who].as_u64().unwrap();
     assert!(killed("server") + killed("trigger") + killed("database") >= kills.parse().unwrap());
+    assert!(report["recovered"]["in_doubt"].as_u64().unwrap() > 0, "some kills leave something in doubt");
     assert!(report["dead_letters"].as_u64().unwrap() > 0, "some orders are made to die");
     let mut left: Vec<_> =
         std::fs::read_dir(dir.path().join("report")).unwrap().map(|entry| entry.unwrap().file_name()).collect();

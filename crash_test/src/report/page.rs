@@ -65,6 +65,7 @@ fn facts(report: &Report) -> String {
         ("commits", report.commits.to_string()),
         ("ends that nobody heard of", report.unknown.to_string()),
         ("dead letters", report.dead_letters.to_string()),
+        ("found in doubt after kills", report.recovered.in_doubt.to_string()),
         ("a killed server served in", spread(&report.recovery_ms)),
         ("latency", spread(&report.latency_ms)),
     ];

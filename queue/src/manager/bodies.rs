@@ -46,6 +46,10 @@ impl StagedBodies {
         self.staged.remove(&id)
     }
 
+    pub fn len(&self) -> usize {
+        self.staged.len()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.staged.is_empty()
     }

@@ -35,6 +35,10 @@ impl Branches {
         branch
     }
 
+    pub fn len(&self) -> usize {
+        self.live.len()
+    }
+
     pub fn get(&self, id: BranchId) -> Option<&Branch> {
         self.live.get(&id)
     }

@@ -65,6 +65,10 @@ impl Locks {
         self.by_queue.get(&queue).copied().unwrap_or(0)
     }
 
+    pub fn len(&self) -> usize {
+        self.held.len()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.held.is_empty()
     }

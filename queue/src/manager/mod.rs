@@ -29,6 +29,7 @@ mod event;
 mod exclusive;
 mod expire;
 mod expiry;
+mod gauges;
 mod handout;
 mod in_flight;
 mod invariants;

@@ -80,6 +80,11 @@ impl Waiting {
         self.waiters.len()
     }
 
+    /// Queues that somebody waits on.
+    pub fn queues(&self) -> usize {
+        self.lines.len()
+    }
+
     pub fn is_empty(&self) -> bool {
         self.waiters.is_empty()
     }

@@ -149,6 +149,12 @@ impl Window {
         if is(Mutant::HandsOutNewest) {
             return self.entries.last_key_value().map(|(key, _)| *key);
         }
+        let has_just_arrived = |(_, entry): &(_, &Entry)| matches!(entry, Entry::Fresh);
+        if is(Mutant::RedeliversLast)
+            && let Some((key, _)) = self.entries.iter().find(has_just_arrived)
+        {
+            return Some(*key);
+        }
         self.entries.first_key_value().map(|(key, _)| *key)
     }
 

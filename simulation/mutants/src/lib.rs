@@ -78,6 +78,8 @@ mutants! {
     ExpiresHeld = "expires-held",
     /// Messages are handed out newest first (G4).
     HandsOutNewest = "hands-out-newest",
+    /// A message that comes back is handed out after those that have just arrived (G4).
+    RedeliversLast = "redelivers-last",
     /// Who reads alone is handed messages past those that others hold (P23).
     ReadsPastHeld = "reads-past-held",
     /// A failed attempt is not counted (P22).

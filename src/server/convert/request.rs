@@ -21,6 +21,7 @@ pub enum Asked {
     Hello(v1::Hello),
     KeepAlive,
     ShowServer,
+    ShowStatus,
     /// Needs a driver before the coordinator: the shell installs, then registers.
     AddResource {
         name: ResourceName,
@@ -46,6 +47,7 @@ pub fn request(wire: v1::Request) -> Result<Asked, Malformed> {
         Ask::Hello(hello) => return Ok(Asked::Hello(hello)),
         Ask::KeepAlive(_) => return Ok(Asked::KeepAlive),
         Ask::ShowServer(_) => return Ok(Asked::ShowServer),
+        Ask::ShowStatus(_) => return Ok(Asked::ShowStatus),
         Ask::AddResource(add) => {
             let kind = ResourceKind::ALL.into_iter().find(|kind| kind.as_str() == add.kind);
             let kind = kind.ok_or(Malformed::ResourceKind(add.kind))?;

@@ -1,13 +1,13 @@
 //! What people and tools may see: resources and transactions, live ones and those that wait for the operator (G6).
 
-use handfast_protocol::{GlobalId, Outcome, ResourceName, Timestamp};
+use handfast_protocol::{Gauge, GlobalId, Outcome, ResourceName, Timestamp};
 use handfast_store::StoreError;
 
 use super::attachment::Link;
 use super::suggestion::suggestion;
 use super::transaction::{Branch, Phase, Stage, Transaction};
 use super::{Context, Coordinator};
-use crate::limits::LISTED_MAX;
+use crate::limits::{CALLS_MAX, LISTED_MAX, OPEN_TRANSACTIONS_MAX};
 use crate::state::{self, Recorded};
 use crate::{Answer, BranchView, RequestId, ResourceView, TransactionState, TransactionView};
 
@@ -24,6 +24,16 @@ impl Coordinator {
         };
         let views = cx.state.resources().map(view).collect();
         self.answer(cx, request, Ok(Answer::Resources(views)));
+    }
+
+    /// What it holds in memory, beside its bounds (G7).
+    pub fn gauges(&self) -> [Gauge; 2] {
+        let calls = "Questions to databases and services that have no answer yet";
+        [
+            Gauge::new("transactions_open", "Transactions that have not ended", self.transactions.len())
+                .of(OPEN_TRANSACTIONS_MAX),
+            Gauge::new("calls_open", calls, self.calls.len()).of(self.attachments.len() * CALLS_MAX),
+        ]
     }
 
     pub(super) fn list_transactions(
