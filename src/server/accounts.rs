@@ -11,7 +11,7 @@ use super::core_thread::Core;
 use crate::store::Flusher;
 
 /// Where everything that can be counted is.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Accounts {
     pub core: Core,
     pub replica: Replica,
@@ -20,7 +20,7 @@ pub struct Accounts {
     pub directories: [PathBuf; 2],
     /// Bytes that are kept free (P18).
     pub reserve: u64,
-    /// Every session holds one more.
+    /// Every session holds a clone.
     pub sessions: Arc<()>,
 }
 

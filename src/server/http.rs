@@ -1,5 +1,7 @@
 //! One port for everything (D11): gRPC, `/health` and `/metrics`.
 
+use std::sync::Arc;
+
 use axum::Router;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode, header};
@@ -18,7 +20,7 @@ use super::unary::Service;
 
 /// The routes of the port.
 pub fn routes(role: Role, service: Service) -> Routes {
-    let accounts = service.sessions.resources.accounts.clone();
+    let accounts = Arc::clone(&service.sessions.resources.accounts);
     let manager_id = service.sessions.resources.identity.manager_id;
     let grpc = HandfastServer::new(service).max_decoding_message_size(MESSAGE_BYTES_MAX);
     let grpc = match role {
@@ -44,7 +46,7 @@ async fn nothing_here(headers: HeaderMap) -> Response {
 }
 
 /// 200 while requests are served, 503 while the server starts or stops.
-async fn health(State((accounts, _)): State<(Accounts, Role)>) -> Response {
+async fn health(State((accounts, _)): State<(Arc<Accounts>, Role)>) -> Response {
     match accounts.core.is_leading().await {
         Ok(true) => (StatusCode::OK, "serving\n").into_response(),
         Ok(false) => (StatusCode::SERVICE_UNAVAILABLE, "starting\n").into_response(),
@@ -53,7 +55,7 @@ async fn health(State((accounts, _)): State<(Accounts, Role)>) -> Response {
 }
 
 /// The Prometheus text format, version 0.0.4.
-async fn scrape(State((accounts, role)): State<(Accounts, Role)>) -> Response {
+async fn scrape(State((accounts, role)): State<(Arc<Accounts>, Role)>) -> Response {
     match metrics::render(&accounts, role).await {
         Some(text) => ([(header::CONTENT_TYPE, "text/plain; version=0.0.4")], text).into_response(),
         None => (StatusCode::SERVICE_UNAVAILABLE, "not serving\n").into_response(),

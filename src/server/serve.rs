@@ -145,7 +145,7 @@ impl Server {
             reserve: options.reserve,
             sessions: Arc::default(),
         };
-        let resources = Arc::new(Resources::new(accounts, drivers, identity, options.role));
+        let resources = Arc::new(Resources::new(Arc::new(accounts), drivers, identity, options.role));
         let sessions = Sessions::new(core.clone(), resources, stop.clone(), replica.leadership());
         let service = Service { sessions };
         let routes = routes(options.role, service);

@@ -24,12 +24,12 @@ pub struct Resources {
     core: Core,
     drivers: Arc<Drivers>,
     role: Role,
-    pub accounts: Accounts,
+    pub accounts: Arc<Accounts>,
     pub identity: SessionIdentity,
 }
 
 impl Resources {
-    pub fn new(accounts: Accounts, drivers: Arc<Drivers>, identity: SessionIdentity, role: Role) -> Resources {
+    pub fn new(accounts: Arc<Accounts>, drivers: Arc<Drivers>, identity: SessionIdentity, role: Role) -> Resources {
         Resources { core: accounts.core.clone(), drivers, role, accounts, identity }
     }
 

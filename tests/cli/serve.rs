@@ -119,7 +119,7 @@ fn g7_the_status_says_what_is_taken_and_what_it_may_be() {
     let mut waiting = server.command(&["receive", "orders", "--wait", "1m"]).stdout(Stdio::null()).spawn().unwrap();
     until("the receive waits", || figure(&server, "waiting_receives").0 == 1);
     until("there are its session, and the one that asks", || figure(&server, "sessions").0 == 2);
-    assert_eq!(figure(&server, "active_bytes").0, 256);
+    assert_eq!(figure(&server, "active_bytes").0, 512 + 256, "a branch and its receive");
     waiting.kill().unwrap();
     waiting.wait().unwrap();
     until("nobody waits", || figure(&server, "active_bytes").0 == 0);
