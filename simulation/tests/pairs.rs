@@ -30,6 +30,9 @@ const KILLED_WITHIN_OF_OTHERS: u64 = 0;
 /// A prime, so that the part has something of every kind.
 const ONE_IN: usize = 47;
 
+/// A step has so many pairs of anything with anything for each step within which the second comes.
+const PRODUCT_MIN: u64 = 800;
+
 /// First strikes between one word of progress and the next.
 const FIRSTS_A_WORD: u64 = 100;
 
@@ -67,7 +70,8 @@ fn all(way: Way) {
         assert!(unpowered.probes[Probe::Runs] > enough, "every kill is followed by many: {}", unpowered.probes);
         let any = pairs(&scene, Pairs::Every { one_in: part }, within(stated), progress("any pairs"));
         sound(&scene, "any pairs", &any);
-        assert!(any.probes[Probe::Runs] > stated * steps, "this is no part of the product: {}", any.probes);
+        let product = any.probes[Probe::Runs] * (part * part) as u64;
+        assert!(product > PRODUCT_MIN * stated * steps, "this is no part of the product: {}", any.probes);
     }
 }
 
