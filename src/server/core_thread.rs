@@ -17,7 +17,7 @@ use handfast_protocol::{Gauge, Timestamp};
 use handfast_store::Store;
 use tokio::runtime::{Builder, Handle};
 use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
-use tokio::sync::{mpsc, oneshot};
+use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task;
 use tokio::time::timeout;
 
@@ -29,7 +29,13 @@ use super::limits::EVENTS_PER_ROUND;
 /// Who waits for an answer.
 #[derive(Debug)]
 pub enum Waiter {
-    Session { frame: u64, units: u32, answers: mpsc::UnboundedSender<SessionAnswer> },
+    Session {
+        frame: u64,
+        units: u32,
+        answers: mpsc::UnboundedSender<SessionAnswer>,
+        /// Its share of the bodies that all sessions may hold.
+        body: Option<OwnedSemaphorePermit>,
+    },
     Once(oneshot::Sender<Result<Answer, Refusal>>),
 }
 
@@ -264,7 +270,8 @@ impl<S: Store> CoreThread<S> {
                     self.effects.barriers.send(barrier).ok();
                 }
                 Action::Answer { request, answer } => match self.waiters.remove(&request) {
-                    Some(Waiter::Session { frame, units, answers }) => {
+                    Some(Waiter::Session { frame, units, answers, body }) => {
+                        drop(body);
                         answers.send(SessionAnswer { frame, units, said: Said::Machine(answer) }).ok();
                     }
                     Some(Waiter::Once(reply)) => {

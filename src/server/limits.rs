@@ -20,9 +20,14 @@ pub const SESSION_UNITS_MAX: usize = 16 << 10;
 /// Bytes of an answer for which a unit is taken.
 pub const UNIT_BYTES: usize = 16 << 10;
 
+/// Bodies of requests that have no answer yet, over all sessions, in KiB: four times what the log writes in a moment. Whoever
+/// sends more than the disk takes is not read meanwhile, which the client feels as HTTP/2 flow control.
+pub const BODIES_HELD_KIB_MAX: usize = 64 << 10;
+
 /// What an answer that lists may take, with the messages that it shows; only a list of tens of thousands of queues is larger.
 pub const LISTING_BYTES: usize = 4 << 20;
 
+const _: () = assert!(MESSAGE_BYTES_MAX < BODIES_HELD_KIB_MAX << 10, "one request always fits");
 const _: () = assert!(LISTING_BYTES <= SESSION_UNITS_MAX * UNIT_BYTES);
 
 /// Events that the core thread takes before it proposes and answers: a bound on how long the first of them waits.

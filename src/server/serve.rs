@@ -19,7 +19,7 @@ use handfast_machine::{Fatal, Node, Sizes};
 use handfast_queue::manager;
 use handfast_replica::{Replica, ReplicaConfig, StartError, StopReason};
 use tokio::net::TcpListener;
-use tokio::sync::{Notify, mpsc, oneshot, watch};
+use tokio::sync::{Notify, Semaphore, mpsc, oneshot, watch};
 use tokio::task::JoinSet;
 use tonic::transport::server::TcpIncoming;
 
@@ -29,7 +29,7 @@ use super::core_thread::{self, Core, Effects, Input};
 use super::data_directory::{DataDirectory, DirectoryError};
 use super::flush::{FlushFailed, flush, flush_when_due};
 use super::http::routes;
-use super::limits::{CORE_ENDED_WITHIN, EPOCH_LOOK, SHARED_CORE_PROCESSORS_MAX, STOP_GRACE};
+use super::limits::{BODIES_HELD_KIB_MAX, CORE_ENDED_WITHIN, EPOCH_LOOK, SHARED_CORE_PROCESSORS_MAX, STOP_GRACE};
 use super::proposer::{Machine, follow_leadership, pass_barriers, propose};
 use super::role::Role;
 use super::session::{SessionIdentity, Sessions};
@@ -144,6 +144,7 @@ impl Server {
             directories: [directory.log(), directory.store()],
             reserve: options.reserve,
             sessions: Arc::default(),
+            bodies: Arc::new(Semaphore::new(BODIES_HELD_KIB_MAX)),
         };
         let resources = Arc::new(Resources::new(Arc::new(accounts), drivers, identity, options.role));
         let sessions = Sessions::new(core.clone(), resources, stop.clone(), replica.leadership());

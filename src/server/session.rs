@@ -11,7 +11,7 @@ use handfast_queue::limits::{BODY_PART_BYTES, INLINE_BODY_BYTES_MAX};
 use handfast_queue::manager as queues;
 use handfast_replica::Leadership;
 use handfast_wire::v1;
-use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, mpsc, watch};
 use tonic::Streaming;
 
 use super::answers::{Answers, Said, SessionAnswer};
@@ -114,7 +114,8 @@ impl Reader {
                 let units = units(&ask);
                 let Ok(permit) = self.window.acquire_many(units).await else { return false };
                 permit.forget();
-                let waiter = Waiter::Session { frame: id, units, answers: self.answers.clone() };
+                let Ok(body) = self.hold_bodies(&ask).await else { return false };
+                let waiter = Waiter::Session { frame: id, units, answers: self.answers.clone(), body };
                 self.core.send(Input::Request { connection: self.connection, ask, waiter }).is_ok()
             }
             Ok(asked) => {
@@ -126,6 +127,16 @@ impl Reader {
                 true
             }
         }
+    }
+
+    /// Waits until the bodies of the request have room beside those of all sessions.
+    async fn hold_bodies(&self, ask: &Request) -> Result<Option<OwnedSemaphorePermit>, AcquireError> {
+        let kib = u32::try_from(body_bytes(ask).div_ceil(1 << 10)).unwrap_or(u32::MAX);
+        if kib == 0 {
+            return Ok(None);
+        }
+        let bodies = Arc::clone(&self.resources.accounts.bodies);
+        bodies.acquire_many_owned(kib).await.map(Some)
     }
 
     /// What the shell answers itself. Resources are asked in a task: a slow database must not hold up the session.
@@ -168,6 +179,22 @@ fn units(ask: &Request) -> u32 {
         _ => UNIT_BYTES,
     };
     u32::try_from(bytes / UNIT_BYTES).expect("constants, checked by a test")
+}
+
+/// What the request's messages take beside the request.
+fn body_bytes(ask: &Request) -> usize {
+    match ask {
+        Request::Queue(queues::Request::Send { messages, .. }) => messages.iter().map(inline_bytes).sum(),
+        Request::Queue(queues::Request::StageBody { bytes, .. }) => bytes.len(),
+        _ => 0,
+    }
+}
+
+fn inline_bytes(message: &queues::NewMessage) -> usize {
+    match &message.body {
+        queues::NewBody::Inline(bytes) => bytes.len(),
+        queues::NewBody::Staged(_) => 0,
+    }
 }
 
 /// Whether a client is on the server's machine.
