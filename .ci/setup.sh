@@ -37,6 +37,7 @@ found /usr/lib/llvm-*/lib/libclang.so || found /usr/lib/*/libclang.so || found /
 found /usr/lib/postgresql/*/bin/initdb || have initdb ||
     need postgresql 'the tests and the demo start a private PostgreSQL from its programs'
 if [ "$purpose" = tests ]; then
+    have valgrind || need valgrind 'a test counts instructions'
     have strace || need strace 'tests fail and kill at the nth system call'
     have xfs_io || have /usr/sbin/xfs_io || need xfsprogs 'tests cut the power of a file system'
 fi

@@ -7,7 +7,7 @@ mod harness;
 
 use std::time::{Duration, Instant};
 
-use handfast_test_postgres::{Options, PostgresServer};
+use handfast_private_postgres::{Options, PostgresServer};
 use harness::{Running, Server, until};
 use rustix::process::Signal;
 use serde_json::Value;
@@ -127,6 +127,60 @@ fn a_pair_with_postgres_leaves_no_table_of_its_own() {
     }
 }
 
+/// A comparison with its rivals, a second of each; their names.
+#[track_caller]
+fn compare(server: &Server, arguments: &[&str]) -> Vec<String> {
+    let tail = ["--runs", "1", "--concurrency", "4", "--size", "200", "--seconds", "1", "--output", "json"];
+    let run = server.run(&[&["bench", "compare"], arguments, &tail].concat());
+    assert_eq!((run.code, run.stderr.as_str()), (Some(0), ""), "{}", run.text());
+    let found = run.json();
+    assert_eq!((&found["benchmark"], &found["work"]), (&"compare".into(), &arguments[0].into()));
+    assert!(found["postgres"].as_str().unwrap().contains("fsync on, synchronous_commit on"), "{found}");
+    let number = |value: &Value| value.as_f64().unwrap_or_else(|| panic!("{value} is no number: {found}"));
+    let rivals = found["rivals"].as_array().unwrap();
+    for side in rivals.iter().chain([&found["handfast"]]) {
+        let [rate, p50, p99, ratio] = ["rate", "p50_us", "p99_us", "ratio"].map(|name| number(&side[name]));
+        assert!(rate > 0.0 && p50 > 0.0 && p50 <= p99 && ratio > 0.0, "{found}");
+        assert_eq!(side["workers"], 4);
+    }
+    assert_eq!(number(&found["handfast"]["ratio"]), 1.0);
+    assert_clean(server);
+    rivals.iter().map(|rival| rival["name"].as_str().unwrap().to_owned()).collect()
+}
+
+#[test]
+fn a_comparison_does_the_same_on_postgres_and_leaves_nothing_there() {
+    let (server, postgres) = (Server::start(), PostgresServer::start(Options::default()).unwrap());
+    let url = postgres.url();
+    let table: [(&[&str], &[&str]); 5] = [
+        (&["send"], &["tables"]),
+        (&["receive"], &["tables"]),
+        (&["transfer"], &["tables"]),
+        (&["pair"], &["tables", "rows"]),
+        (&["pair", "--two-phase"], &["tables", "rows-prepared"]),
+    ];
+    for (work, rivals) in table {
+        assert_eq!(compare(&server, &[work, &["--postgres", &url]].concat()), rivals);
+        let left = "select nspname from pg_namespace where nspname like 'handfast_bench%' union all \
+                    select tablename from pg_tables where tablename like 'handfast_bench%' union all \
+                    select gid from pg_prepared_xacts";
+        assert_eq!(postgres.psql(left).unwrap(), "", "{work:?}");
+    }
+}
+
+#[test]
+fn without_a_database_a_comparison_starts_its_own() {
+    let server = Server::start();
+    assert_eq!(compare(&server, &["send"]), ["tables"]);
+    let people = server.run(&["bench", "compare", "transfer", "--runs", "1", "--seconds", "1", "--concurrency", "4"]);
+    let text = people.ok();
+    assert!(text.contains("\ntables ") && text.contains(" times as fast\n"), "{text}");
+    assert!(
+        text.contains("\ntables: queues as tables of the same PostgreSQL, one local commit, 4 connections\n"),
+        "{text}"
+    );
+}
+
 #[test]
 fn an_interrupt_prints_what_was_measured_until_then() {
     let server = Server::start();
@@ -168,5 +222,7 @@ fn what_cannot_be_measured_is_refused_with_a_remedy() {
     assert!(no_database.refused(2).contains("--postgres <URL>|--sqlite <FILE>"), "{}", no_database.stderr);
     let unreachable = server.run(&["bench", "pair", "--seconds", "1", "--postgres", "postgres://x@127.0.0.1:1/x"]);
     assert!(unreachable.refused(1).contains("resource bench cannot be added"), "{}", unreachable.stderr);
+    let no_rival = server.run(&["bench", "compare", "send", "--postgres", "postgres://x@127.0.0.1:1/x"]);
+    assert!(no_rival.refused(1).starts_with("error: the PostgreSQL that is compared with: "), "{}", no_rival.stderr);
     assert_clean(&server);
 }

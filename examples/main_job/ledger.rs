@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context, bail};
-use handfast_test_postgres::{Options as PostgresOptions, PostgresServer};
+use handfast_private_postgres::{Options as PostgresOptions, PostgresServer};
 use tokio_postgres::{NoTls, SimpleQueryMessage};
 
 use crate::options::{LINE, Options};

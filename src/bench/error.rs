@@ -6,6 +6,8 @@ use handfast_client::{
     EnlistError, NotCommitted, PostgresStatementError, ReceiveError, RequestError, SendError, SqliteStatementError,
 };
 
+use handfast_private_postgres::PostgresError;
+
 use super::limits::{BYTES_UNDER_WAY_MAX, ORDER_BYTES_MIN};
 
 #[derive(Debug, thiserror::Error)]
@@ -25,6 +27,12 @@ pub enum BenchError {
     NotAttached { name: String, problem: String },
     #[error("a message of the benchmark is not what it sent: {0}")]
     Order(serde_json::Error),
+    #[error("a row of the comparison is not what was laid in: {0}")]
+    RivalOrder(serde_json::Error),
+    #[error("the PostgreSQL that is compared with: {0}")]
+    Rival(#[from] tokio_postgres::Error),
+    #[error("no PostgreSQL to compare with can be started: {0}; name one with --postgres URL")]
+    NoRival(#[from] PostgresError),
     #[error("{path} cannot be removed: {cause}")]
     File { path: PathBuf, cause: std::io::Error },
     #[error("interrupted before anything was measured")]

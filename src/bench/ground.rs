@@ -5,7 +5,6 @@ use std::fs;
 use std::io;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use futures_util::StreamExt;
 use futures_util::stream::FuturesUnordered;
@@ -14,10 +13,7 @@ use handfast_client::{Fate, Handfast, Message, QueueSettings, RefusalCode, SendE
 use super::display::Display;
 use super::error::BenchError;
 use super::ledger::{Database, Ledger, Order, Registered};
-use super::limits::{
-    BATCH_BYTES_MAX, BATCH_MESSAGES, BATCHES_UNDER_WAY, LAID_IN_BYTES_MAX, LAID_IN_MAX, PAIRED_A_SECOND,
-    RECEIVED_A_SECOND, WARM_UP,
-};
+use super::limits::{BATCH_BYTES_MAX, BATCH_MESSAGES, BATCHES_UNDER_WAY, PAIRED_A_SECOND, RECEIVED_A_SECOND};
 use super::load::Load;
 use super::noise::Noise;
 use super::work::{Kind, Work};
@@ -111,7 +107,7 @@ impl Ground {
 
     /// Sends what the run will receive.
     async fn fill(&self, queue: &str, load: &Load, a_second: u64, display: &Display) -> Result<(), BenchError> {
-        let wanted = messages(load, a_second);
+        let wanted = load.messages(a_second);
         let batch = (BATCH_BYTES_MAX / load.size.max(1)).clamp(1, BATCH_MESSAGES) as u64;
         let noise = Noise::new(load.size);
         let mut first = 0;
@@ -169,33 +165,4 @@ fn remove_database(file: &Path) -> io::Result<()> {
         }
     }
     Ok(())
-}
-
-/// How many messages a run may receive.
-fn messages(load: &Load, a_second: u64) -> u64 {
-    let span: Duration = load.span + WARM_UP;
-    let wanted = span.as_secs().saturating_mul(a_second);
-    let room = LAID_IN_BYTES_MAX / u64::try_from(load.size.max(1)).unwrap_or(u64::MAX);
-    let clients = u64::try_from(load.concurrency).unwrap_or(u64::MAX);
-    wanted.min(LAID_IN_MAX).min(room).max(clients)
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn what_is_laid_in_is_bounded() {
-        let table = [
-            // Clients, size, seconds: messages.
-            (64, 1024, 10, 440_000),
-            (1, 1, 3600, LAID_IN_MAX),
-            (16, 1 << 20, 10, 4096),
-            (4096, 64 << 20, 10, 4096),
-        ];
-        for (concurrency, size, seconds, expected) in table {
-            let load = Load { concurrency, size, span: Duration::from_secs(seconds) };
-            assert_eq!(messages(&load, RECEIVED_A_SECOND), expected, "{load:?}");
-        }
-    }
 }

@@ -36,12 +36,43 @@ pub struct Ledger {
     database: Database,
 }
 
+/// What is done with the tables, for a database that is a resource and for one that is not.
+pub(super) mod sql {
+    use super::ACCOUNTS;
+
+    pub const CREATE_ORDERS: &str =
+        "create table handfast_bench_orders(id bigint primary key, account bigint not null, cents bigint not null)";
+    pub const CREATE_BALANCES: &str =
+        "create table handfast_bench_balances(account bigint primary key, balance bigint not null)";
+    pub const POSTGRES_INSERT_ORDER: &str = "insert into handfast_bench_orders(id, account, cents) values ($1, $2, $3)";
+    pub const SQLITE_INSERT_ORDER: &str = "insert into handfast_bench_orders(id, account, cents) values (?1, ?2, ?3)";
+    pub const POSTGRES_UPDATE_BALANCE: &str =
+        "update handfast_bench_balances set balance = balance + $1 where account = $2";
+    pub const SQLITE_UPDATE_BALANCE: &str =
+        "update handfast_bench_balances set balance = balance + ?1 where account = ?2";
+
+    /// Every balance, 0; `cast` makes a literal a long number.
+    pub fn fill_balances(cast: &str) -> String {
+        format!(
+            "with recursive numbers(n) as (select 0{cast} union all select n + 1 from numbers where n + 1 < {ACCOUNTS}) \
+             insert into handfast_bench_balances(account, balance) select n, 0 from numbers"
+        )
+    }
+}
+
 impl Order {
-    /// The order with this number, as JSON of at least `bytes`.
-    pub fn body(number: u64, bytes: usize, noise: &Noise) -> Vec<u8> {
+    /// The order with this number.
+    pub fn numbered(number: u64) -> Order {
         // Knuth's multiplier sends one number after another to accounts far apart.
         let account = number.wrapping_mul(2_654_435_761) % ACCOUNTS;
-        let text = format!(r#"{{"id":{number},"account":{account},"cents":{},"note":""#, 1 + number % 100_000);
+        let long = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        Order { id: long(number), account: long(account), cents: long(1 + number % 100_000) }
+    }
+
+    /// The order with this number, as JSON of at least `bytes`.
+    pub fn body(number: u64, bytes: usize, noise: &Noise) -> Vec<u8> {
+        let Order { id, account, cents } = Order::numbered(number);
+        let text = format!(r#"{{"id":{id},"account":{account},"cents":{cents},"note":""#);
         let note = noise.piece(bytes.saturating_sub(text.len() + 2));
         [text.as_bytes(), &note, b"\"}"].concat()
     }
@@ -76,21 +107,9 @@ impl Ledger {
     /// Makes the tables; what a killed run left of them goes.
     pub async fn make_tables(&self, handfast: &Handfast) -> Result<(), BenchError> {
         self.drop_tables(handfast).await?;
-        let numbers = match self.database.kind {
-            ResourceKind::SqliteMarker => {
-                "with recursive numbers(n) as (select 0 union all select n + 1 from numbers where n + 1 < "
-            }
-            _ => "with recursive numbers(n) as (select 0::bigint union all select n + 1 from numbers where n + 1 < ",
-        };
-        let fill = format!(
-            "{numbers}{ACCOUNTS}) insert into handfast_bench_balances(account, balance) select n, 0 from numbers"
-        );
+        let fill = sql::fill_balances(if self.is_sqlite() { "" } else { "::bigint" });
         let mut transaction = handfast.begin().await?;
-        for sql in [
-            "create table handfast_bench_orders(id bigint primary key, account bigint not null, cents bigint not null)",
-            "create table handfast_bench_balances(account bigint primary key, balance bigint not null)",
-            &fill,
-        ] {
+        for sql in [sql::CREATE_ORDERS, sql::CREATE_BALANCES, &fill] {
             self.execute(&mut transaction, sql, &[]).await?;
         }
         Ok(transaction.commit().await.into_result()?)
@@ -98,18 +117,17 @@ impl Ledger {
 
     /// The work of one pair.
     pub async fn enter(&self, transaction: &mut Transaction, order: &Order) -> Result<(), BenchError> {
-        let insert = match self.database.kind {
-            ResourceKind::SqliteMarker => "insert into handfast_bench_orders(id, account, cents) values (?1, ?2, ?3)",
-            _ => "insert into handfast_bench_orders(id, account, cents) values ($1, $2, $3)",
+        let (insert, update) = if self.is_sqlite() {
+            (sql::SQLITE_INSERT_ORDER, sql::SQLITE_UPDATE_BALANCE)
+        } else {
+            (sql::POSTGRES_INSERT_ORDER, sql::POSTGRES_UPDATE_BALANCE)
         };
         self.execute(transaction, insert, &[order.id, order.account, order.cents]).await?;
-        let update = match self.database.kind {
-            ResourceKind::SqliteMarker => {
-                "update handfast_bench_balances set balance = balance + ?1 where account = ?2"
-            }
-            _ => "update handfast_bench_balances set balance = balance + $1 where account = $2",
-        };
         self.execute(transaction, update, &[order.cents, order.account]).await
+    }
+
+    fn is_sqlite(&self) -> bool {
+        self.database.kind == ResourceKind::SqliteMarker
     }
 
     pub async fn drop_tables(&self, handfast: &Handfast) -> Result<(), BenchError> {

@@ -30,6 +30,15 @@ pub const RECEIVED_A_SECOND: u64 = 40_000;
 /// The same for transactions with a database.
 pub const PAIRED_A_SECOND: u64 = 10_000;
 
+/// Messages laid in for each second that PostgreSQL takes them from a table: more than it manages.
+pub const RIVAL_TAKES_A_SECOND: u64 = 20_000;
+
+/// Connections of a database that a comparison leaves to others.
+pub const RIVAL_CONNECTIONS_SPARED: usize = 8;
+
+/// Times that a comparison is made: the figures are medians.
+pub const COMPARISONS_MAX: u16 = 99;
+
 /// Messages laid in at most, and their bytes: what fits on a small disk beside the log.
 pub const LAID_IN_MAX: u64 = 4_000_000;
 pub const LAID_IN_BYTES_MAX: u64 = 4 << 30;

@@ -1,19 +1,19 @@
 //! Logical clients that work side by side until their time is over: one task polls them all, so that none of them costs a
-//! task or a thread, and what they record needs no lock. They share one session, as the work of one application does.
+//! task or a thread, and what they record needs no lock.
 
 use std::cell::RefCell;
 use std::time::{Duration, Instant};
 
-use futures_util::StreamExt;
-use futures_util::stream::FuturesUnordered;
-use handfast_client::Handfast;
-
 use super::display::Display;
 use super::error::BenchError;
 use super::figures::Figures;
-use super::limits::{BYTES_UNDER_WAY_MAX, DISPLAY_EVERY, LIMIT_SPAN_MAX, ORDER_BYTES_MIN, WARM_UP};
+use super::limits::{
+    BYTES_UNDER_WAY_MAX, DISPLAY_EVERY, LAID_IN_BYTES_MAX, LAID_IN_MAX, LIMIT_SPAN_MAX, ORDER_BYTES_MIN, WARM_UP,
+};
 use super::recorder::Recorder;
-use super::work::{Kind, Turn, Work};
+use super::work::{Kind, Turn};
+use futures_util::StreamExt;
+use futures_util::stream::FuturesUnordered;
 
 /// How much of it, and how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,11 @@ pub struct Load {
     pub size: usize,
     /// How long it counts.
     pub span: Duration,
+}
+
+/// A logical client: it does one thing, time after time.
+pub trait LoadClient {
+    fn turn(&self) -> impl Future<Output = Result<Turn, BenchError>>;
 }
 
 /// What came of it.
@@ -48,16 +53,25 @@ impl Load {
         }
     }
 
+    /// How many messages a run may take at most, for so many a second.
+    pub fn messages(&self, a_second: u64) -> u64 {
+        let span: Duration = self.span + WARM_UP;
+        let wanted = span.as_secs().saturating_mul(a_second);
+        let room = LAID_IN_BYTES_MAX / u64::try_from(self.size.max(1)).unwrap_or(u64::MAX);
+        let clients = u64::try_from(self.concurrency).unwrap_or(u64::MAX);
+        wanted.min(LAID_IN_MAX).min(room).max(clients)
+    }
+
     /// How long the disk's limit is measured.
     pub fn limit_span(&self) -> Duration {
         self.span.min(LIMIT_SPAN_MAX)
     }
 }
 
-/// Runs `work` until the load's time is over, a queue is empty, or `stopped` ends. What is under way then is finished.
-pub async fn run_load(
-    work: &Work,
-    handfast: &Handfast,
+/// Has all of `clients` work until the load's time is over, a queue is empty, or `stopped` ends. What is under way then is
+/// finished.
+pub async fn run_load<C: LoadClient>(
+    clients: Vec<C>,
     load: &Load,
     display: &Display,
     stopped: impl Future<Output = ()>,
@@ -65,7 +79,7 @@ pub async fn run_load(
     let began = Instant::now();
     // Borrowed for a look or a count between two awaits.
     let recorder = RefCell::new(Recorder::new(began + WARM_UP, began + WARM_UP + load.span));
-    let clients = (0..load.concurrency).map(|_| work_on(work, handfast, &recorder));
+    let clients = clients.into_iter().map(|client| work_on(client, &recorder));
     let mut clients: FuturesUnordered<_> = clients.collect();
     let mut failure = None;
     let mut ticks = tokio::time::interval(DISPLAY_EVERY);
@@ -101,15 +115,36 @@ pub async fn run_load(
     }
 }
 
-async fn work_on(work: &Work, handfast: &Handfast, recorder: &RefCell<Recorder>) -> Result<(), BenchError> {
+async fn work_on(client: impl LoadClient, recorder: &RefCell<Recorder>) -> Result<(), BenchError> {
     loop {
         let began = Instant::now();
         if recorder.borrow().is_over(began) {
             return Ok(());
         }
-        match work.turn(handfast).await? {
+        match client.turn().await? {
             Turn::Done => recorder.borrow_mut().record(began, Instant::now()),
             Turn::Dry => recorder.borrow_mut().end(began),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::bench::limits::RECEIVED_A_SECOND;
+
+    #[test]
+    fn what_is_laid_in_is_bounded() {
+        let table = [
+            // Clients, size, seconds: messages.
+            (64, 1024, 10, 440_000),
+            (1, 1, 3600, LAID_IN_MAX),
+            (16, 1 << 20, 10, 4096),
+            (4096, 64 << 20, 10, 4096),
+        ];
+        for (concurrency, size, seconds, expected) in table {
+            let load = Load { concurrency, size, span: Duration::from_secs(seconds) };
+            assert_eq!(load.messages(RECEIVED_A_SECOND), expected, "{load:?}");
         }
     }
 }

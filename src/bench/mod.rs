@@ -15,6 +15,7 @@ mod limits;
 mod load;
 mod noise;
 mod recorder;
+mod rival;
 mod server_place;
 mod work;
 
@@ -25,7 +26,8 @@ pub use error::{BenchError, DiskLimitError};
 pub use figures::Figures;
 pub use ground::Ground;
 pub use ledger::{Database, Ledger};
-pub use limits::{CONCURRENCY_MAX, SECONDS_MAX};
-pub use load::{Load, Measured, run_load};
+pub use limits::{COMPARISONS_MAX, CONCURRENCY_MAX, SECONDS_MAX};
+pub use load::{Load, LoadClient, Measured, run_load};
+pub use rival::{Rival, Rivalry, describe};
 pub use server_place::ServerPlace;
 pub use work::Kind;

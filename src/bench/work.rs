@@ -6,6 +6,7 @@ use handfast_client::{Blame, Handfast, Message};
 
 use super::error::BenchError;
 use super::ledger::{Database, Ledger, Order};
+use super::load::LoadClient;
 use super::noise::Noise;
 
 /// What is measured.
@@ -50,8 +51,23 @@ pub enum Turn {
 }
 
 impl Work {
-    pub async fn turn(&self, handfast: &Handfast) -> Result<Turn, BenchError> {
-        let (from, to, ledger) = match self {
+    /// So many who do it. They share one session, as the work of one application does.
+    pub fn clients<'w>(&'w self, handfast: &'w Handfast, count: usize) -> Vec<ServerClient<'w>> {
+        vec![ServerClient { work: self, handfast }; count]
+    }
+}
+
+/// One of those who work at a server.
+#[derive(Debug, Clone, Copy)]
+pub struct ServerClient<'w> {
+    work: &'w Work,
+    handfast: &'w Handfast,
+}
+
+impl LoadClient for ServerClient<'_> {
+    async fn turn(&self) -> Result<Turn, BenchError> {
+        let handfast = self.handfast;
+        let (from, to, ledger) = match self.work {
             Work::Send { to, size, noise } => {
                 handfast.send(to, Message::bytes(noise.piece(*size))).await?;
                 return Ok(Turn::Done);

@@ -8,6 +8,7 @@ use handfast_protocol::ResourceKind;
 use handfast_protocol::limits::BODY_BYTES_MAX;
 use serde::Serialize;
 
+use super::bench_compare;
 use super::output::print_done;
 use super::resource::absolute;
 use super::stop_signal::stop_signal;
@@ -70,6 +71,12 @@ enum Action {
         #[command(flatten)]
         run: Run,
     },
+    /// Measure beside a PostgreSQL whose tables are the queues, and the ratio
+    ///
+    /// The same work is done in turn by the server and by that PostgreSQL alone: a send is an insert, a receive a delete of the
+    /// first row that nobody has locked (FOR UPDATE SKIP LOCKED), all of one transaction in one local commit. A pair is compared
+    /// with its row changes alone as well. What it needs there lies in the schema handfast_bench_rival, and is dropped.
+    Compare(bench_compare::Args),
 }
 
 #[derive(Debug, clap::Args)]
@@ -84,7 +91,7 @@ struct DatabaseArgs {
 }
 
 #[derive(Debug, clap::Args)]
-struct Run {
+pub struct Run {
     /// Clients at a time
     #[arg(long, value_name = "K", default_value_t = 64)]
     #[arg(value_parser = clap::value_parser!(u16).range(1..=i64::from(CONCURRENCY_MAX)))]
@@ -122,6 +129,7 @@ struct Report<'a> {
 impl Args {
     pub fn run(self, options: &Options) -> Result<Ended, CommandError> {
         let (kind, run) = match self.action {
+            Action::Compare(compare) => return options.block_on_one_thread(compare.run(options)),
             Action::Send { run } => (Kind::Send, run),
             Action::Receive { run } => (Kind::Receive, run),
             Action::Transfer { run } => (Kind::Transfer, run),
@@ -143,29 +151,14 @@ impl DatabaseArgs {
 
 impl Run {
     async fn run(self, options: &Options, kind: Kind) -> Result<Ended, CommandError> {
-        let load = Load {
-            concurrency: usize::from(self.concurrency),
-            size: usize::try_from(self.size).unwrap_or(usize::MAX),
-            span: Duration::from_secs(u64::from(self.seconds)),
-        };
+        let load = self.load();
         load.check(&kind)?;
         let stopped = stop_signal().map_err(CommandError::Process)?;
         tokio::pin!(stopped);
         let handfast = options.connect().await?;
         let place = ServerPlace::of(&handfast.server().await?);
-        let limit_dir = self.limit_dir(&place);
         let display = Display::start();
-        display.say(|| format!("measuring the disk at {}", limit_dir.display()));
-        let limit = DiskLimit {
-            directory: limit_dir.clone(),
-            writers: u64::from(self.concurrency),
-            record_bytes: load.size,
-            span: load.limit_span(),
-        };
-        let limit = tokio::select! {
-            limit = measure_disk(limit) => limit.map_err(BenchError::from)?,
-            () = &mut stopped => return Err(BenchError::Interrupted.into()),
-        };
+        let (limit, limit_dir) = measure_limit(&self, &load, &place, &display, &mut stopped).await?;
         let name = kind.name();
         let measured = measure(&handfast, kind, &load, &display, stopped).await?;
         drop(display);
@@ -185,6 +178,14 @@ impl Run {
         Ok(Ended::Done)
     }
 
+    pub fn load(&self) -> Load {
+        Load {
+            concurrency: usize::from(self.concurrency),
+            size: usize::try_from(self.size).unwrap_or(usize::MAX),
+            span: Duration::from_secs(u64::from(self.seconds)),
+        }
+    }
+
     /// The log is what waits for the disk.
     fn limit_dir(&self, place: &ServerPlace) -> PathBuf {
         match (&self.limit_dir, &place.data_directory) {
@@ -195,8 +196,30 @@ impl Run {
     }
 }
 
+/// Of the disk, and where that was.
+pub async fn measure_limit(
+    run: &Run,
+    load: &Load,
+    place: &ServerPlace,
+    display: &Display,
+    stopped: impl Future<Output = ()>,
+) -> Result<(Figures, PathBuf), BenchError> {
+    let directory = run.limit_dir(place);
+    display.say(|| format!("measuring the disk at {}", directory.display()));
+    let limit = DiskLimit {
+        directory: directory.clone(),
+        writers: load.concurrency as u64,
+        record_bytes: load.size,
+        span: load.limit_span(),
+    };
+    tokio::select! {
+        limit = measure_disk(limit) => Ok((limit?, directory)),
+        () = stopped => Err(BenchError::Interrupted),
+    }
+}
+
 /// Lays the ground, runs, and clears it whatever happened.
-async fn measure(
+pub async fn measure(
     handfast: &Handfast,
     kind: Kind,
     load: &Load,
@@ -209,7 +232,7 @@ async fn measure(
         () = &mut stopped => Err(BenchError::Interrupted),
     };
     let measured = match laid {
-        Ok(work) => run_load(&work, handfast, load, display, stopped).await,
+        Ok(work) => run_load(work.clients(handfast, load.concurrency), load, display, stopped).await,
         Err(error) => Err(error),
     };
     display.say(|| "clearing up".to_owned());

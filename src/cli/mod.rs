@@ -4,6 +4,7 @@
 //! [`Command::run`]. What goes to standard output with `--output json` is a contract, written down in `docs/json.md`.
 
 mod bench;
+mod bench_compare;
 mod byte_count;
 mod completions;
 pub mod coordinator;

@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use handfast_client::{Handfast, Message};
-use handfast_test_postgres::{Options, PostgresServer};
+use handfast_private_postgres::{Options, PostgresServer};
 use serde_json::json;
 
 use crate::harness::{Server, until};

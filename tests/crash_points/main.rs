@@ -23,7 +23,7 @@ use std::thread;
 use std::time::Instant;
 
 use handfast_crash_points::CrashPoint;
-use handfast_test_postgres::{Options, PostgresServer};
+use handfast_private_postgres::{Options, PostgresServer};
 
 use crate::table::{ELSEWHERE, SIMULATED, TABLE};
 use crate::trial::try_row;

@@ -4,7 +4,7 @@ use std::process::{Command, Stdio};
 use std::thread::sleep;
 use std::time::Duration;
 
-use handfast_test_postgres::{Options, PostgresServer};
+use handfast_private_postgres::{Options, PostgresServer};
 use rustix::process::Signal;
 
 use crate::harness::{Running, until, wait_for_stop};

@@ -1,6 +1,6 @@
 //! One row, from its beginning to what is found.
 
-use handfast_test_postgres::{Options, PostgresServer};
+use handfast_private_postgres::{Options, PostgresServer};
 use rustix::process::Signal;
 
 use crate::client::{self, Told};

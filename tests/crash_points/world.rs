@@ -1,6 +1,6 @@
 //! The servers and the database of one row.
 
-use handfast_test_postgres::PostgresServer;
+use handfast_private_postgres::PostgresServer;
 use rustix::process::Signal;
 use serde_json::json;
 

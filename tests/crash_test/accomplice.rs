@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
-use handfast_test_postgres::PostgresServer;
+use handfast_private_postgres::PostgresServer;
 use tempfile::TempDir;
 
 pub struct Accomplice {

@@ -9,7 +9,7 @@ mod accomplice;
 use std::path::Path;
 use std::process::{Command, Output};
 
-use handfast_test_postgres::{Options, PostgresServer};
+use handfast_private_postgres::{Options, PostgresServer};
 use serde_json::Value;
 
 use accomplice::Accomplice;

@@ -1,6 +1,6 @@
 //! Triggers with PostgreSQL, by marker and in two phases.
 
-use handfast_test_postgres::{Options, PostgresServer};
+use handfast_private_postgres::{Options, PostgresServer};
 use serde_json::json;
 
 use crate::harness::{Running, Server, until};

@@ -1,8 +1,8 @@
 //! The marker row as the deciding commit (P11-P13, P21).
 
 use handfast_client::{CommitOutcome, Handfast, RollbackCause};
+use handfast_private_postgres::Options;
 use handfast_protocol::ResourceName;
-use handfast_test_postgres::Options;
 use handfast_wire::v1;
 use handfast_wire::v1::transaction_outcome::Kind;
 use tokio_postgres::NoTls;

@@ -1,8 +1,8 @@
 //! PREPARE TRANSACTION under the branch's name (P6, P7, P9).
 
 use handfast_client::CommitOutcome;
+use handfast_private_postgres::Options;
 use handfast_protocol::{PreparedName, ResourceName};
-use handfast_test_postgres::Options;
 use handfast_wire::v1;
 use handfast_wire::v1::transaction_outcome::Kind;
 

@@ -1,8 +1,8 @@
 //! A database, a scripted coordinator, and a client between them.
 
 use handfast_client::{Handfast, Transaction};
+use handfast_private_postgres::{Options, PostgresServer};
 use handfast_protocol::GlobalId;
-use handfast_test_postgres::{Options, PostgresServer};
 use handfast_wire::v1;
 use handfast_wire::v1::transaction_outcome::Kind;
 use uuid::Uuid;

@@ -6,8 +6,8 @@ use std::process::Command;
 
 use handfast_coordinator::drivers::{Drivers, Secrets, Target};
 use handfast_coordinator_core::Resource;
+use handfast_private_postgres::PostgresServer;
 use handfast_protocol::{ResourceKind, ResourceName};
-use handfast_test_postgres::PostgresServer;
 use tempfile::TempDir;
 
 use crate::world::{ATTACH, IDENTITY, ledger, postgres, secrets};

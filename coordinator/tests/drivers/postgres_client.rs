@@ -3,8 +3,8 @@
 use async_trait::async_trait;
 use handfast_coordinator::drivers::conformance::{Client, Written};
 use handfast_coordinator_core::Resource;
+use handfast_private_postgres::PostgresServer;
 use handfast_protocol::{GlobalId, Outcome, PreparedName, ResourceName, Xid, marker};
-use handfast_test_postgres::PostgresServer;
 use tokio::sync::{Mutex, RwLock};
 use tokio::task::JoinHandle;
 use tokio_postgres::NoTls;

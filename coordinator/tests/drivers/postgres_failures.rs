@@ -3,8 +3,8 @@
 use handfast_coordinator::drivers::conformance::{Client, Written};
 use handfast_coordinator::drivers::driver;
 use handfast_coordinator_core::{Ask, CallFailed, Resource, ResourceId, Told};
+use handfast_private_postgres::Options;
 use handfast_protocol::{Outcome, ResourceKind};
-use handfast_test_postgres::Options;
 use uuid::Uuid;
 
 use crate::postgres_client::{PostgresClient, connect, prepared_name};

@@ -2,8 +2,8 @@
 
 use handfast_coordinator::drivers::{Finding, InstallError, Target};
 use handfast_coordinator_core::Resource;
+use handfast_private_postgres::{Options, PostgresServer};
 use handfast_protocol::ResourceKind;
-use handfast_test_postgres::{Options, PostgresServer};
 
 use crate::world::{ATTACH, IDENTITY, add, drivers, ledger, postgres};
 

@@ -4,8 +4,8 @@ use std::ffi::OsString;
 
 use handfast_coordinator::drivers::{Drivers, Installed, Secrets};
 use handfast_coordinator_core::{Ask, Identity, Resource};
+use handfast_private_postgres::{Options, PostgresServer};
 use handfast_protocol::{CoordinatorId, GlobalId, Incarnation, ResourceKind, ResourceName, Xid};
-use handfast_test_postgres::{Options, PostgresServer};
 use uuid::Uuid;
 
 pub const IDENTITY: Identity =

@@ -60,6 +60,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "handfast-log",
             "handfast-client",
             "handfast-import",
+            "handfast-private-postgres",
             "handfast-trigger",
         ],
     ),
@@ -95,18 +96,29 @@ const ARROWS: &[(&str, &[&str])] = &[
             "handfast-simulation",
         ],
     ),
+    (
+        "handfast-benches",
+        &[
+            "handfast-protocol",
+            "handfast-queue",
+            "handfast-coordinator-core",
+            "handfast-machine",
+            "handfast-store",
+            "handfast-log",
+        ],
+    ),
     // None of the code that it judges the rules of: a mistake made there must not be made here as well.
     ("handfast-model", &[]),
     ("handfast-fault-env", &[]),
     ("handfast-test-checkout", &[]),
     ("handfast-test-disks", &[]),
-    ("handfast-test-postgres", &[]),
+    ("handfast-private-postgres", &[]),
     ("handfast-test-tidy", &[]),
 ];
 
 /// What tests of any crate may use beside that.
 const FOR_TESTS: [&str; 4] =
-    ["handfast-fault-env", "handfast-test-checkout", "handfast-test-disks", "handfast-test-postgres"];
+    ["handfast-fault-env", "handfast-test-checkout", "handfast-test-disks", "handfast-private-postgres"];
 
 /// What the tests of a crate may use beside that.
 const FOR_TESTS_OF: [(&str, &[&str]); 2] = [
@@ -224,10 +236,10 @@ mod tests {
 
     #[test]
     fn a_test_server_is_for_tests() {
-        assert_eq!(whats("handfast-client", "[dev-dependencies]\nhandfast-test-postgres.workspace = true"), [""; 0]);
+        assert_eq!(whats("handfast-client", "[dev-dependencies]\nhandfast-private-postgres.workspace = true"), [""; 0]);
         assert_eq!(
-            whats("handfast-client", "[dependencies]\nhandfast-test-postgres.workspace = true"),
-            ["handfast-client may not depend on handfast-test-postgres: arrows point inwards"]
+            whats("handfast-client", "[dependencies]\nhandfast-private-postgres.workspace = true"),
+            ["handfast-client may not depend on handfast-private-postgres: arrows point inwards"]
         );
     }
 
