@@ -116,7 +116,7 @@ impl Handfast {
     pub async fn dead_letter(&self, id: MessageId) -> Result<Received, RequestError> {
         let answer = self.session.ask(Ask::ShowDeadLetter(v1::ShowDeadLetter { id: id.to_string() })).await?;
         let (body, length, mut wire) = match answer {
-            Answer::Received(wire) => (wire.apart_body, wire.body_length, wire),
+            Answer::Received(wire) => (wire.apart_body, wire.body_length, *wire),
             answer => {
                 let peeked = expect_answer!(self.session, answer, Peeked, "show dead letter")?;
                 let wire = self.only(peeked.messages, "messages")?;

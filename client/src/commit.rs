@@ -23,6 +23,7 @@ use crate::blame::Blame;
 use crate::decision::Decision;
 use crate::error::{RefusalCode, RequestError};
 use crate::limits::{COMMIT_ANSWERED_WITHIN, OUTCOME_ASKED_FOR};
+use crate::message::Message;
 use crate::outcome::{CommitOutcome, InDoubt, KnownOutcome, known};
 use crate::pool::Pool;
 use crate::postgres::PostgresBranch;
@@ -30,6 +31,7 @@ use crate::postgres_connection::PostgresConnection;
 use crate::postgres_marker::SoundBranch;
 use crate::queues::QueuesBranch;
 use crate::rollback::{Failure, RollbackCause};
+use crate::send::{self, Outgoing, SendError};
 use crate::session::{Answer, Ask, Session};
 use crate::sqlite::{SqliteBranch, SqliteConnection};
 
@@ -78,6 +80,8 @@ pub(crate) struct Ending {
     pub pool: Arc<Pool>,
     pub id: GlobalId,
     pub branches: Vec<(ResourceName, Branch)>,
+    /// What is sent with the request to commit.
+    pub sends: Vec<(String, Message)>,
     pub failure: Option<Failure>,
 }
 
@@ -87,6 +91,10 @@ impl Ending {
             return self.fail(failure).await;
         }
         reach(CrashPoint::ClientWorked);
+        let sends = match send::outgoing(&self.session, std::mem::take(&mut self.sends).into_iter()).await {
+            Ok(sends) => sends,
+            Err(error) => return self.fail(Failure::blameless(error.into())).await,
+        };
         let (prepared, last) = match self.make_ready().await {
             Ok(ready) => ready,
             Err(failure) => return self.fail(failure).await,
@@ -94,19 +102,21 @@ impl Ending {
         reach(CrashPoint::ClientPrepared);
         let ended = std::mem::take(&mut self.branches);
         let (pool, session, id) = (Arc::clone(&self.pool), self.session.clone(), self.id);
-        let outcome = self.ask_to_commit(prepared, last).await;
+        let outcome = self.ask_to_commit(prepared, last, sends).await;
         if let CommitOutcome::RolledBack { .. } = &outcome {
             // A coordinator that restarted before it prepared them knows nothing of them.
-            let mut rest = Ending { session, pool, id, branches: ended, failure: None };
+            let mut rest = Ending { session, pool, id, branches: ended, sends: Vec::new(), failure: None };
             rest.roll_back_branches(&Blame::None).await;
         }
         reach(CrashPoint::ClientEnded);
         outcome
     }
 
-    async fn ask_to_commit(self, prepared: Vec<String>, last: Option<Ready>) -> CommitOutcome {
-        let ask = v1::Commit { gtrid: self.id.to_string(), prepared };
-        let asked = timeout(COMMIT_ANSWERED_WITHIN, self.session.ask(Ask::Commit(ask))).await;
+    async fn ask_to_commit(self, prepared: Vec<String>, last: Option<Ready>, sends: Outgoing) -> CommitOutcome {
+        let is_sending = !sends.wire.is_empty();
+        let ask = Ask::Commit(v1::Commit { gtrid: self.id.to_string(), prepared, messages: sends.wire });
+        let asking = async { self.session.start_ask(ask, sends.on).await?.await };
+        let asked = timeout(COMMIT_ANSWERED_WITHIN, asking).await;
         let deadline = Instant::now() + OUTCOME_ASKED_FOR;
         let (answer, last) = match (asked, last) {
             (Ok(Ok(Answer::Go(_))), Some(last)) => {
@@ -124,7 +134,11 @@ impl Ending {
             },
             Ok(Err(error)) if !error.may_have_happened() && error.code() != Some(RefusalCode::CommitUnderWay) => {
                 // This was the one request to commit, and it had no effect.
-                self.fail(Failure::blameless(RollbackCause::Server { reason: error.to_string() })).await
+                let cause = match SendError::Request(error) {
+                    error if is_sending => error.into(),
+                    error => RollbackCause::Server { reason: error.to_string() },
+                };
+                self.fail(Failure::blameless(cause)).await
             }
             Ok(Err(_)) => self.in_doubt().ask_until(deadline).await,
             // Past its deadline, or an answer of another kind.

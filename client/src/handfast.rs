@@ -42,6 +42,16 @@ impl Handfast {
         Transaction::begin(self.session.clone(), Arc::clone(&self.pool), timeout).await
     }
 
+    /// Begins a transaction, of 60 s at most, with the next message of `queue`, if one comes within `wait`: one round trip in
+    /// place of two. Without a message there is no transaction.
+    pub async fn begin_receive(
+        &self,
+        queue: &str,
+        wait: Duration,
+    ) -> Result<Option<(Transaction, Received)>, RequestError> {
+        Transaction::begin_receive(self.session.clone(), Arc::clone(&self.pool), queue, wait).await
+    }
+
     /// Sends one message, in a transaction of its own; durable when this returns.
     pub async fn send(&self, queue: &str, message: Message) -> Result<MessageId, SendError> {
         let messages = std::iter::once((queue, message));

@@ -42,17 +42,27 @@ pub async fn receive(
     queue: &str,
     wait: Duration,
 ) -> Result<Option<Received>, RequestError> {
-    let ask = v1::Receive { transaction, queue: queue.to_owned(), wait_ms: millis(wait) };
+    let ask = v1::Receive { transaction, queue: queue.to_owned(), wait_ms: millis(wait), begin: None };
+    match ask_for(session, ask).await? {
+        Some(wire) => whole(session, wire).await.map(Some),
+        None => Ok(None),
+    }
+}
+
+/// A message without the body that rests apart; `None` if none came.
+pub async fn ask_for(session: &Session, ask: v1::Receive) -> Result<Option<v1::Received>, RequestError> {
     match session.ask(Ask::Receive(ask)).await? {
         Answer::NoMessage(_) => Ok(None),
-        answer => {
-            let mut wire = expect_answer!(session, answer, Received, "receive")?;
-            if wire.apart_body != 0 {
-                wire.body = body::read(session, wire.apart_body, wire.body_length).await?;
-            }
-            received(wire).map(Some).map_err(|malformed| session.unreadable(malformed))
-        }
+        answer => expect_answer!(session, answer, Received, "receive").map(|wire| Some(*wire)),
     }
+}
+
+/// The message with its body.
+pub async fn whole(session: &Session, mut wire: v1::Received) -> Result<Received, RequestError> {
+    if wire.apart_body != 0 {
+        wire.body = body::read(session, wire.apart_body, wire.body_length).await?;
+    }
+    received(wire).map_err(|malformed| session.unreadable(malformed))
 }
 
 pub fn received(mut wire: v1::Received) -> Result<Received, Malformed> {

@@ -3,6 +3,7 @@
 use handfast_protocol::ResourceName;
 
 use crate::blame::Blame;
+use crate::send::SendError;
 
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[non_exhaustive]
@@ -14,6 +15,9 @@ pub enum RollbackCause {
     #[error("a statement failed at {resource}: {error}")]
     /// `blame`: what the queues were told of the messages (P22).
     Statement { resource: ResourceName, error: String, blame: Blame },
+    /// What was to go out with the commit could not be sent.
+    #[error("{error}")]
+    Send { error: String },
     /// The database could not prepare or commit.
     #[error("{resource} could not commit: {error}")]
     Database { resource: ResourceName, error: String },
@@ -33,12 +37,23 @@ impl RollbackCause {
     /// blame says whose fault it was.
     pub fn is_retryable(&self) -> bool {
         match self {
-            RollbackCause::Statement { .. } => false,
+            RollbackCause::Statement { .. } | RollbackCause::Send { .. } => false,
             RollbackCause::Server { .. }
             | RollbackCause::Database { .. }
             | RollbackCause::Fenced { .. }
             | RollbackCause::Cancelled { .. }
             | RollbackCause::Enlist { .. } => true,
+        }
+    }
+}
+
+/// What may succeed later is the server's cause.
+impl From<SendError> for RollbackCause {
+    fn from(error: SendError) -> RollbackCause {
+        match error {
+            SendError::RollbackOnly(cause) => cause,
+            error if error.is_retryable() => RollbackCause::Server { reason: error.to_string() },
+            error => RollbackCause::Send { error: error.to_string() },
         }
     }
 }

@@ -56,12 +56,19 @@ pub struct Envelope {
     pub producer: Option<ProducerSequence>,
 }
 
-/// Sends all of `messages` or none.
-pub async fn send<'m>(
+/// Messages on their way into one request.
+#[derive(Debug, Default)]
+pub struct Outgoing {
+    pub wire: Vec<v1::NewMessage>,
+    /// Staged bodies belong to the connection that they were staged on.
+    pub on: Option<u64>,
+}
+
+/// Checks all of `messages`, and stages the bodies that do not fit into a frame.
+pub async fn outgoing<Q: Into<String>>(
     session: &Session,
-    envelope: Envelope,
-    messages: impl ExactSizeIterator<Item = (&'m str, Message)>,
-) -> Result<Sent, SendError> {
+    messages: impl ExactSizeIterator<Item = (Q, Message)>,
+) -> Result<Outgoing, SendError> {
     let mut staging: Option<Arc<Connection>> = None;
     let mut wire = Vec::with_capacity(messages.len());
     let mut bytes = 0;
@@ -77,13 +84,23 @@ pub async fn send<'m>(
             v1::new_message::Content::StagedBody(body::stage(session, connection, message.body).await?)
         };
         let properties = Some(message.properties.into());
-        let message = v1::NewMessage { queue: queue.to_owned(), properties, content: Some(content) };
+        let message = v1::NewMessage { queue: queue.into(), properties, content: Some(content) };
         bytes += message_weight(&message);
         wire.push(message);
     }
     if bytes > SEND_BYTES_MAX {
         return Err(SendError::TooLarge { bytes });
     }
+    Ok(Outgoing { wire, on: staging.map(|connection| connection.generation) })
+}
+
+/// Sends all of `messages` or none.
+pub async fn send<'m>(
+    session: &Session,
+    envelope: Envelope,
+    messages: impl ExactSizeIterator<Item = (&'m str, Message)>,
+) -> Result<Sent, SendError> {
+    let Outgoing { wire, on } = outgoing(session, messages).await?;
     let producer = envelope.producer.map(|sequence| v1::ProducerSequence {
         producer: sequence.producer.as_str().to_owned(),
         epoch: sequence.epoch,
@@ -91,8 +108,6 @@ pub async fn send<'m>(
         mark: sequence.mark,
     });
     let ask = Ask::Send(v1::Send { transaction: envelope.transaction, producer, messages: wire });
-    // Staged bodies belong to the connection that they were staged on.
-    let on = staging.map(|connection| connection.generation);
     let answer = session.start_ask(ask, on).await?.await?;
     let sent = expect_answer!(session, answer, Sent, "send")?;
     let ids = sent.ids.iter().map(|id| id.parse()).collect::<Result<Vec<MessageId>, _>>();

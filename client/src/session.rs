@@ -16,6 +16,7 @@ use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, oneshot};
 use tonic::transport::Endpoint;
 
+use crate::blame::Blame;
 use crate::error::{Cause, ConnectError, RequestError, Unreadable};
 use crate::limits::REQUESTS_QUEUED_MAX;
 
@@ -107,7 +108,7 @@ impl Session {
     pub async fn start_ask(&self, ask: Ask, on: Option<u64>) -> Result<Pending, RequestError> {
         let (reply, answer) = oneshot::channel();
         self.order(Order::Ask { ask, on, reply }).await?;
-        Ok(Pending { answer, server: Arc::clone(&self.shared.server) })
+        Ok(Pending { answer, session: self.clone() })
     }
 
     /// Sends without waiting, from where nobody can wait: a destructor.
@@ -162,7 +163,7 @@ impl Session {
 #[must_use = "the answer says whether it happened"]
 pub struct Pending {
     answer: oneshot::Receiver<Result<Answer, RequestError>>,
-    server: Arc<str>,
+    session: Session,
 }
 
 impl Future for Pending {
@@ -171,8 +172,31 @@ impl Future for Pending {
     fn poll(mut self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
         Pin::new(&mut self.answer).poll(context).map(|answer| {
             // The task ended: its runtime is shutting down.
-            answer.unwrap_or_else(|_| Err(RequestError::Lost { server: Arc::clone(&self.server), cause: Cause::Ended }))
+            answer.unwrap_or_else(|_| Err(self.session.lost()))
         })
+    }
+}
+
+impl Drop for Pending {
+    /// Nobody hears the answer: if it has come already, it is here.
+    fn drop(&mut self) {
+        self.answer.close();
+        if let Ok(Ok(answer)) = self.answer.try_recv()
+            && let Some(ask) = unheard(&answer)
+        {
+            self.session.tell(ask);
+        }
+    }
+}
+
+/// What has to be said to an answer that nobody hears: a transaction that has begun with it is rolled back.
+fn unheard(answer: &Answer) -> Option<Ask> {
+    match answer {
+        Answer::Received(received) => {
+            let begun = received.begun.as_ref()?;
+            Some(Ask::Rollback(v1::Rollback { gtrid: begun.gtrid.clone(), blame: Some(Blame::None.into()) }))
+        }
+        _ => None,
     }
 }
 

@@ -14,7 +14,7 @@ use crate::commit::{Branch, Ending};
 use crate::enlist::EnlistError;
 use crate::error::RequestError;
 use crate::lent::Lent;
-use crate::limits::BRANCHES_MAX;
+use crate::limits::{BRANCHES_MAX, TRANSACTION_TIMEOUT_DEFAULT};
 use crate::message::{Message, Received};
 use crate::outcome::{CommitOutcome, InDoubt};
 use crate::pool::Pool;
@@ -22,7 +22,7 @@ use crate::postgres::PostgresBranch;
 use crate::postgres_connection::PostgresConnection;
 use crate::queue_work::QueueWork;
 use crate::queues::QueuesBranch;
-use crate::receive::{ReceiveError, millis};
+use crate::receive::{self, ReceiveError, millis};
 use crate::resource::Resource;
 use crate::rollback::{Failure, RollbackCause};
 use crate::send::{self, SendError};
@@ -38,6 +38,8 @@ pub struct Transaction {
     pool: Arc<Pool>,
     id: GlobalId,
     branches: BTreeMap<ResourceName, Branch>,
+    /// What goes out with the request to commit.
+    last_sends: Vec<(String, Message)>,
     /// Commit or rollback has taken over.
     is_ended: bool,
 }
@@ -51,9 +53,38 @@ impl Transaction {
         let deadline = Instant::now() + timeout;
         let pending = session.start_ask(Ask::Begin(v1::Begin { timeout_ms: millis(timeout) }), None).await?;
         let begun = expect_answer!(session, pending.await?, Begun, "begin")?;
+        Transaction::begun(session, pool, &begun, deadline)
+    }
+
+    /// One that begins with its first message; without a message there is none.
+    pub(crate) async fn begin_receive(
+        session: Session,
+        pool: Arc<Pool>,
+        queue: &str,
+        wait: Duration,
+    ) -> Result<Option<(Transaction, Received)>, RequestError> {
+        let timeout = TRANSACTION_TIMEOUT_DEFAULT;
+        let deadline = Instant::now() + timeout;
+        let begin = Some(v1::Begin { timeout_ms: millis(timeout) });
+        let wait_ms = millis(wait.min(timeout));
+        let ask = v1::Receive { transaction: None, queue: queue.to_owned(), wait_ms, begin };
+        let Some(mut wire) = receive::ask_for(&session, ask).await? else { return Ok(None) };
+        let begun = wire.begun.take().ok_or_else(|| session.unreadable(Malformed::Missing("begun")))?;
+        // From here on it is rolled back where it is dropped.
+        let transaction = Transaction::begun(session, pool, &begun, deadline)?;
+        let received = receive::whole(&transaction.own.session, wire).await?;
+        Ok(Some((transaction, received)))
+    }
+
+    fn begun(
+        session: Session,
+        pool: Arc<Pool>,
+        begun: &v1::Begun,
+        deadline: Instant,
+    ) -> Result<Transaction, RequestError> {
         let id = begun.gtrid.parse::<GlobalId>().map_err(|error| session.unreadable(Malformed::from(error)))?;
         let own = QueueWork::new(session, id.into(), deadline);
-        Ok(Transaction { own, pool, id, branches: BTreeMap::new(), is_ended: false })
+        Ok(Transaction { own, pool, id, branches: BTreeMap::new(), last_sends: Vec::new(), is_ended: false })
     }
 
     /// Its identity, under which the server's tools show it.
@@ -86,6 +117,12 @@ impl Transaction {
     pub async fn send_batch(&mut self, queue: &str, messages: Vec<Message>) -> Result<Vec<MessageId>, SendError> {
         let sent = self.own.send_all(messages.into_iter().map(|message| (queue, message))).await?;
         Ok(sent.ids)
+    }
+
+    /// Sends to `queue` together with the request to commit: a round trip less than [`Self::send`]. A message that is refused
+    /// rolls the transaction back; the commit says why.
+    pub fn send_with_commit(&mut self, queue: &str, message: Message) {
+        self.last_sends.push((queue.to_owned(), message));
     }
 
     /// The work of this transaction at a registered PostgreSQL database. The first call joins it to the transaction.
@@ -191,8 +228,14 @@ impl Transaction {
         let failure = self.failure();
         let branches = std::mem::take(&mut self.branches).into_iter().collect();
         let in_doubt = InDoubt::new(self.own.session.clone(), self.id);
-        let ending =
-            Ending { session: self.own.session.clone(), pool: Arc::clone(&self.pool), id: self.id, branches, failure };
+        let ending = Ending {
+            session: self.own.session.clone(),
+            pool: Arc::clone(&self.pool),
+            id: self.id,
+            branches,
+            sends: std::mem::take(&mut self.last_sends),
+            failure,
+        };
         (ending, in_doubt)
     }
 

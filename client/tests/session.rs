@@ -201,7 +201,7 @@ async fn d11_a_large_body_is_read_in_parts_and_comes_whole() {
             let (id, _) = peer.next().await;
             let length = large_body().len() as u64;
             let announced = v1::Received { apart_body: 5, body_length: length + truth, ..received("q", 1, "") };
-            peer.answer(id, Answer::Received(announced)).await;
+            peer.answer(id, Answer::Received(Box::new(announced))).await;
             for _ in 0..10 {
                 let (id, ask) = peer.next().await;
                 let Ask::ReadBody(read) = ask else { panic!("{ask:?}") };
@@ -220,7 +220,7 @@ async fn d11_a_large_body_is_read_in_parts_and_comes_whole() {
     let script = async {
         let (id, _) = peer.next().await;
         let endless = v1::Received { apart_body: 5, body_length: u64::MAX, ..received("q", 1, "") };
-        peer.answer(id, Answer::Received(endless)).await;
+        peer.answer(id, Answer::Received(Box::new(endless))).await;
     };
     let (_, message) = tokio::join!(script, handfast.receive("q", Duration::ZERO));
     assert!(matches!(message, Err(RequestError::Unreadable { .. })), "{message:?}");

@@ -37,7 +37,7 @@ async fn d5_every_request_names_its_transaction_and_the_outcome_is_told() {
             "it waits as long as the transaction may last: {}",
             asked.wait_ms
         );
-        peer.answer(id, Answer::Received(received("Orders", 6, "{\"id\":3}"))).await;
+        peer.answer(id, Answer::Received(Box::new(received("Orders", 6, "{\"id\":3}")))).await;
         let (id, ask) = peer.next().await;
         let Ask::Send(asked) = ask else { panic!("{ask:?}") };
         assert_eq!((asked.transaction, asked.messages.len()), (in_transaction(gtrid(1)), 1));
@@ -213,7 +213,7 @@ async fn a_receive_whose_answer_is_lost_leaves_rollback_only() {
     let (_server, _handfast, mut peer, mut tx) = begun().await;
     let script = async {
         let (id, _) = peer.next().await;
-        peer.answer(id, Answer::Received(v1::Received { key: None, ..received("q", 1, "") })).await;
+        peer.answer(id, Answer::Received(Box::new(v1::Received { key: None, ..received("q", 1, "") }))).await;
     };
     let (_, unreadable) = tokio::join!(script, tx.receive("orders"));
     assert!(matches!(unreadable, Err(ReceiveError::Request(_))), "{unreadable:?}");

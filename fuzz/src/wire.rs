@@ -44,7 +44,7 @@ fn answer(answer: v1::reply::Answer) {
     match answer {
         Answer::Received(received) => {
             received.properties.clone().into_iter().for_each(properties);
-            if let Some(dead) = Message::try_from(received).ok().and_then(|message| message.dead_letter) {
+            if let Some(dead) = Message::try_from(*received).ok().and_then(|message| message.dead_letter) {
                 same(DeadLetter::try_from(v1::DeadLetter::from(dead.clone())), &dead);
             }
         }

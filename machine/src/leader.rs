@@ -1,7 +1,7 @@
 //! The volatile half of the machine, for one epoch: the manager of the queues and the coordinator, what they have proposed,
 //! and the local branch that ties the two together (design D8).
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use handfast_coordinator_core as coordinator;
 use handfast_mutants::{Mutant, is};
@@ -19,6 +19,8 @@ use crate::request::{Answer, ConnectionId, Refusal, Request, RequestId};
 use crate::sizes::Sizes;
 use crate::state::{State, local_branch};
 use crate::visitors::{Approach, Attached};
+
+mod combined;
 
 /// Who is told what a command did when it is applied.
 #[derive(Debug)]
@@ -48,6 +50,13 @@ pub(crate) struct Scene<'a> {
     pub now: Timestamp,
 }
 
+/// Who asks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Caller {
+    pub request: RequestId,
+    pub connection: ConnectionId,
+}
+
 #[derive(Debug)]
 pub(crate) struct Leader {
     epoch: u64,
@@ -63,6 +72,8 @@ pub(crate) struct Leader {
     next_number: u64,
     /// What the failure that is being handled says about received messages (P22).
     blame: Option<queue::Blame>,
+    /// Transactions whose first message is waited for: nobody knows of them yet.
+    beginning: BTreeMap<RequestId, (GlobalId, Timestamp)>,
 }
 
 impl Leader {
@@ -85,6 +96,7 @@ impl Leader {
             in_flight: VecDeque::new(),
             next_number: 1,
             blame: None,
+            beginning: BTreeMap::new(),
         };
         let mut actions = Vec::new();
         leader.coordinator.start(&scene.state.coordinator, scene.now, &mut actions);
@@ -110,40 +122,38 @@ impl Leader {
     pub fn request(
         &mut self,
         scene: Scene<'_>,
-        request: RequestId,
-        connection: ConnectionId,
+        caller: Caller,
         ask: Request,
         out: &mut Vec<Action>,
     ) -> Result<(), StoreError> {
         match ask {
-            Request::Queue(ask) => {
-                let event = manager::Event::Request {
-                    request: manager::RequestId(request.0),
-                    connection: manager::ConnectionId(connection.0),
-                    ask,
-                };
-                self.step_manager(scene, event, out)
+            Request::Queue(ask) => self.ask_manager(scene, caller, ask, out),
+            Request::Coordinator(ask) => self.ask_coordinator(scene, caller, ask, out),
+            Request::BeginReceive { timeout, queue, wait } => {
+                self.begin_receive(scene, caller, timeout, queue, wait, out)
             }
-            Request::Coordinator(ask) => self.ask_coordinator(scene, request, connection, ask, out),
+            Request::SendCommit { id, prepared, messages } => {
+                self.send_commit(scene, caller, (id, prepared), messages, out)
+            }
             Request::Rollback { id, blame } => {
                 self.blame = blame;
                 let ask = coordinator::Request::Rollback { id };
-                let result = self.ask_coordinator(scene, request, connection, ask, out);
+                let result = self.ask_coordinator(scene, caller, ask, out);
                 self.blame = None;
                 result
             }
             Request::Attach { visitor, approach } => {
-                self.attach(scene, request, visitor, approach, out);
+                self.attach(scene, caller.request, visitor, approach, out);
                 Ok(())
             }
             Request::Recover { coordinator, after, limit } => {
                 let answer = Ok(Answer::Recovered(scene.state.recover(coordinator, after, limit)));
-                out.push(Action::Answer { request, answer });
+                out.push(Action::Answer { request: caller.request, answer });
                 Ok(())
             }
             Request::ListForeign { after, limit } => {
                 let found = scene.state.foreign_branches(scene.now, after.as_ref(), limit);
-                out.push(Action::Answer { request, answer: Ok(Answer::Foreign(found)) });
+                out.push(Action::Answer { request: caller.request, answer: Ok(Answer::Foreign(found)) });
                 Ok(())
             }
         }
@@ -170,17 +180,27 @@ impl Leader {
         out.push(Action::Answer { request, answer });
     }
 
+    fn ask_manager(
+        &mut self,
+        scene: Scene<'_>,
+        caller: Caller,
+        ask: manager::Request,
+        out: &mut Vec<Action>,
+    ) -> Result<(), StoreError> {
+        let (request, connection) = (manager::RequestId(caller.request.0), manager::ConnectionId(caller.connection.0));
+        self.step_manager(scene, manager::Event::Request { request, connection, ask }, out)
+    }
+
     fn ask_coordinator(
         &mut self,
         scene: Scene<'_>,
-        request: RequestId,
-        connection: ConnectionId,
+        caller: Caller,
         ask: coordinator::Request,
         out: &mut Vec<Action>,
     ) -> Result<(), StoreError> {
         let event = coordinator::Event::Request {
-            request: coordinator::RequestId(request.0),
-            connection: coordinator::ConnectionId(connection.0),
+            request: coordinator::RequestId(caller.request.0),
+            connection: coordinator::ConnectionId(caller.connection.0),
             ask,
         };
         self.step_coordinator(scene, event, out)
@@ -238,8 +258,7 @@ impl Leader {
     pub fn caught_up(&mut self, scene: Scene<'_>, out: &mut Vec<Action>) -> Result<(), StoreError> {
         let mut actions = Vec::new();
         self.manager.caught_up(&scene.state.queue, scene.store, scene.now, &mut actions)?;
-        self.carry_manager(scene, actions, out);
-        Ok(())
+        self.carry_manager(scene, actions, out)
     }
 
     /// An own entry was applied.
@@ -307,8 +326,7 @@ impl Leader {
         }
         let mut actions = Vec::new();
         self.manager.released(&scene.state.queue, scene.store, scene.now, freed, &mut actions)?;
-        self.carry_manager(scene, actions, out);
-        Ok(())
+        self.carry_manager(scene, actions, out)
     }
 
     fn resolve_local(
@@ -320,8 +338,7 @@ impl Leader {
     ) -> Result<(), StoreError> {
         let mut actions = Vec::new();
         self.manager.resolved(&scene.state.queue, scene.store, scene.now, xid, how, &mut actions)?;
-        self.carry_manager(scene, actions, out);
-        Ok(())
+        self.carry_manager(scene, actions, out)
     }
 
     fn step_manager(
@@ -332,22 +349,26 @@ impl Leader {
     ) -> Result<(), StoreError> {
         let mut actions = Vec::new();
         self.manager.step(&scene.state.queue, scene.store, scene.now, event, &mut actions)?;
-        self.carry_manager(scene, actions, out);
-        Ok(())
+        self.carry_manager(scene, actions, out)
     }
 
-    fn carry_manager(&mut self, scene: Scene<'_>, actions: Vec<manager::Action>, out: &mut Vec<Action>) {
+    fn carry_manager(
+        &mut self,
+        scene: Scene<'_>,
+        actions: Vec<manager::Action>,
+        out: &mut Vec<Action>,
+    ) -> Result<(), StoreError> {
         for action in actions {
             match action {
                 manager::Action::Propose { proposal, command } => {
                     self.propose(scene, &Command::Queue(command), Continuation::Queue(proposal), out);
                 }
                 manager::Action::Answer { request, answer } => {
-                    let answer = answer.map(Answer::Queue).map_err(Refusal::Queue);
-                    out.push(Action::Answer { request: RequestId(request.0), answer });
+                    self.queue_answered(scene, RequestId(request.0), answer, out)?;
                 }
             }
         }
+        Ok(())
     }
 
     pub fn step_coordinator(
@@ -409,8 +430,7 @@ impl Leader {
         let blame = self.blame.clone();
         let mut actions = Vec::new();
         self.manager.rollback(&scene.state.queue, scene.store, scene.now, &xid, reason, blame, &mut actions)?;
-        self.carry_manager(scene, actions, out);
-        Ok(())
+        self.carry_manager(scene, actions, out)
     }
 
     /// Puts the local branch's part into the entry that decides or delegates its transaction.
@@ -434,7 +454,7 @@ impl Leader {
         let xid = local_branch(id);
         let mut actions = Vec::new();
         let ended = self.manager.end(&scene.state.queue, scene.store, scene.now, &xid, &mut actions);
-        self.carry_manager(scene, actions, out);
+        self.carry_manager(scene, actions, out)?;
         let Ok(work) = ended else {
             // The branch ended before its transaction was decided: the transaction cannot commit (P17).
             let result = Err(coordinator::Refused::LocalBranch { id });

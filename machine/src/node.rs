@@ -10,7 +10,7 @@ use uuid::Uuid;
 
 use crate::codec::{BatchUnreadable, encode_batch};
 use crate::command::{Applied, Batch, Command};
-use crate::leader::{Leader, Scene};
+use crate::leader::{Caller, Leader, Scene};
 use crate::limits::FEATURE_LEVEL;
 use crate::request::{Answer, ConnectionId, Refusal, Request, RequestId};
 use crate::sizes::Sizes;
@@ -193,7 +193,7 @@ impl<S: Store> Node<S> {
             Event::Request { request, connection, ask } => match &mut self.leader {
                 Some(leader) => {
                     let scene = Scene { state: &self.state, store: &self.store, now };
-                    Ok(leader.request(scene, request, connection, ask, out)?)
+                    Ok(leader.request(scene, Caller { request, connection }, ask, out)?)
                 }
                 None => {
                     out.push(Action::Answer { request, answer: Err(Refusal::NotLeader) });

@@ -1,8 +1,10 @@
 //! Requests as they reach the machine: for the queues, for the coordinator, for both, or from another coordinator that has
 //! this queue manager for a resource.
 
+use std::time::Duration;
+
 use handfast_coordinator_core as coordinator;
-use handfast_protocol::{CoordinatorId, GlobalId, Xid};
+use handfast_protocol::{CoordinatorId, GlobalId, QueueName, ResourceName, Timestamp, Xid};
 use handfast_queue as queue;
 use handfast_queue::manager as queues;
 
@@ -21,6 +23,21 @@ pub struct ConnectionId(pub u64);
 pub enum Request {
     Queue(queues::Request),
     Coordinator(coordinator::Request),
+    /// Begins a transaction of our coordinator with its first message: one request in place of two. Where no message comes
+    /// within `wait`, or the receive is refused, there is no transaction. -> [`Answer::Begun`] or
+    /// [`queues::Answer::NoMessage`]
+    BeginReceive {
+        timeout: Duration,
+        queue: QueueName,
+        wait: Duration,
+    },
+    /// Asks for the commit of a transaction that sends these last: one request in place of two. A send that is refused
+    /// refuses the commit, and the transaction is as active as it was. -> as [`coordinator::Request::Commit`]
+    SendCommit {
+        id: GlobalId,
+        prepared: Vec<ResourceName>,
+        messages: Vec<queues::NewMessage>,
+    },
     /// Ends a transaction of our coordinator with what the failure says about the received messages (P22).
     Rollback {
         id: GlobalId,
@@ -48,6 +65,7 @@ pub enum Request {
 pub enum Answer {
     Queue(queues::Answer),
     Coordinator(coordinator::Answer),
+    Begun { id: GlobalId, deadline: Timestamp, received: Box<queues::Received> },
     Attached(Attached),
     Recovered(Vec<Xid>),
     Foreign(Vec<ForeignBranch>),

@@ -61,6 +61,8 @@ pub enum Probe {
     CopiesBarred,
     /// Sends of a producer that had been done before (P24).
     Repeated,
+    /// Transactions that began with their first message.
+    BegunWithMessage,
     /// Logs that ended in a part of a batch, which was cut.
     TornTails,
     /// Segments of a log that were changed while a branch was prepared.
@@ -94,7 +96,7 @@ pub enum Probe {
 
 impl Probe {
     /// All of them, in the order in which a report tells them, with its words.
-    pub const ALL: [(Probe, &'static str); 48] = [
+    pub const ALL: [(Probe, &'static str); 49] = [
         (Probe::Runs, "runs"),
         (Probe::Steps, "steps"),
         (Probe::Strikes, "strikes"),
@@ -128,6 +130,7 @@ impl Probe {
         (Probe::BodiesRead, "staged bodies read"),
         (Probe::CopiesBarred, "copies kept out"),
         (Probe::Repeated, "sends repeated"),
+        (Probe::BegunWithMessage, "transactions begun with their first message"),
         (Probe::TornTails, "torn tails cut"),
         (Probe::RolledWhilePrepared, "segments changed beside a prepared branch"),
         (Probe::StoredAndLogged, "prepared branches in store and log"),

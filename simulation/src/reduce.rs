@@ -46,6 +46,7 @@ fn smaller(scene: &Scene) -> Vec<Scene> {
     smaller.push(Scene { imported: 0, ..scene.clone() });
     smaller.push(Scene { ballast: 0, ..scene.clone() });
     smaller.push(Scene { onward: 0, ..scene.clone() });
+    smaller.push(Scene { combined: 0, ..scene.clone() });
     smaller.push(Scene { clients: 1, ..scene.clone() });
     smaller.extend(scene.sizes.plainer().map(|sizes| Scene { sizes, ..scene.clone() }));
     smaller

@@ -33,12 +33,14 @@ pub fn plan(seed: u64) -> Plan {
         sizes: Sizes::drawn(&mut generator),
         mutant: Mutant::None,
         trouble: Some(Trouble::of_seed(generator.next_u64())),
+        // Drawn last.
+        combined: u32::from(generator.below(3) > 0),
     })
 }
 
 /// Orders of a short run, and of a long one.
 const SHORT: u64 = 5;
-const LONG: u64 = 100;
+const LONG: u64 = 115;
 
 /// Bytes: three orders or so fill a segment of the log.
 const BALLAST: u64 = 1_500;

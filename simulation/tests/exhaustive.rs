@@ -10,6 +10,8 @@ use handfast_simulation::probes::Probes;
 /// All single crashes of the way's scenes; `rare` are the states that some of them must have reached.
 fn all(way: Way, rare: &[Probe]) {
     let scene = Scene { way, ..Scene::default() };
+    // Two servers are asked one by one.
+    let combined = if way.is_standalone() { None } else { Some(Scene { orders: 1, combined: 1, ..scene.clone() }) };
     let scenes = [
         scene.clone(),
         Scene { orders: 1, clients: 2, ..scene.clone() },
@@ -20,7 +22,7 @@ fn all(way: Way, rare: &[Probe]) {
         Scene { imported: 1, ..scene },
     ];
     let mut probes = Probes::default();
-    for scene in scenes {
+    for scene in scenes.into_iter().chain(combined.clone()) {
         let exhausted = single(&scene);
         if let Some(failed) = &exhausted.failed {
             panic!("{failed}");
@@ -31,7 +33,7 @@ fn all(way: Way, rare: &[Probe]) {
         probes.add(&exhausted.probes);
     }
     println!("{way:?}: {probes}");
-    for probe in rare.iter().chain(&[Repeated]) {
+    for probe in rare.iter().chain(&[Repeated]).chain(combined.as_ref().map(|_| &BegunWithMessage)) {
         assert!(probes[*probe] > 0, "no crash reached {probe:?}: {probes}");
     }
 }

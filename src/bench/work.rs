@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use handfast_client::{Blame, Handfast, Message};
+use handfast_client::{Handfast, Message};
 
 use super::error::BenchError;
 use super::ledger::{Database, Ledger, Order};
@@ -76,9 +76,7 @@ impl LoadClient for ServerClient<'_> {
             Work::Transfer { from, to } => (from, Some(to), None),
             Work::Pair { from, to, ledger } => (from, Some(to), Some(ledger)),
         };
-        let mut transaction = handfast.begin().await?;
-        let Some(received) = transaction.receive_within(from, Duration::ZERO).await? else {
-            transaction.rollback(Blame::None).await?;
+        let Some((mut transaction, received)) = handfast.begin_receive(from, Duration::ZERO).await? else {
             return Ok(Turn::Dry);
         };
         if let Some(ledger) = ledger {
@@ -86,7 +84,7 @@ impl LoadClient for ServerClient<'_> {
             ledger.enter(&mut transaction, &order).await?;
         }
         if let Some(to) = to {
-            transaction.send(to, Message::bytes(received.message.body)).await?;
+            transaction.send_with_commit(to, Message::bytes(received.message.body));
         }
         transaction.commit().await.into_result()?;
         Ok(Turn::Done)

@@ -41,7 +41,14 @@ impl Role {
     /// The refusal of a request that this server does not serve.
     pub fn refusal(self, request: &Request) -> Option<v1::Reply> {
         match (self, request) {
-            (Role::Coordinator, Request::Queue(_) | Request::Attach { .. } | Request::Recover { .. }) => {
+            (
+                Role::Coordinator,
+                Request::Queue(_)
+                | Request::BeginReceive { .. }
+                | Request::SendCommit { .. }
+                | Request::Attach { .. }
+                | Request::Recover { .. },
+            ) => {
                 let text = "this is a coordinator; it keeps no queues: give --server of a queue manager";
                 Some(convert::refused(Code::NotHere, text))
             }

@@ -171,7 +171,7 @@ impl Reader {
 /// What the answer may take of the session's window at most.
 fn units(ask: &Request) -> u32 {
     let bytes = match ask {
-        Request::Queue(queues::Request::Receive { .. }) => INLINE_BODY_BYTES_MAX,
+        Request::Queue(queues::Request::Receive { .. }) | Request::BeginReceive { .. } => INLINE_BODY_BYTES_MAX,
         Request::Queue(queues::Request::ReadBody { .. }) => BODY_PART_BYTES,
         Request::Queue(
             queues::Request::Peek { .. } | queues::Request::ShowDeadLetter { .. } | queues::Request::ListQueues,
@@ -184,7 +184,9 @@ fn units(ask: &Request) -> u32 {
 /// What the request's messages take beside the request.
 fn body_bytes(ask: &Request) -> usize {
     match ask {
-        Request::Queue(queues::Request::Send { messages, .. }) => messages.iter().map(inline_bytes).sum(),
+        Request::Queue(queues::Request::Send { messages, .. }) | Request::SendCommit { messages, .. } => {
+            messages.iter().map(inline_bytes).sum()
+        }
         Request::Queue(queues::Request::StageBody { bytes, .. }) => bytes.len(),
         _ => 0,
     }

@@ -181,9 +181,11 @@ fn needs_connection(request: &Request) -> bool {
             | manager::Request::OpenExclusive { .. }
             | manager::Request::CloseExclusive { .. },
         )
-        | Request::Coordinator(Ask::Begin { .. }) => true,
+        | Request::Coordinator(Ask::Begin { .. })
+        | Request::BeginReceive { .. } => true,
         Request::Queue(_)
         | Request::Coordinator(_)
+        | Request::SendCommit { .. }
         | Request::Rollback { .. }
         | Request::Attach { .. }
         | Request::Recover { .. }

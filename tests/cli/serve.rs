@@ -194,7 +194,7 @@ async fn g7_a_client_that_takes_no_answers_costs_a_bounded_memory() {
     let mut session = Session::open(server.url()).await;
     let Answer::Begun(begun) = session.ask(Ask::Begin(v1::Begin { timeout_ms: 300_000 })).await else { panic!() };
     let transaction = Some(v1::Transaction { name: Some(v1::transaction::Name::Gtrid(begun.gtrid)) });
-    let receive = v1::Receive { transaction, queue: "orders".to_owned(), wait_ms: 0 };
+    let receive = v1::Receive { transaction, queue: "orders".to_owned(), wait_ms: 0, begin: None };
     assert!(matches!(session.ask(Ask::Receive(receive)).await, Answer::Received(_)));
     for _ in 0..1000 {
         let peek = v1::Peek { queue: "orders".to_owned(), after: None, limit: 64, body_bytes: 64 << 10 };

@@ -71,9 +71,9 @@ async fn leave_in_doubt(server: &Server) -> String {
     let enlist = v1::Enlist { gtrid: gtrid.clone(), resource: "ledger".to_owned() };
     assert!(matches!(session.ask(Ask::Enlist(enlist)).await, Answer::Enlisted(_)));
     let transaction = Some(v1::Transaction { name: Some(v1::transaction::Name::Gtrid(gtrid.clone())) });
-    let receive = v1::Receive { transaction, queue: "orders".to_owned(), wait_ms: 0 };
+    let receive = v1::Receive { transaction, queue: "orders".to_owned(), wait_ms: 0, begin: None };
     assert!(matches!(session.ask(Ask::Receive(receive)).await, Answer::Received(_)));
-    let commit = v1::Commit { gtrid: gtrid.clone(), prepared: Vec::new() };
+    let commit = v1::Commit { gtrid: gtrid.clone(), prepared: Vec::new(), messages: Vec::new() };
     assert!(matches!(session.ask(Ask::Commit(commit)).await, Answer::Go(_)));
     gtrid
 }

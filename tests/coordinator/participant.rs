@@ -57,7 +57,7 @@ async fn work(session: &mut Session, xid: &v1::Xid) {
     let start = v1::BranchStart { xid: xid(), timeout_ms: 60_000 };
     assert!(matches!(session.ask(Ask::BranchStart(start)).await, Answer::Done(_)));
     let transaction = || Some(v1::Transaction { name: Some(v1::transaction::Name::Xid(xid().unwrap())) });
-    let receive = v1::Receive { transaction: transaction(), queue: "orders".to_owned(), wait_ms: 0 };
+    let receive = v1::Receive { transaction: transaction(), queue: "orders".to_owned(), wait_ms: 0, begin: None };
     assert!(matches!(session.ask(Ask::Receive(receive)).await, Answer::Received(_)));
     let content = Some(v1::new_message::Content::Body("shipment".into()));
     let message = v1::NewMessage { queue: "shipments".to_owned(), properties: None, content };

@@ -41,7 +41,10 @@ impl<'h> Account<'h> {
             What::Info(fact) => return self.seen(Seen { moment, process, what: fact }),
             What::Audit(finding) => return self.found(Seen { moment, process, what: finding }),
         };
-        let since = asked.remove(process).map_or(moment, |(since, _)| since);
+        // A receive may begin its transaction, which is told of while the receive is open.
+        let is_receiving = asked.get(process).is_some_and(|(_, open)| matches!(open, Op::Receive { .. }));
+        let answered = if matches!(op, Op::Begin { .. }) && is_receiving { None } else { asked.remove(process) };
+        let since = answered.map_or(moment, |(since, _)| since);
         self.answered(process, (since, moment), op, answer);
     }
 

@@ -20,7 +20,7 @@ use crate::limits::{
     MESSAGE_BYTES_MAX, MESSAGE_OVERHEAD_BYTES, MESSAGES_IN_TRANSPORT, PING_ANSWERED_WITHIN, PING_EVERY,
     REQUESTS_OPEN_MAX, SEND_BYTES_MAX, STAGING_WINDOW_MIN,
 };
-use crate::session::{Answer, Ask, Connection, Order, Reply, Shared};
+use crate::session::{Answer, Ask, Connection, Order, Reply, Shared, unheard};
 
 /// The version of the protocol that this client speaks.
 const VERSION: u32 = 1;
@@ -193,7 +193,11 @@ impl Link {
                     Err(RequestError::Unreadable { server: Arc::clone(&shared.server), what })
                 }
             };
-            drop(reply.send(answer));
+            if let Err(Ok(answer)) = reply.send(answer)
+                && let Some(ask) = unheard(&answer)
+            {
+                self.pending.push_back(Order::Tell { ask });
+            }
         }
     }
 

@@ -163,7 +163,7 @@ impl Peer {
     pub async fn expect_commit(&mut self, gtrid: GlobalId, prepared: &[&str]) -> u64 {
         let (id, ask) = self.next().await;
         let prepared = prepared.iter().map(|name| (*name).to_owned()).collect();
-        assert_eq!(ask, Ask::Commit(v1::Commit { gtrid: gtrid.to_string(), prepared }));
+        assert_eq!(ask, Ask::Commit(v1::Commit { gtrid: gtrid.to_string(), prepared, messages: Vec::new() }));
         id
     }
 

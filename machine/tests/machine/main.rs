@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "in a test")]
 
 mod codec;
+mod combined;
 mod conditions;
 mod epochs;
 mod foreign;

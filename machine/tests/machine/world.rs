@@ -141,9 +141,13 @@ impl World {
     }
 
     pub fn ask(&mut self, ask: Request) -> RequestId {
+        self.ask_on(CONNECTION, ask)
+    }
+
+    pub fn ask_on(&mut self, connection: ConnectionId, ask: Request) -> RequestId {
         let request = RequestId(self.next_request);
         self.next_request += 1;
-        self.step(Event::Request { request, connection: CONNECTION, ask });
+        self.step(Event::Request { request, connection, ask });
         request
     }
 
@@ -188,12 +192,8 @@ impl World {
     }
 
     pub fn send(&mut self, id: Option<GlobalId>, name: &str, body: &str) {
-        let message = NewMessage {
-            queue: queue(name),
-            properties: Properties::default(),
-            body: NewBody::Inline(Bytes::copy_from_slice(body.as_bytes())),
-        };
-        let send = manager::Request::Send { xid: id.map(local_branch), producer: None, messages: vec![message] };
+        let send =
+            manager::Request::Send { xid: id.map(local_branch), producer: None, messages: vec![message(name, body)] };
         self.queues(send).unwrap();
     }
 
@@ -262,4 +262,12 @@ impl World {
 
 fn index_of(position: &Bytes) -> usize {
     usize::try_from(u64::from_be_bytes(position.as_ref().try_into().unwrap())).unwrap()
+}
+
+pub fn message(name: &str, body: &str) -> NewMessage {
+    NewMessage {
+        queue: queue(name),
+        properties: Properties::default(),
+        body: NewBody::Inline(Bytes::copy_from_slice(body.as_bytes())),
+    }
 }

@@ -23,6 +23,8 @@ pub enum Malformed {
     Vote(i32),
     #[error("{0} is not a resource kind")]
     ResourceKind(String),
+    #[error("a receive is in a transaction or begins one, not both")]
+    BeginInTransaction,
     #[error("a resource id has 16 bytes, not {0}")]
     ResourceId(usize),
     #[error(transparent)]

@@ -10,7 +10,7 @@ use super::ending::Told;
 use super::limits::EXPIRY_NOTICE;
 use super::turn::Turn;
 use super::window::Entry;
-use super::{Action, Manager, Resolved};
+use super::{Action, ConnectionId, Manager, NewMessage, RequestRefused, Resolved};
 use crate::state::State;
 use crate::{Blame, MessageKey, Work};
 
@@ -42,6 +42,25 @@ impl Manager {
         let work = branch.take_work();
         self.freeze(&mut Turn { state, store, now, out }, id, Phase::Ended);
         Ok(work)
+    }
+
+    /// Adds messages to an active branch, as a request of its own does.
+    #[allow(clippy::too_many_arguments, reason = "the step's four, and the request's three")]
+    pub fn send_in(
+        &mut self,
+        state: &State,
+        store: &dyn Store,
+        now: Timestamp,
+        connection: ConnectionId,
+        xid: &Xid,
+        messages: Vec<NewMessage>,
+        out: &mut Vec<Action>,
+    ) -> Result<Result<(), RequestRefused>, StoreError> {
+        let mut turn = Turn { state, store, now, out };
+        self.resume_deletes(&mut turn);
+        let sent = self.send_in_branch(&mut turn, connection, xid, messages);
+        self.round_off(&mut turn)?;
+        Ok(sent.map(drop))
     }
 
     /// The command that carried a frozen branch's work was applied, or refused.

@@ -33,25 +33,28 @@ impl Manager {
         producer: Option<ProducerSequence>,
         messages: Vec<NewMessage>,
     ) -> Reply {
-        if self.space == Space::Low {
-            return Err(RequestRefused::NoSpace.into());
-        }
         match (xid, producer) {
             (Some(xid), Some(_)) => Err(RequestRefused::ProducerInTransaction { xid }.into()),
-            (Some(xid), None) => self.send_in_branch(turn, caller, &xid, messages),
+            (Some(xid), None) => Ok(Some(self.send_in_branch(turn, caller.connection, &xid, messages)?)),
             (None, producer) => self.send_alone(turn, caller, producer, messages),
         }
     }
 
     /// Kept in the branch: nothing is durable before its commit, so the answer may leave at once.
-    fn send_in_branch(&mut self, turn: &mut Turn<'_>, caller: Caller, xid: &Xid, messages: Vec<NewMessage>) -> Reply {
+    pub(super) fn send_in_branch(
+        &mut self,
+        turn: &mut Turn<'_>,
+        connection: ConnectionId,
+        xid: &Xid,
+        messages: Vec<NewMessage>,
+    ) -> Result<Answer, RequestRefused> {
         let (id, branch) = self.branches.active(xid)?;
         let sizes: Vec<usize> = messages.iter().map(entry_bytes).collect();
         let bytes = sizes.iter().sum();
         if branch.size_with(bytes) > TRANSACTION_BYTES_MAX {
-            return Err(RequestRefused::TransactionTooLarge { xid: xid.clone(), limit: TRANSACTION_BYTES_MAX }.into());
+            return Err(RequestRefused::TransactionTooLarge { xid: xid.clone(), limit: TRANSACTION_BYTES_MAX });
         }
-        let queues = self.judge(turn, caller.connection, &messages)?;
+        let queues = self.judge(turn, connection, &messages)?;
         let staged = sizes.iter().map(|bytes| super::branch::staged_bytes(*bytes)).sum();
         self.charge(bytes, staged)?;
         let outgoing = self.outgoing(turn, messages, queues, usize::MAX);
@@ -65,7 +68,7 @@ impl Manager {
         assert_eq!(bytes, outgoing.messages.iter().map(send_bytes).sum::<usize>(), "what is kept is what was charged");
         outgoing.messages.into_iter().for_each(|message| branch.add_send(message));
         self.stage_overgrown(turn, id);
-        Ok(Some(Answer::Sent { ids, repeated: false }))
+        Ok(Answer::Sent { ids, repeated: false })
     }
 
     fn send_alone(
@@ -94,13 +97,16 @@ impl Manager {
         Ok(None)
     }
 
-    /// Everything that may be wrong with the messages themselves, before anything is changed. Their queues.
+    /// Everything that may stand against the messages, before anything is changed. Their queues.
     fn judge(
         &self,
         turn: &Turn<'_>,
         connection: ConnectionId,
         messages: &[NewMessage],
     ) -> Result<Vec<QueueId>, RequestRefused> {
+        if self.space == Space::Low {
+            return Err(RequestRefused::NoSpace);
+        }
         let mut named_bodies = BTreeSet::new();
         let judge = |message: &NewMessage| {
             message.properties.check()?;

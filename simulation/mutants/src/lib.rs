@@ -94,6 +94,8 @@ mutants! {
     WakesNobody = "wakes-nobody",
     /// What a producer repeats is taken for something new (P24).
     TakesRepeatedForNew = "takes-repeated-for-new",
+    /// A commit goes on without the messages that it was to send, where they are refused.
+    CommitsUnsent = "commits-unsent",
     /// A dead letter stays in its queue as well (G5).
     DiesAndLives = "dies-and-lives",
 }

@@ -17,6 +17,8 @@ pub struct Job {
     pub to: QueueName,
     /// It wants strict order, and reads the queue alone (P23).
     pub reads_alone: bool,
+    /// It begins a transaction with its receive, and sends with the request to commit.
+    pub combines: bool,
     pub timeout: Duration,
 }
 

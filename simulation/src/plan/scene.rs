@@ -25,6 +25,8 @@ pub struct Scene {
     pub clients: u32,
     /// Clients of the next stage, which take shipments and send them on.
     pub onward: u32,
+    /// 1: whoever may begins a transaction with its receive, and sends with the request to commit.
+    pub combined: u32,
     pub sizes: Sizes,
     pub mutant: Mutant,
     /// Random choices and random trouble; without it whatever is oldest happens next.
@@ -62,6 +64,7 @@ impl Default for Scene {
             ballast: 0,
             clients: 1,
             onward: 0,
+            combined: 0,
             sizes: Sizes::default(),
             mutant: Mutant::None,
             trouble: None,
@@ -84,6 +87,7 @@ impl Scene {
             "imported" => value.parse().map(|orders| self.imported = orders).is_ok(),
             "ballast" => value.parse().map(|bytes| self.ballast = bytes).is_ok(),
             "onward" => value.parse().map(|clients| self.onward = clients).is_ok(),
+            "combined" => value.parse().map(|combined| self.combined = combined).is_ok(),
             "clients" => value.parse().map(|clients| self.clients = clients).is_ok(),
             "mutant" => Mutant::of_name(value).map(|mutant| self.mutant = mutant).is_some(),
             "seed" => value.parse().map(|seed| self.trouble = Some(Trouble::of_seed(seed))).is_ok(),
@@ -110,7 +114,20 @@ impl Scene {
 /// `local orders=2 clients=1`, and whatever else there is.
 impl std::fmt::Display for Scene {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let Scene { way, orders, poisons, expiring, imported, ballast, clients, onward, sizes, mutant, trouble } = self;
+        let Scene {
+            way,
+            orders,
+            poisons,
+            expiring,
+            imported,
+            ballast,
+            clients,
+            onward,
+            combined,
+            sizes,
+            mutant,
+            trouble,
+        } = self;
         write!(f, "{} orders={orders} clients={clients}{sizes}", way.word())?;
         for (name, number) in [
             ("poisons", poisons),
@@ -118,6 +135,7 @@ impl std::fmt::Display for Scene {
             ("imported", imported),
             ("ballast", ballast),
             ("onward", onward),
+            ("combined", combined),
         ] {
             if *number > 0 {
                 write!(f, " {name}={number}")?;

@@ -210,12 +210,14 @@ pub(super) fn queues() -> [QueueName; 3] {
 /// What the client at this desk does. Whoever hands shipments on does it in the queue manager alone.
 fn job(scene: &Scene, desk: usize) -> Job {
     let timeout = if desk % 3 == 2 { SHORT_TIMEOUT } else { TRANSACTION_TIMEOUT };
+    // Of two servers each is asked for its own part.
+    let combines = |way: Way| scene.combined > 0 && !way.is_standalone();
     if desk < scene.clients as usize {
         let (from, to) = (names::orders(), names::shipments());
-        Job { way: scene.way, from, to, reads_alone: scene.clients == 1, timeout }
+        Job { way: scene.way, from, to, reads_alone: scene.clients == 1, combines: combines(scene.way), timeout }
     } else {
         let (from, to) = (names::shipments(), names::delivered());
-        Job { way: Way::Local, from, to, reads_alone: scene.onward == 1, timeout }
+        Job { way: Way::Local, from, to, reads_alone: scene.onward == 1, combines: combines(Way::Local), timeout }
     }
 }
 

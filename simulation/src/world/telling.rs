@@ -63,7 +63,17 @@ impl World {
         let op = match ask {
             Request::Coordinator(coordinator::Request::Begin { .. }) => Op::Begin { transaction: String::new() },
             Request::Coordinator(coordinator::Request::Commit { id, .. }) => Op::Commit { transaction: id.to_string() },
-            Request::Queue(manager::Request::Receive { queue, .. }) => {
+            // It is sent if the commit is done; until then nobody knows of it.
+            Request::SendCommit { id: committed, messages, .. } => {
+                if let [message] = messages.as_slice() {
+                    let (queue, message) = (message.queue.to_string(), sent(message));
+                    let op = Op::Send { transaction, queue, message };
+                    self.invoke(id, op.clone());
+                    self.answered(id, What::Ok(op));
+                }
+                Op::Commit { transaction: committed.to_string() }
+            }
+            Request::BeginReceive { queue, .. } | Request::Queue(manager::Request::Receive { queue, .. }) => {
                 Op::Receive { transaction, queue: queue.to_string(), message: None }
             }
             Request::Queue(manager::Request::Send { producer: Some(at), .. })
@@ -120,7 +130,7 @@ impl World {
         }
         let Some(op) = self.desks[id.0].asked.clone() else { return };
         if let Heard::Answer(Err(Refusal::Queue(manager::RequestRefused::NoSpace))) = heard {
-            assert!(matches!(op, Op::Send { .. }), "P18: {op:?} needs no space");
+            assert!(matches!(op, Op::Send { .. } | Op::Commit { .. }), "P18: {op:?} needs no space");
             self.probes[Probe::NoSpace] += 1;
         }
         let what = match (op, heard) {
@@ -128,15 +138,15 @@ impl World {
             (_, Heard::Answer(Ok(Answer::Coordinator(coordinator::Answer::Begun { id, .. })))) => {
                 What::Ok(Op::Begin { transaction: id.to_string() })
             }
+            (Op::Receive { queue, .. }, Heard::Answer(Ok(Answer::Begun { id: begun, received, .. }))) => {
+                self.probes[Probe::BegunWithMessage] += 1;
+                let (transaction, name) = (begun.to_string(), self.client_name(id));
+                self.tell(&name, What::Ok(Op::Begin { transaction: transaction.clone() }));
+                return self.has_message(id, Some(transaction), queue, received);
+            }
             (Op::Receive { transaction, queue, .. }, Heard::Answer(Ok(answer))) => match answer {
-                Answer::Queue(manager::Answer::Received(received)) if received.apart.is_some() => {
-                    // It has the message when it has its body.
-                    self.desks[id.0].awaiting_body = Some(received.message.properties.label.clone());
-                    return;
-                }
                 Answer::Queue(manager::Answer::Received(received)) => {
-                    let message = message(&received.message.body, &received.message.properties.label);
-                    What::Ok(Op::Receive { transaction, queue, message: Some(message) })
+                    return self.has_message(id, transaction, queue, received);
                 }
                 Answer::Queue(manager::Answer::BodyPart(body)) => {
                     let label = self.desks[id.0].awaiting_body.take().expect("the message came before its body");
@@ -151,6 +161,18 @@ impl World {
             (op, Heard::Lost) => What::Unknown(op),
         };
         self.answered(id, what);
+    }
+
+    /// One whose body rests apart it has when it has its body.
+    fn has_message(&mut self, id: ClientId, transaction: Option<String>, queue: String, received: &manager::Received) {
+        let label = &received.message.properties.label;
+        if received.apart.is_some() {
+            self.desks[id.0].awaiting_body = Some(label.clone());
+            self.desks[id.0].asked = Some(Op::Receive { transaction, queue, message: None });
+            return;
+        }
+        let message = Some(message(&received.message.body, label));
+        self.answered(id, What::Ok(Op::Receive { transaction, queue, message }));
     }
 
     /// An import's send is open until somebody says that it is done, in whichever life. What the queue manager says of the

@@ -5,7 +5,7 @@ use std::time::Duration;
 use handfast_coordinator_core as coordinator;
 use handfast_coordinator_core::{KnownOutcome, TransactionState};
 use handfast_machine::{Answer, ForeignBranch};
-use handfast_protocol::{GlobalId, Heuristic, MessageId};
+use handfast_protocol::{GlobalId, Heuristic, MessageId, Timestamp};
 use handfast_queue::MessageKey;
 use handfast_queue::manager::{self, QueueView, Received};
 use handfast_queue::state::ProducerPlace;
@@ -17,6 +17,9 @@ pub fn reply(answer: Answer) -> v1::Reply {
     let answer = match answer {
         Answer::Queue(answer) => of_queue(answer),
         Answer::Coordinator(answer) => of_coordinator(answer),
+        Answer::Begun { id, deadline, received: message } => {
+            Wire::Received(Box::new(v1::Received { begun: Some(begun(id, deadline)), ..received(*message) }))
+        }
         Answer::Recovered(xids) => Wire::Branches(v1::Branches { xids: xids.iter().map(v1::Xid::from).collect() }),
         Answer::Foreign(branches) => {
             Wire::Transactions(v1::Transactions { transactions: branches.iter().map(foreign).collect() })
@@ -41,7 +44,7 @@ fn of_queue(answer: manager::Answer) -> Wire {
             Wire::Producer(v1::Producer { known: true, epoch, next, mark })
         }
         Answer::UnknownProducer => Wire::Producer(v1::Producer::default()),
-        Answer::Received(message) => Wire::Received(received(*message)),
+        Answer::Received(message) => Wire::Received(Box::new(received(*message))),
         Answer::NoMessage => Wire::NoMessage(v1::NoMessage {}),
         Answer::Peeked(messages) => Wire::Peeked(v1::Peeked { messages: messages.into_iter().map(received).collect() }),
         Answer::BodyPart(bytes) => Wire::BodyPart(v1::BodyPart { bytes }),
@@ -81,7 +84,12 @@ fn received(received: Received) -> v1::Received {
         sent_at_ms: message.sent_at.0,
         arrived_at_ms: message.arrived_at.0,
         dead_letter: message.dead_letter.map(v1::DeadLetter::from),
+        begun: None,
     }
+}
+
+fn begun(id: GlobalId, deadline: Timestamp) -> v1::Begun {
+    v1::Begun { gtrid: id.to_string(), deadline_ms: deadline.0 }
 }
 
 fn message_key(key: MessageKey) -> v1::MessageKey {
@@ -92,7 +100,7 @@ fn of_coordinator(answer: coordinator::Answer) -> Wire {
     use coordinator::Answer;
     match answer {
         Answer::Done => Wire::Done(v1::Done {}),
-        Answer::Begun { id, deadline } => Wire::Begun(v1::Begun { gtrid: id.to_string(), deadline_ms: deadline.0 }),
+        Answer::Begun { id, deadline } => Wire::Begun(begun(id, deadline)),
         Answer::Enlisted(enlisted) => Wire::Enlisted(v1::Enlisted {
             xid: Some((&enlisted.xid).into()),
             resource: Some(resource(enlisted.resource)),

@@ -57,6 +57,17 @@ pub fn request(wire: v1::Request) -> Result<Asked, Malformed> {
         Ask::Rollback(rollback) => {
             Request::Rollback { id: rollback.gtrid.parse()?, blame: rollback.blame.and_then(blame) }
         }
+        Ask::Receive(v1::Receive { transaction: None, begin: Some(begin), queue, wait_ms }) => Request::BeginReceive {
+            timeout: Duration::from_millis(begin.timeout_ms),
+            queue: QueueName::new(queue)?,
+            wait: Duration::from_millis(wait_ms),
+        },
+        Ask::Receive(v1::Receive { begin: Some(_), .. }) => return Err(Malformed::BeginInTransaction),
+        Ask::Commit(commit) if !commit.messages.is_empty() => Request::SendCommit {
+            id: commit.gtrid.parse()?,
+            prepared: prepared(commit.prepared)?,
+            messages: new_messages(commit.messages)?,
+        },
         Ask::ListForeignBranches(list) => Request::ListForeign {
             after: list.after.map(Xid::try_from).transpose()?,
             limit: (list.limit as usize).min(PAGE_MAX),
@@ -88,7 +99,7 @@ fn queue_request(ask: v1::request::Ask) -> Result<Result<manager::Request, v1::r
         Ask::Send(send) => Request::Send {
             xid: transaction(send.transaction)?,
             producer: send.producer.map(ProducerSequence::try_from).transpose()?,
-            messages: send.messages.into_iter().map(new_message).collect::<Result<_, _>>()?,
+            messages: new_messages(send.messages)?,
         },
         Ask::StageBody(stage) => {
             Request::StageBody { body: (stage.body != 0).then_some(BodyId(stage.body)), bytes: chunk(stage.bytes)? }
@@ -140,10 +151,7 @@ fn coordinator_request(ask: v1::request::Ask) -> Result<coordinator::Request, Ma
     Ok(match ask {
         Ask::Begin(begin) => Request::Begin { timeout: Duration::from_millis(begin.timeout_ms) },
         Ask::Enlist(enlist) => Request::Enlist { id: enlist.gtrid.parse()?, resource: resource(enlist.resource)? },
-        Ask::Commit(commit) => Request::Commit {
-            id: commit.gtrid.parse()?,
-            prepared: commit.prepared.into_iter().map(resource).collect::<Result<_, _>>()?,
-        },
+        Ask::Commit(commit) => Request::Commit { id: commit.gtrid.parse()?, prepared: prepared(commit.prepared)? },
         Ask::ReportOutcome(report) => Request::Report {
             id: report.gtrid.parse()?,
             report: if report.committed { coordinator::Report::Committed } else { coordinator::Report::Uncertain },
@@ -188,6 +196,14 @@ fn settings(wire: Option<v1::QueueSettings>) -> QueueSettings {
         max_attempts: wire.max_attempts.unwrap_or(default.max_attempts),
         max_abandoned: wire.max_abandoned.unwrap_or(default.max_abandoned),
     }
+}
+
+fn prepared(wire: Vec<String>) -> Result<Vec<ResourceName>, Malformed> {
+    Ok(wire.into_iter().map(ResourceName::new).collect::<Result<_, _>>()?)
+}
+
+fn new_messages(wire: Vec<v1::NewMessage>) -> Result<Vec<NewMessage>, Malformed> {
+    wire.into_iter().map(new_message).collect()
 }
 
 fn new_message(wire: v1::NewMessage) -> Result<NewMessage, Malformed> {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use handfast_protocol::{GlobalId, ResourceName};
+use handfast_protocol::{GlobalId, ResourceName, Timestamp};
 use handfast_store::StoreError;
 
 use super::attachment::{Link, Waiter};
@@ -13,26 +13,25 @@ use crate::limits::{BRANCHES_MAX, OPEN_TRANSACTIONS_MAX, TIMEOUT_DEFAULT, TIMEOU
 use crate::{Answer, CallFailed, ConnectionId, Enlisted, RequestId, RequestRefused};
 
 impl Coordinator {
-    pub(super) fn begin(
+    /// A new transaction, and when its time is up. Nothing of it is durable; `timeout` zero: the default of 60 s.
+    pub fn begin(
         &mut self,
-        cx: &mut Context<'_>,
-        request: RequestId,
+        now: Timestamp,
         connection: ConnectionId,
         timeout: Duration,
-    ) {
+    ) -> Result<(GlobalId, Timestamp), RequestRefused> {
         if self.transactions.len() >= OPEN_TRANSACTIONS_MAX {
-            let refused = RequestRefused::TooManyTransactions { limit: OPEN_TRANSACTIONS_MAX };
-            return self.answer(cx, request, Err(refused));
+            return Err(RequestRefused::TooManyTransactions { limit: OPEN_TRANSACTIONS_MAX });
         }
         self.sequence += 1;
         let id = self.identity.id(self.sequence);
         let timeout = if timeout.is_zero() { TIMEOUT_DEFAULT } else { timeout.min(TIMEOUT_MAX) };
-        let deadline = cx.now.after(timeout);
-        self.transactions.insert(id, Transaction::new(Some(connection), cx.now, deadline, Phase::Active));
+        let deadline = now.after(timeout);
+        self.transactions.insert(id, Transaction::new(Some(connection), now, deadline, Phase::Active));
         self.unrecorded.insert(id);
         self.led.entry(connection).or_default().insert(id);
         self.timers.set(deadline, Timer::Deadline(id));
-        self.answer(cx, request, Ok(Answer::Begun { id, deadline }));
+        Ok((id, deadline))
     }
 
     pub(super) fn enlist(

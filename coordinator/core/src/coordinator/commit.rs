@@ -82,7 +82,7 @@ impl Coordinator {
     }
 
     /// The client has prepared the databases of two-phase kind, each of them, and nothing else.
-    fn votes_fit(&self, id: GlobalId, prepared: &[ResourceName]) -> Result<(), RequestRefused> {
+    pub(super) fn votes_fit(&self, id: GlobalId, prepared: &[ResourceName]) -> Result<(), RequestRefused> {
         let branches = &self.transactions[&id].branches;
         if let Some(name) = prepared.iter().find(|name| !branches.contains_key(name)) {
             return Err(RequestRefused::NotEnlisted { id, name: (*name).clone() });

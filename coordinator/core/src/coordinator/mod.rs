@@ -27,7 +27,7 @@ mod views;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use handfast_protocol::{GlobalId, ResourceName, Timestamp, Xid};
+use handfast_protocol::{GlobalId, ResourceName, RollbackReason, Timestamp, Xid};
 use handfast_store::{Store, StoreError};
 
 use crate::state::State;
@@ -158,6 +158,18 @@ impl Coordinator {
         self.transactions.get(&id).is_some_and(|transaction| transaction.phase == Phase::Active)
     }
 
+    /// Ends a transaction of which nobody was told, if it has not ended by itself.
+    pub fn abandon(&mut self, state: &State, store: &dyn Store, now: Timestamp, id: GlobalId, out: &mut Vec<Action>) {
+        if self.is_active(id) {
+            self.rollback(&mut Context { state, store, now, out }, id, RollbackReason::Requested);
+        }
+    }
+
+    /// Whether a request to commit this transaction would be taken now.
+    pub fn takes_commit(&self, id: GlobalId, prepared: &[ResourceName]) -> bool {
+        self.is_active(id) && self.votes_fit(id, prepared).is_ok()
+    }
+
     /// Leadership has ended, or the process stops: nobody here can say any more how open requests end.
     pub fn settle(&mut self, out: &mut Vec<Action>) {
         for request in std::mem::take(&mut self.open) {
@@ -174,7 +186,10 @@ impl Coordinator {
     ) -> Result<(), StoreError> {
         assert!(self.open.insert(request), "a request id is drawn once");
         match ask {
-            Request::Begin { timeout } => self.begin(cx, request, connection, timeout),
+            Request::Begin { timeout } => {
+                let begun = self.begin(cx.now, connection, timeout);
+                self.answer(cx, request, begun.map(|(id, deadline)| Answer::Begun { id, deadline }));
+            }
             Request::Enlist { id, resource } => self.enlist(cx, request, id, &resource)?,
             Request::Commit { id, prepared } => self.commit(cx, request, connection, id, &prepared)?,
             Request::Report { id, report } => self.report(cx, request, id, report)?,

@@ -87,7 +87,10 @@ fn asks() -> Vec<(&'static str, Ask)> {
         ("create", Ask::CreateQueue(v1::CreateQueue { name: queue.clone(), settings })),
         ("send", Ask::Send(send())),
         ("stage", Ask::StageBody(v1::StageBody { body: 9, bytes: Bytes::from_static(b"part") })),
-        ("receive", Ask::Receive(v1::Receive { transaction: in_other, queue: queue.clone(), wait_ms: 5_000 })),
+        (
+            "receive",
+            Ask::Receive(v1::Receive { transaction: in_other, queue: queue.clone(), wait_ms: 5_000, begin: None }),
+        ),
         ("peek", Ask::Peek(v1::Peek { queue: queue.clone(), after: Some(key()), limit: 10, body_bytes: 80 })),
         ("exclusive", Ask::OpenExclusive(v1::OpenExclusive { queue: queue.clone(), wait_ms: 5_000 })),
         ("start", Ask::BranchStart(v1::BranchStart { xid: Some(xid()), timeout_ms: 60_000 })),
@@ -99,7 +102,10 @@ fn asks() -> Vec<(&'static str, Ask)> {
         ("return_dead", Ask::ReturnDeadLetters(v1::ReturnDeadLetters { ids: vec![message_id()], to: Some(queue) })),
         ("begin", Ask::Begin(v1::Begin { timeout_ms: 60_000 })),
         ("enlist", Ask::Enlist(v1::Enlist { gtrid: gtrid.clone(), resource: resource.clone() })),
-        ("commit", Ask::Commit(v1::Commit { gtrid: gtrid.clone(), prepared: vec![resource.clone()] })),
+        (
+            "commit",
+            Ask::Commit(v1::Commit { gtrid: gtrid.clone(), prepared: vec![resource.clone()], messages: Vec::new() }),
+        ),
         ("report", Ask::ReportOutcome(v1::ReportOutcome { gtrid: gtrid.clone(), committed: true })),
         ("roll_back", Ask::Rollback(v1::Rollback { gtrid: gtrid.clone(), blame })),
         (
@@ -138,7 +144,7 @@ fn answers() -> Vec<Answer> {
     vec![
         Answer::Begun(v1::Begun { gtrid: id().to_string(), deadline_ms: 1_700_000_060_000 }),
         Answer::Sent(v1::Sent { ids: vec![message_id()], repeated_send: true }),
-        Answer::Received(received),
+        Answer::Received(Box::new(received)),
         Answer::Branches(v1::Branches { xids: vec![xid()] }),
         Answer::Voted(v1::Voted { vote: v1::PrepareVote::ReadOnly.into() }),
     ]

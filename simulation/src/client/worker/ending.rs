@@ -11,6 +11,7 @@ use crate::database::{Reply, Statement};
 use crate::limits::CLIENT_WAIT;
 use crate::names;
 use crate::plan::Mutant;
+use crate::server::ServerId;
 
 impl Worker {
     pub(super) fn commit(&mut self) {
@@ -19,6 +20,11 @@ impl Worker {
         let is_prepared = is_two_phase && !self.attempt().found_nothing;
         let prepared = if is_prepared { vec![names::ledger()] } else { Vec::new() };
         let id = self.attempt().id;
+        if self.job.combines {
+            let messages = vec![self.shipment()];
+            let ask = Request::SendCommit { id, prepared, messages };
+            return self.orders.push(Order::Ask { server: ServerId::Queues, ask });
+        }
         self.ask_coordinator(coordinator::Request::Commit { id, prepared });
     }
 

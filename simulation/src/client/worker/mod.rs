@@ -81,6 +81,7 @@ impl Worker {
         match self.step {
             Step::Opening
             | Step::Beginning
+            | Step::BeginReceiving
             | Step::EnlistingQueues
             | Step::StartingBranch
             | Step::Receiving
@@ -168,8 +169,13 @@ impl Worker {
             let ask = manager::Request::OpenExclusive { queue: self.job.from.clone(), wait: CLIENT_WAIT };
             return self.ask_queues(ask);
         }
-        self.step = Step::Beginning;
         let timeout = self.job.timeout;
+        if self.job.combines {
+            self.step = Step::BeginReceiving;
+            let ask = Request::BeginReceive { timeout, queue: self.job.from.clone(), wait: CLIENT_WAIT };
+            return self.orders.push(Order::Ask { server: ServerId::Queues, ask });
+        }
+        self.step = Step::Beginning;
         self.ask_coordinator(coordinator::Request::Begin { timeout });
     }
 
@@ -203,14 +209,19 @@ impl Worker {
             self.setbacks = 0;
         }
         if attempt.found_nothing {
-            self.step = Step::Looking;
-            self.was_last = self.is_last;
-            return self.ask_queues(manager::Request::ShowQueue { name: self.job.from.clone() });
+            return self.look();
         }
         match outcome {
             Told::Committed => self.begin_anew(),
             Told::RolledBack | Told::Unknown | Told::Heuristic(_) => self.pause(Step::Pausing),
         }
+    }
+
+    /// Whether there is nothing left.
+    fn look(&mut self) {
+        self.step = Step::Looking;
+        self.was_last = self.is_last;
+        self.ask_queues(manager::Request::ShowQueue { name: self.job.from.clone() });
     }
 
     fn roll_back_branch(&mut self) {

@@ -1,5 +1,6 @@
 //! Where a worker is in its job.
 
+use handfast_machine::local_branch;
 use handfast_protocol::{GlobalId, Xid};
 use handfast_queue::Blame;
 
@@ -10,6 +11,8 @@ pub enum Step {
     Pausing,
     Opening,
     Beginning,
+    /// A transaction that begins with its message.
+    BeginReceiving,
     EnlistingQueues,
     StartingBranch,
     Receiving,
@@ -70,4 +73,11 @@ pub struct Attempt {
     pub found_nothing: bool,
     /// What the failure says about the order (P22).
     pub blame: Option<Blame>,
+}
+
+impl Attempt {
+    pub fn new(id: GlobalId) -> Attempt {
+        let xid = local_branch(id);
+        Attempt { id, xid, order: None, has_branch: false, found_nothing: false, blame: None }
+    }
 }

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use handfast_coordinator_core as coordinator;
-use handfast_machine::{Answer, Refusal, Request, local_branch};
+use handfast_machine::{Answer, Refusal, Request};
 use handfast_protocol::{Properties, ResourceKind};
 use handfast_queue::manager::{self, NewBody, NewMessage, RequestRefused};
 
@@ -32,9 +32,7 @@ impl Worker {
                 self.begin_anew();
             }
             (Step::Beginning, Answer::Coordinator(coordinator::Answer::Begun { id, .. })) => {
-                let xid = local_branch(id);
-                self.attempt =
-                    Some(Attempt { id, xid, order: None, has_branch: false, found_nothing: false, blame: None });
+                self.attempt = Some(Attempt::new(id));
                 if self.job.way.is_standalone() {
                     self.step = Step::EnlistingQueues;
                     self.ask_coordinator(coordinator::Request::Enlist { id, resource: names::queues() });
@@ -52,13 +50,15 @@ impl Worker {
                 self.attempt.as_mut().expect("it has begun").has_branch = true;
                 self.receive();
             }
-            (Step::Receiving, Answer::Queue(manager::Answer::Received(received))) => match received.apart {
-                Some((body, _)) => {
-                    self.step = Step::ReadingBody;
-                    self.ask_queues(manager::Request::ReadBody { body, part: 0 });
-                }
-                None => self.received(&received.message.body),
-            },
+            (Step::BeginReceiving, Answer::Begun { id, received, .. }) => {
+                self.attempt = Some(Attempt::new(id));
+                self.has_message(&received);
+            }
+            (Step::BeginReceiving, Answer::Queue(manager::Answer::NoMessage)) => {
+                self.setbacks = 0;
+                self.look();
+            }
+            (Step::Receiving, Answer::Queue(manager::Answer::Received(received))) => self.has_message(&received),
             (Step::ReadingBody, Answer::Queue(manager::Answer::BodyPart(body))) => self.received(&body),
             (Step::Receiving, Answer::Queue(manager::Answer::NoMessage)) => self.found_nothing(),
             (Step::EnlistingDatabase, Answer::Coordinator(coordinator::Answer::Enlisted(_))) => {
@@ -101,6 +101,16 @@ impl Worker {
         self.ask_queues(manager::Request::Receive { xid, queue: self.job.from.clone(), wait: CLIENT_WAIT });
     }
 
+    fn has_message(&mut self, received: &manager::Received) {
+        match received.apart {
+            Some((body, _)) => {
+                self.step = Step::ReadingBody;
+                self.ask_queues(manager::Request::ReadBody { body, part: 0 });
+            }
+            None => self.received(&received.message.body),
+        }
+    }
+
     fn received(&mut self, body: &[u8]) {
         let attempt = self.attempt.as_mut().expect("it has begun");
         let id = attempt.id;
@@ -127,16 +137,22 @@ impl Worker {
     }
 
     pub(super) fn send(&mut self) {
+        if self.job.combines {
+            return self.make_ready();
+        }
         self.step = Step::Sending;
-        let Attempt { id, xid, order, .. } = self.attempt();
-        let message = NewMessage {
+        let (xid, messages) = (Some(self.attempt().xid.clone()), vec![self.shipment()]);
+        self.ask_queues(manager::Request::Send { xid, producer: None, messages });
+    }
+
+    pub(super) fn shipment(&self) -> NewMessage {
+        let Attempt { id, order, .. } = self.attempt();
+        NewMessage {
             queue: self.job.to.clone(),
             // By the label the checker knows which transaction sent it.
             properties: Properties { label: id.to_string(), ..Properties::default() },
             body: NewBody::Inline(Bytes::from(order.clone().unwrap_or_default())),
-        };
-        let xid = Some(xid.clone());
-        self.ask_queues(manager::Request::Send { xid, producer: None, messages: vec![message] });
+        }
     }
 
     /// A branch of another coordinator is ended before it can be prepared (XA+ 2.3).
