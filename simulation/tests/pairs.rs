@@ -21,7 +21,7 @@ use handfast_simulation::probes::Probe;
 const WITHIN: u64 = 16;
 
 /// In the other scenes: what recovery does first.
-const WITHIN_OF_OTHERS: u64 = 3;
+const WITHIN_OF_OTHERS: u64 = 2;
 
 /// For crash point 51: what a server reads back and acts on. In the other scenes that are too many pairs for every change.
 const KILLED_WITHIN: u64 = 8;
@@ -52,7 +52,7 @@ fn one_in() -> usize {
 fn all(way: Way) {
     let one = Scene { way, orders: 1, ..Scene::default() };
     let others = [
-        Scene { clients: 2, ..one.clone() },
+        Scene { clients: 2, combined: 1, ..one.clone() },
         Scene { orders: 2, poisons: 1, ..one.clone() },
         Scene { sizes: Sizes { flush_every: 1, ..Sizes::default() }, ..one.clone() },
         Scene { ballast: 1_500, ..one.clone() },

@@ -12,28 +12,30 @@ use crate::{Family, Store, StoreError, WriteBatch};
 #[allow(missing_debug_implementations, reason = "a store has no useful debug form")]
 pub struct Overlay<'a> {
     store: &'a dyn Store,
-    /// `None`: deleted by this entry.
-    changed: BTreeMap<(Family, Bytes), Option<Bytes>>,
+    changed: [Changes; Family::ALL.len()],
 }
+
+/// Of one family. `None`: deleted by this entry.
+type Changes = BTreeMap<Bytes, Option<Bytes>>;
 
 impl<'a> Overlay<'a> {
     pub fn new(store: &'a dyn Store) -> Overlay<'a> {
-        Overlay { store, changed: BTreeMap::new() }
+        Overlay { store, changed: Default::default() }
     }
 
     pub fn get(&self, family: Family, key: &[u8]) -> Result<Option<Bytes>, StoreError> {
-        match self.changed.get(&(family, Bytes::copy_from_slice(key))) {
+        match self.changed[family as usize].get(key) {
             Some(changed) => Ok(changed.clone()),
             None => self.store.get(family, key),
         }
     }
 
     pub fn put(&mut self, family: Family, key: impl Into<Bytes>, value: impl Into<Bytes>) {
-        self.changed.insert((family, key.into()), Some(value.into()));
+        self.changed[family as usize].insert(key.into(), Some(value.into()));
     }
 
     pub fn delete(&mut self, family: Family, key: impl Into<Bytes>) {
-        self.changed.insert((family, key.into()), None);
+        self.changed[family as usize].insert(key.into(), None);
     }
 
     /// Up to `limit` entries with `start <= key < end`, ascending; an empty `end` is unbounded.
@@ -44,14 +46,9 @@ impl<'a> Overlay<'a> {
         end: &[u8],
         limit: usize,
     ) -> Result<Vec<(Bytes, Bytes)>, StoreError> {
-        let from = Bound::Included((family, Bytes::copy_from_slice(start)));
-        let within = |key: &Bytes| end.is_empty() || key.as_ref() < end;
-        let mut laid = self
-            .changed
-            .range((from, Bound::Unbounded))
-            .take_while(|((found, key), _)| *found == family && within(key))
-            .map(|((_, key), value)| (key, value))
-            .peekable();
+        let (from, within) = (Bound::Included(start), |key: &Bytes| end.is_empty() || key.as_ref() < end);
+        let laid = self.changed[family as usize].range::<[u8], _>((from, Bound::Unbounded));
+        let mut laid = laid.take_while(|(key, _)| within(key)).peekable();
         let mut found: Vec<(Bytes, Bytes)> = Vec::new();
         let take = |found: &mut Vec<(Bytes, Bytes)>, key: &Bytes, value: &Option<Bytes>| {
             if let Some(value) = value {
@@ -80,10 +77,12 @@ impl<'a> Overlay<'a> {
 
     pub fn into_batch(self) -> WriteBatch {
         let mut batch = WriteBatch::default();
-        for ((family, key), value) in self.changed {
-            match value {
-                Some(value) => batch.put(family, key, value),
-                None => batch.delete(family, key),
+        for (family, changes) in Family::ALL.into_iter().zip(self.changed) {
+            for (key, value) in changes {
+                match value {
+                    Some(value) => batch.put(family, key, value),
+                    None => batch.delete(family, key),
+                }
             }
         }
         batch

@@ -74,6 +74,9 @@ pub const OUTCOMES_KEPT_FOR: Duration = Duration::from_secs(24 * 60 * 60);
 /// See [`OUTCOMES_KEPT_FOR`]. About 150 bytes each in the store, none in memory.
 pub const OUTCOMES_KEPT_MAX: u64 = 1_000_000;
 
+/// Sequences of the present epoch of which memory says whether they have an outcome: far more than are open at a time. Bits.
+pub const OUTCOMES_MARKED: u64 = 1 << 17;
+
 /// Outcomes that one command forgets: a log entry that is applied within a few milliseconds.
 pub const OUTCOMES_FORGOTTEN_AT_ONCE_MAX: usize = 1_000;
 

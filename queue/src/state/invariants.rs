@@ -10,7 +10,7 @@ use handfast_protocol::{MessageId, Timestamp};
 use handfast_store::{Family, Overlay, Store, StoreError};
 
 use super::keys::{Key, KeyKind};
-use super::messages::expiry_of;
+use super::messages::{Resting, expiry_of};
 use super::staging::parts_of;
 use super::{State, producers, records};
 use crate::codec;
@@ -41,7 +41,7 @@ pub enum Invariant {
     Producers,
     /// I11: every queue has its own id and its own name; a message's queue is there; nothing is in doubt on a going queue.
     Queues,
-    /// I12: the state in memory is what opening the store gives.
+    /// I12: the state in memory is what opening the store gives, and what it knows of messages is so.
     Mirror,
 }
 
@@ -84,6 +84,11 @@ impl State {
         self.check_holders(&contents)?;
         self.check_stages(&contents)?;
         self.check_producers(store)?;
+        for resting in self.recent.all() {
+            let found = contents.messages.get(&resting.key).map(|message| Resting::of(&resting.key, message));
+            let fact = || format!("known as {resting:?}, and in the store as {found:?}");
+            hold(found.as_ref() == Some(&resting), Invariant::Mirror, fact)?;
+        }
         let opened = State::open(store)?;
         hold(opened == *self, Invariant::Mirror, || format!("the store opens as {opened:?}, and in memory is {self:?}"))
     }

@@ -73,6 +73,7 @@ impl State {
     /// Takes a message out of its queue; where it rests apart, its body stays for whoever owns it next.
     pub(super) fn take(&mut self, overlay: &mut Overlay<'_>, message: &Resting) -> Result<(), StoreError> {
         let Resting { key, id, size, expires_at, .. } = message;
+        self.recent.forget(key);
         records::delete(overlay, &Key::Message(*key));
         if let Some(time) = expires_at {
             records::delete(overlay, &Key::Expiry(*time, *key));

@@ -17,6 +17,7 @@ mod messages;
 mod producers;
 mod queues;
 mod reads;
+mod recent;
 mod records;
 mod returns;
 mod staging;
@@ -37,6 +38,7 @@ use crate::{Command, Done, QueueId, QueueSettings, Refused};
 use branches::Branches;
 use producers::Producers;
 use queues::Queues;
+use recent::Recent;
 use staging::Staging;
 use sweep::Step;
 
@@ -47,6 +49,7 @@ pub struct State {
     branches: Branches,
     staging: Staging,
     producers: Producers,
+    recent: Recent,
 }
 
 impl State {
@@ -55,7 +58,8 @@ impl State {
         let overlay = Overlay::new(store);
         let staging = Staging::open(&overlay)?;
         let branches = Branches::open(&overlay, |stage| staging.work(&overlay, stage))?;
-        Ok(State { queues: Queues::open(&overlay)?, branches, staging, producers: Producers::open(&overlay)? })
+        let (queues, producers) = (Queues::open(&overlay)?, Producers::open(&overlay)?);
+        Ok(State { queues, branches, staging, producers, recent: Recent::default() })
     }
 
     /// A new leadership begins (P2): what was staged and that no prepared branch owns is dropped (P26). The first one

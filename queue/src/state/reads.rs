@@ -83,7 +83,11 @@ impl State {
     }
 
     pub fn message(&self, store: &dyn Store, key: &MessageKey) -> Result<Option<StoredMessage>, StoreError> {
-        self.read_message(&Overlay::new(store), key)
+        let message = self.read_message(&Overlay::new(store), key)?;
+        if let Some(message) = &message {
+            self.recent.note(*key, message);
+        }
+        Ok(message)
     }
 
     pub fn status(&self, store: &dyn Store, key: &MessageKey) -> Result<Status, StoreError> {
@@ -114,6 +118,10 @@ impl State {
     ) -> Result<(), StoreError> {
         let Some(entry) = self.queues.get(queue) else {
             return Ok(());
+        };
+        let visit = &mut |key, message: StoredMessage| {
+            self.recent.note(key, &message);
+            visit(key, message)
         };
         let mut window = Window { left: limit, bytes_left: bytes_max.max(1), failed: None, visit };
         for band in after.map_or(0, |key| key.band)..BANDS {

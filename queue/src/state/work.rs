@@ -81,10 +81,14 @@ impl State {
             if !free || !named.insert(*key) {
                 return Ok(Err(Refused::Conflict));
             }
-            let Some(message) = self.read_message(overlay, key)? else {
-                return Ok(Err(Refused::Conflict));
+            let resting = match self.recent.get(key) {
+                Some(resting) => Some(resting),
+                None => self.read_message(overlay, key)?.map(|message| Resting::of(key, &message)),
             };
-            received.push(Resting::of(key, &message));
+            match resting {
+                Some(resting) => received.push(resting),
+                None => return Ok(Err(Refused::Conflict)),
+            }
         }
         Ok(Ok(received))
     }
@@ -153,8 +157,11 @@ impl State {
         };
         let work = self.take_branch_record(overlay, xid)?;
         for key in &branch.receives {
-            let message = records::must_get(overlay, &Key::Message(*key), codec::decode_message)?;
-            self.discard(overlay, &Resting::of(key, &message))?;
+            let resting = match self.recent.get(key) {
+                Some(resting) => resting,
+                None => Resting::of(key, &records::must_get(overlay, &Key::Message(*key), codec::decode_message)?),
+            };
+            self.discard(overlay, &resting)?;
         }
         let staged = branch.stage.map(|stage| self.staging.work(overlay, stage)).transpose()?.unwrap_or_default();
         let places = self.place_all(overlay, now, staged, work);

@@ -4,7 +4,7 @@ use handfast_mutants::{Mutant, is};
 use handfast_protocol::{GlobalId, Heuristic, Outcome, ResourceName, Timestamp};
 use handfast_store::{Family, Overlay, StoreError};
 
-use super::outcomes::{self, End};
+use super::outcomes::End;
 use super::{RecordedBranch, Registered, State, Transaction, keys};
 use crate::{Branch, Command, Done, Identity, Refused, codec};
 
@@ -18,6 +18,7 @@ impl State {
         assert!(self.identity.is_none_or(goes_on), "an epoch is never begun twice (P2)");
         overlay.put(Family::State, keys::identity(), codec::encode_identity(&identity));
         self.identity = Some(identity);
+        self.outcomes.begin_epoch(overlay, identity)?;
         if is(Mutant::ForgetsHeuristics) {
             let ended = self.transactions.values().filter(|kept| kept.ended().is_some()).map(|kept| kept.id);
             for id in ended.collect::<Vec<GlobalId>>() {
@@ -167,7 +168,7 @@ impl State {
     /// The record of an ended transaction of which a branch turned out to have ended otherwise. Without a remembered outcome
     /// it was rolled back: a committed one is not forgotten before all its branches have acknowledged.
     fn reopened(&self, overlay: &Overlay<'_>, now: Timestamp, id: GlobalId) -> Result<Transaction, StoreError> {
-        let remembered = outcomes::read(overlay, id)?;
+        let remembered = self.outcomes.read(overlay, id)?;
         Ok(Transaction {
             id,
             outcome: Some(remembered.as_ref().map_or(Outcome::RolledBack, |record| record.outcome)),
@@ -223,7 +224,7 @@ impl State {
     }
 
     fn decided_already(&self, overlay: &Overlay<'_>, id: GlobalId) -> Result<bool, StoreError> {
-        Ok(self.transactions.contains_key(&id) || outcomes::read(overlay, id)?.is_some())
+        Ok(self.transactions.contains_key(&id) || self.outcomes.read(overlay, id)?.is_some())
     }
 
     /// Follows from the records alone, so that a member that restarted counts like one that did not.

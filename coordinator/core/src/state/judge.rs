@@ -4,7 +4,7 @@ use handfast_mutants::{Mutant, is};
 use handfast_protocol::{GlobalId, Outcome, ResourceName};
 use handfast_store::{Overlay, StoreError};
 
-use super::{State, outcomes};
+use super::State;
 use crate::limits::{BRANCHES_MAX, RESOURCES_MAX};
 use crate::{Branch, Command, Identity, Refused};
 
@@ -92,7 +92,7 @@ impl State {
             return Ok(Err(refused));
         }
         let Some(transaction) = self.transactions.get(&id) else {
-            let remembered = outcomes::read(overlay, id)?.is_some();
+            let remembered = self.outcomes.read(overlay, id)?.is_some();
             return Ok(if remembered || otherwise { Ok(()) } else { Err(Refused::UnknownTransaction { id }) });
         };
         Ok(if transaction.is_undecided() {
@@ -152,7 +152,7 @@ impl State {
     fn decided(&self, overlay: &Overlay<'_>, id: GlobalId) -> Result<Option<Outcome>, StoreError> {
         match self.transactions.get(&id) {
             Some(transaction) => Ok(transaction.outcome),
-            None => Ok(outcomes::read(overlay, id)?.map(|record| record.outcome)),
+            None => Ok(self.outcomes.read(overlay, id)?.map(|record| record.outcome)),
         }
     }
 }

@@ -5,6 +5,7 @@
 //! transactions: one that rolls back before it was delegated or decided leaves no trace (presumed abort, D4).
 
 mod apply;
+mod ended;
 mod invariants;
 mod judge;
 mod keys;
@@ -145,7 +146,7 @@ impl State {
         store: &dyn Store,
         id: GlobalId,
     ) -> Result<Option<(Outcome, Option<ResourceName>)>, StoreError> {
-        let record = outcomes::read(&Overlay::new(store), id)?;
+        let record = self.outcomes.read(&Overlay::new(store), id)?;
         Ok(record.map(|record| (record.outcome, record.delegated_to)))
     }
 
@@ -165,7 +166,7 @@ impl State {
                 Some(outcome) => Recorded::Decided { outcome, heuristic: transaction.heuristic() },
             });
         }
-        if let Some(record) = outcomes::read(overlay, id)? {
+        if let Some(record) = self.outcomes.read(overlay, id)? {
             return Ok(Recorded::Decided { outcome: record.outcome, heuristic: record.heuristic });
         }
         let ours = self.identity.is_some_and(|identity| identity.made(id));

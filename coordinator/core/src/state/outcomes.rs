@@ -6,7 +6,9 @@
 use handfast_protocol::{GlobalId, Heuristic, Outcome, ResourceName, Timestamp};
 use handfast_store::{Family, Overlay, Store, StoreError};
 
+use super::ended::Ended;
 use super::{keys, unreadable};
+use crate::Identity;
 use crate::codec::{self, HorizonRecord, OrderRecord, OutcomeRecord};
 use crate::limits::{OUTCOMES_FORGOTTEN_AT_ONCE_MAX, OUTCOMES_KEPT_MAX};
 
@@ -15,6 +17,7 @@ pub(super) struct Outcomes {
     pub horizon: HorizonRecord,
     /// The ordinal of the next outcome.
     pub next: u64,
+    pub ended: Ended,
 }
 
 /// What is remembered of a transaction that ends.
@@ -34,7 +37,7 @@ impl Outcomes {
             None => HorizonRecord::default(),
         };
         let next = first_free(store, horizon.oldest)?;
-        Ok(Outcomes { horizon, next })
+        Ok(Outcomes { horizon, next, ended: Ended::default() })
     }
 
     pub fn count(&self) -> u64 {
@@ -67,6 +70,22 @@ impl Outcomes {
         overlay.put(Family::State, keys::outcome(end.id), codec::encode_outcome(&record));
         overlay.put(Family::State, keys::order(self.next), codec::encode_order(&order));
         self.next += 1;
+        self.ended.mark(end.id);
+    }
+
+    /// The epoch begins with the entry that is applied.
+    pub fn begin_epoch(&mut self, overlay: &Overlay<'_>, identity: Identity) -> Result<(), StoreError> {
+        let Identity { coordinator, incarnation, epoch } = identity;
+        let id = |sequence| GlobalId { coordinator, incarnation, epoch, sequence };
+        // A database may have told of a transaction that nobody here began.
+        let told = overlay.scan(Family::State, &keys::outcome(id(0)), &keys::outcome(id(u64::MAX)), 1)?;
+        self.ended.begin_epoch(told.is_empty().then_some(identity));
+        Ok(())
+    }
+
+    /// What is remembered of a transaction.
+    pub fn read(&self, overlay: &Overlay<'_>, id: GlobalId) -> Result<Option<OutcomeRecord>, StoreError> {
+        if self.ended.may_have(id) { read(overlay, id) } else { Ok(None) }
     }
 
     /// Forgets what ended before `before` or is beyond the kept number, a bounded number at a time.
