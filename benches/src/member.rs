@@ -150,6 +150,12 @@ impl Member {
 #[derive(Debug)]
 pub struct Ours(Request);
 
+impl From<Request> for Ours {
+    fn from(ask: Request) -> Ours {
+        Ours(ask)
+    }
+}
+
 impl From<manager::Request> for Ours {
     fn from(ask: manager::Request) -> Ours {
         Ours(Request::Queue(ask))

@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use handfast_coordinator_core::{self as coordinator, Answer as Coordinated, Report};
+use handfast_coordinator_core::{self as coordinator, Report};
 use handfast_log::disk::SimulatedDisk;
 use handfast_log::{Log, LogOptions, Record};
-use handfast_machine::{Answer, decode_batch, encode_batch, local_branch};
-use handfast_protocol::{GlobalId, Properties, QueueName, ResourceKind, ResourceName, Xid};
+use handfast_machine::{Answer, Request, decode_batch, encode_batch};
+use handfast_protocol::{GlobalId, Properties, QueueName, ResourceKind, ResourceName};
 use handfast_queue::manager::{self, NewBody, NewMessage};
 
 use crate::member::Member;
@@ -115,23 +115,18 @@ impl Path {
     /// Some transactions side by side, from their begin to their end.
     fn transactions(self, member: &mut Member, count: u64) {
         for _ in 0..count {
-            member.ask(coordinator::Request::Begin { timeout: Duration::ZERO });
+            member.ask(Request::BeginReceive { timeout: Duration::ZERO, queue: source(), wait: Duration::ZERO });
         }
         let ids: Vec<GlobalId> = member.answers().into_iter().map(begun).collect();
-        for id in &ids {
-            if matches!(self, Path::TwoPhase | Path::Marker) {
-                member.ask(coordinator::Request::Enlist { id: *id, resource: ledger() });
-            }
-            let xid = Some(local_branch(*id));
-            member.ask(manager::Request::Receive { xid: xid.clone(), queue: source(), wait: Duration::ZERO });
-            if self != Path::Receive {
-                member.ask(message(xid, &target()));
-            }
+        if matches!(self, Path::TwoPhase | Path::Marker) {
+            ids.iter().for_each(|id| member.ask(coordinator::Request::Enlist { id: *id, resource: ledger() }));
         }
-        member.settle();
-        for id in &ids {
+        for id in ids.iter().copied() {
             let prepared = if self == Path::TwoPhase { vec![ledger()] } else { Vec::new() };
-            member.ask(coordinator::Request::Commit { id: *id, prepared });
+            match self {
+                Path::Receive => member.ask(coordinator::Request::Commit { id, prepared }),
+                _ => member.ask(Request::SendCommit { id, prepared, messages: vec![message(&target())] }),
+            }
         }
         member.settle();
         match self {
@@ -183,20 +178,21 @@ fn with_queues_of(mut member: Member) -> Member {
 
 fn begun(answer: Answer) -> GlobalId {
     match answer {
-        Answer::Coordinator(Coordinated::Begun { id, .. }) => id,
+        Answer::Begun { id, .. } => id,
         other => panic!("not begun: {other:?}"),
     }
 }
 
-fn message(xid: Option<Xid>, queue: &QueueName) -> manager::Request {
+fn message(queue: &QueueName) -> NewMessage {
     let body = NewBody::Inline(Bytes::from_static(&[0x5a; BODY_BYTES]));
-    let message = NewMessage { queue: queue.clone(), properties: Properties::default(), body };
-    manager::Request::Send { xid, producer: None, messages: vec![message] }
+    NewMessage { queue: queue.clone(), properties: Properties::default(), body }
 }
 
 fn send(member: &mut Member, queue: &QueueName, count: u64) {
     in_steps(count, |some| {
-        (0..some).for_each(|_| member.ask(message(None, queue)));
+        for _ in 0..some {
+            member.ask(manager::Request::Send { xid: None, producer: None, messages: vec![message(queue)] });
+        }
         member.settle();
         member.answers();
     });

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use uuid::Uuid;
 
 use crate::command::{Batch, Command};
+use crate::limits::ENTRY_ROOM_MAX;
 use crate::state::Identity;
 use crate::visitors::{Approach, Visit};
 
@@ -90,7 +91,13 @@ pub(crate) struct BatchWriter {
 
 impl BatchWriter {
     pub fn new() -> BatchWriter {
-        BatchWriter { bytes: vec![0; HEAD_BYTES], commands: 0 }
+        BatchWriter::with_capacity(HEAD_BYTES)
+    }
+
+    fn with_capacity(capacity: usize) -> BatchWriter {
+        let mut bytes = Vec::with_capacity(capacity);
+        bytes.resize(HEAD_BYTES, 0);
+        BatchWriter { bytes, commands: 0 }
     }
 
     pub fn push(&mut self, command: &Command) {
@@ -105,7 +112,9 @@ impl BatchWriter {
 
     /// Seals the entry and begins the next.
     pub fn finish(&mut self, epoch: u64, now: Timestamp, number: u64) -> Bytes {
-        let BatchWriter { mut bytes, commands } = std::mem::replace(self, BatchWriter::new());
+        // The next one is likely to be about as long: its bytes need not be moved as it grows.
+        let next = BatchWriter::with_capacity(self.bytes.len().min(ENTRY_ROOM_MAX));
+        let BatchWriter { mut bytes, commands } = std::mem::replace(self, next);
         let head = &mut bytes[..HEAD_BYTES];
         head[0] = VERSION;
         head[1..9].copy_from_slice(&epoch.to_le_bytes());

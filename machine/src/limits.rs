@@ -8,6 +8,9 @@ pub const FEATURE_LEVEL: u16 = 1;
 /// One mebibyte is a few milliseconds of log writing: enough to share a flush, too little to be felt behind one.
 pub const BATCH_BYTES: usize = 1 << 20;
 
+/// Room that is made for an entry before anything is known of it: as much as the last one took, up to this.
+pub const ENTRY_ROOM_MAX: usize = 256 << 10;
+
 /// Log entries proposed and not yet applied. Beyond it commands gather in the next entry, so that a slow disk means larger
 /// entries and not more of them.
 pub const ENTRIES_IN_FLIGHT_MAX: usize = 8;

@@ -10,6 +10,9 @@ use rocksdb::{ColumnFamily, DB, Env, Error, Options, ReadOptions, WriteOptions};
 
 use super::{Flusher, OpenError, open, options};
 
+/// What RocksDB writes of a change beside its key and its value, at most: kind, family and two lengths.
+const WRITE_HEAD_BYTES: usize = 16;
+
 /// [`Store`] over RocksDB. Only one process has it open.
 #[allow(missing_debug_implementations, reason = "a database handle has no useful debug form")]
 pub struct RocksStore {
@@ -72,7 +75,8 @@ impl Store for RocksStore {
     }
 
     fn write(&mut self, batch: WriteBatch) -> Result<(), StoreError> {
-        let mut writes = rocksdb::WriteBatch::default();
+        let bytes = batch.writes.iter().map(|write| write.len() + WRITE_HEAD_BYTES).sum();
+        let mut writes = rocksdb::WriteBatch::with_capacity_bytes(bytes);
         for write in batch.writes {
             let family = handle(&self.database, write.family());
             match write {

@@ -25,6 +25,16 @@ pub enum Write {
 }
 
 impl Write {
+    /// Bytes of its keys and its value.
+    #[allow(clippy::len_without_is_empty, reason = "none has an empty key")]
+    pub fn len(&self) -> usize {
+        match self {
+            Write::Put { key, value, .. } => key.len() + value.len(),
+            Write::Delete { key, .. } => key.len(),
+            Write::DeleteRange { start, end, .. } => start.len() + end.len(),
+        }
+    }
+
     pub fn family(&self) -> Family {
         match self {
             Write::Put { family, .. } | Write::Delete { family, .. } | Write::DeleteRange { family, .. } => *family,
