@@ -14,6 +14,7 @@ use std::sync::Arc;
 
 use futures_util::future::join_all;
 use handfast_crash_points::{CrashPoint, reach};
+use handfast_protocol::limits::CHUNK_BYTES_MAX;
 use handfast_protocol::{GlobalId, Heuristic, ResourceKind, ResourceName};
 use handfast_wire::v1;
 use tokio::sync::OwnedSemaphorePermit;
@@ -31,7 +32,7 @@ use crate::postgres_connection::PostgresConnection;
 use crate::postgres_marker::SoundBranch;
 use crate::queues::QueuesBranch;
 use crate::rollback::{Failure, RollbackCause};
-use crate::send::{self, Outgoing, SendError};
+use crate::send::{self, Envelope, SendError};
 use crate::session::{Answer, Ask, Session};
 use crate::sqlite::{SqliteBranch, SqliteConnection};
 
@@ -91,7 +92,7 @@ impl Ending {
             return self.fail(failure).await;
         }
         reach(CrashPoint::ClientWorked);
-        let sends = match send::outgoing(&self.session, std::mem::take(&mut self.sends).into_iter()).await {
+        let sends = match self.last_sends().await {
             Ok(sends) => sends,
             Err(error) => return self.fail(Failure::blameless(error.into())).await,
         };
@@ -112,11 +113,27 @@ impl Ending {
         outcome
     }
 
-    async fn ask_to_commit(self, prepared: Vec<String>, last: Option<Ready>, sends: Outgoing) -> CommitOutcome {
-        let is_sending = !sends.wire.is_empty();
-        let ask = Ask::Commit(v1::Commit { gtrid: self.id.to_string(), prepared, messages: sends.wire });
-        let asking = async { self.session.start_ask(ask, sends.on).await?.await };
-        let asked = timeout(COMMIT_ANSWERED_WITHIN, asking).await;
+    /// What goes out with the request to commit. Bodies that are staged go before it: their branch has to own them, whatever
+    /// becomes of the commit.
+    async fn last_sends(&mut self) -> Result<Vec<v1::NewMessage>, SendError> {
+        let sends = std::mem::take(&mut self.sends);
+        if sends.iter().all(|(_, message)| message.body.len() <= CHUNK_BYTES_MAX) {
+            return Ok(send::outgoing(&self.session, sends.into_iter()).await?.wire);
+        }
+        let envelope = Envelope { transaction: Some(self.id.into()), producer: None };
+        send::send(&self.session, envelope, sends.into_iter()).await?;
+        Ok(Vec::new())
+    }
+
+    async fn ask_to_commit(
+        self,
+        prepared: Vec<String>,
+        last: Option<Ready>,
+        messages: Vec<v1::NewMessage>,
+    ) -> CommitOutcome {
+        let is_sending = !messages.is_empty();
+        let ask = v1::Commit { gtrid: self.id.to_string(), prepared, messages };
+        let asked = timeout(COMMIT_ANSWERED_WITHIN, self.session.ask(Ask::Commit(ask))).await;
         let deadline = Instant::now() + OUTCOME_ASKED_FOR;
         let (answer, last) = match (asked, last) {
             (Ok(Ok(Answer::Go(_))), Some(last)) => {
@@ -134,10 +151,9 @@ impl Ending {
             },
             Ok(Err(error)) if !error.may_have_happened() && error.code() != Some(RefusalCode::CommitUnderWay) => {
                 // This was the one request to commit, and it had no effect.
-                let cause = match SendError::Request(error) {
-                    error if is_sending => error.into(),
-                    error => RollbackCause::Server { reason: error.to_string() },
-                };
+                let reason = error.to_string();
+                let cause =
+                    if is_sending { SendError::Request(error).into() } else { RollbackCause::Server { reason } };
                 self.fail(Failure::blameless(cause)).await
             }
             Ok(Err(_)) => self.in_doubt().ask_until(deadline).await,

@@ -43,7 +43,8 @@ impl Handfast {
     }
 
     /// Begins a transaction, of 60 s at most, with the next message of `queue`, if one comes within `wait`: one round trip in
-    /// place of two. Without a message there is no transaction.
+    /// place of two. Without a message there is no transaction; its time begins with the message. Dropped while it waits, the
+    /// server goes on waiting, and what comes within `wait` goes back to its place.
     pub async fn begin_receive(
         &self,
         queue: &str,

@@ -95,10 +95,10 @@ pub async fn outgoing<Q: Into<String>>(
 }
 
 /// Sends all of `messages` or none.
-pub async fn send<'m>(
+pub async fn send<Q: Into<String>>(
     session: &Session,
     envelope: Envelope,
-    messages: impl ExactSizeIterator<Item = (&'m str, Message)>,
+    messages: impl ExactSizeIterator<Item = (Q, Message)>,
 ) -> Result<Sent, SendError> {
     let Outgoing { wire, on } = outgoing(session, messages).await?;
     let producer = envelope.producer.map(|sequence| v1::ProducerSequence {

@@ -64,14 +64,12 @@ impl Transaction {
         wait: Duration,
     ) -> Result<Option<(Transaction, Received)>, RequestError> {
         let timeout = TRANSACTION_TIMEOUT_DEFAULT;
-        let deadline = Instant::now() + timeout;
         let begin = Some(v1::Begin { timeout_ms: millis(timeout) });
-        let wait_ms = millis(wait.min(timeout));
-        let ask = v1::Receive { transaction: None, queue: queue.to_owned(), wait_ms, begin };
+        let ask = v1::Receive { transaction: None, queue: queue.to_owned(), wait_ms: millis(wait), begin };
         let Some(mut wire) = receive::ask_for(&session, ask).await? else { return Ok(None) };
         let begun = wire.begun.take().ok_or_else(|| session.unreadable(Malformed::Missing("begun")))?;
         // From here on it is rolled back where it is dropped.
-        let transaction = Transaction::begun(session, pool, &begun, deadline)?;
+        let transaction = Transaction::begun(session, pool, &begun, Instant::now() + timeout)?;
         let received = receive::whole(&transaction.own.session, wire).await?;
         Ok(Some((transaction, received)))
     }

@@ -7,10 +7,10 @@ mod scripted;
 use std::time::Duration;
 
 use handfast_client::{CommitOutcome, Handfast, Message, RefusalCode, RollbackCause};
-use handfast_protocol::limits::BODY_BYTES_MAX;
+use handfast_protocol::limits::{BODY_BYTES_MAX, CHUNK_BYTES_MAX};
 use handfast_wire::v1;
 use handfast_wire::v1::transaction_outcome::Kind;
-use scripted::{Answer, Ask, Peer, ScriptedServer, gtrid, message_id, outcome, received, within};
+use scripted::{Answer, Ask, Peer, ScriptedServer, gtrid, message_id, outcome, received, sent, within};
 
 async fn connected() -> (ScriptedServer, Handfast, Peer) {
     let mut server = ScriptedServer::start().await;
@@ -160,4 +160,62 @@ async fn a_message_that_nobody_accepts_is_not_sent() {
         }
         other => panic!("{other:?}"),
     }
+}
+
+/// A body that is staged is sent before the commit: whatever becomes of that, the branch owns it.
+#[tokio::test]
+async fn a_large_body_goes_before_the_commit() {
+    let (_server, handfast, mut peer) = connected().await;
+    let script = async {
+        let id = expect_begin_receive(&mut peer, 0).await;
+        peer.answer(id, begun()).await;
+        for part in 0..2 {
+            let (id, ask) = peer.next().await;
+            assert!(matches!(ask, Ask::StageBody(_)), "part {part}: {ask:?}");
+            peer.answer(id, Answer::Staged(v1::Staged { body: 7 })).await;
+        }
+        let (id, ask) = peer.next().await;
+        let Ask::Send(send) = ask else { panic!("{ask:?}") };
+        assert_eq!(send.transaction.unwrap().name, Some(v1::transaction::Name::Gtrid(gtrid(1).to_string())));
+        assert_eq!(send.messages[0].content, Some(v1::new_message::Content::StagedBody(7)));
+        peer.answer(id, sent(&[8])).await;
+        let id = peer.expect_commit(gtrid(1), &[]).await;
+        peer.answer(id, outcome(Kind::Committed, "")).await;
+    };
+    let work = async {
+        let (mut tx, _) = handfast.begin_receive("orders", Duration::ZERO).await.unwrap().unwrap();
+        tx.send_with_commit("shipments", Message::bytes(vec![0; CHUNK_BYTES_MAX + 1]));
+        tx.commit().await
+    };
+    assert!(matches!(tokio::join!(script, work).1, CommitOutcome::Committed));
+}
+
+/// As many as are pending travel together, but not more bytes than a message may have.
+#[tokio::test]
+async fn commits_with_sends_weigh_what_they_send() {
+    const BODY: usize = 200 << 10;
+    let (_server, handfast, mut peer) = connected().await;
+    let mut transactions = Vec::new();
+    for _ in 0..8 {
+        let script = async {
+            let id = expect_begin_receive(&mut peer, 0).await;
+            peer.answer(id, begun()).await;
+        };
+        let (_, begun) = tokio::join!(script, handfast.begin_receive("orders", Duration::ZERO));
+        let (mut tx, _) = begun.unwrap().unwrap();
+        tx.send_with_commit("shipments", Message::bytes(vec![0; BODY]));
+        transactions.push(tx.commit());
+    }
+    let script = async {
+        let mut commits = 0;
+        while commits < 8 {
+            let frames = peer.next_message().await;
+            assert!(frames.len() <= 3, "{} bodies in one message", frames.len());
+            commits += frames.len();
+            let committed = |frame: v1::ClientFrame| (frame.id, outcome(Kind::Committed, ""));
+            peer.answer_all(frames.into_iter().map(committed).collect()).await;
+        }
+    };
+    let (_, outcomes) = tokio::join!(script, futures_util::future::join_all(transactions));
+    assert!(outcomes.iter().all(|outcome| matches!(outcome, CommitOutcome::Committed)));
 }

@@ -2,6 +2,7 @@
 //! and the local branch that ties the two together (design D8).
 
 use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
 
 use handfast_coordinator_core as coordinator;
 use handfast_mutants::{Mutant, is};
@@ -72,8 +73,8 @@ pub(crate) struct Leader {
     next_number: u64,
     /// What the failure that is being handled says about received messages (P22).
     blame: Option<queue::Blame>,
-    /// Transactions whose first message is waited for: nobody knows of them yet.
-    beginning: BTreeMap<RequestId, (GlobalId, Timestamp)>,
+    /// Transactions whose first message is waited for, and how long they may last from there: nobody has been told of them.
+    beginning: BTreeMap<RequestId, (GlobalId, Duration)>,
 }
 
 impl Leader {
@@ -358,17 +359,19 @@ impl Leader {
         actions: Vec<manager::Action>,
         out: &mut Vec<Action>,
     ) -> Result<(), StoreError> {
+        let mut unbegun = Vec::new();
         for action in actions {
             match action {
                 manager::Action::Propose { proposal, command } => {
                     self.propose(scene, &Command::Queue(command), Continuation::Queue(proposal), out);
                 }
                 manager::Action::Answer { request, answer } => {
-                    self.queue_answered(scene, RequestId(request.0), answer, out)?;
+                    unbegun.extend(self.queue_answered(scene, RequestId(request.0), answer, out));
                 }
             }
         }
-        Ok(())
+        // Behind all that the manager proposed: it hears of its proposals in their order.
+        unbegun.into_iter().try_for_each(|id| self.abandon(scene, id, out))
     }
 
     pub fn step_coordinator(
@@ -394,8 +397,10 @@ impl Leader {
                     self.propose_decision(scene, proposal, command, out)?;
                 }
                 coordinator::Action::Answer { request, answer } => {
-                    let answer =
-                        answer.map_err(Refusal::from).and_then(|answer| self.answer_of_coordinator(scene, answer));
+                    let answer = match answer {
+                        Ok(answer) => self.answer_of_coordinator(scene, answer, out)?,
+                        Err(refused) => Err(refused.into()),
+                    };
                     out.push(Action::Answer { request: RequestId(request.0), answer });
                 }
                 coordinator::Action::Call { call, resource, ask } => out.push(Action::Call { call, resource, ask }),
@@ -407,13 +412,40 @@ impl Leader {
     }
 
     /// A transaction begins with its local branch.
-    fn answer_of_coordinator(&mut self, scene: Scene<'_>, mut answer: coordinator::Answer) -> Result<Answer, Refusal> {
-        if let coordinator::Answer::Begun { id, .. } = &answer {
-            // The coordinator leads it: its timeout and its connection are the coordinator's to watch.
-            self.manager.start(local_branch(*id), None, Timestamp::MAX)?;
+    fn answer_of_coordinator(
+        &mut self,
+        scene: Scene<'_>,
+        mut answer: coordinator::Answer,
+        out: &mut Vec<Action>,
+    ) -> Result<Result<Answer, Refusal>, StoreError> {
+        if let coordinator::Answer::Begun { id, .. } = &answer
+            && let Err(refused) = self.start_local(scene, *id, out)?
+        {
+            return Ok(Err(refused));
         }
         local::complete(&mut answer, scene.state, &self.manager);
-        Ok(Answer::Coordinator(answer))
+        Ok(Ok(Answer::Coordinator(answer)))
+    }
+
+    /// The coordinator leads the branch: its timeout and its connection are the coordinator's to watch.
+    fn start_local(
+        &mut self,
+        scene: Scene<'_>,
+        id: GlobalId,
+        out: &mut Vec<Action>,
+    ) -> Result<Result<(), Refusal>, StoreError> {
+        let started = self.manager.start(local_branch(id), None, Timestamp::MAX);
+        if started.is_err() {
+            self.abandon(scene, id, out)?;
+        }
+        Ok(started.map_err(Refusal::Queue))
+    }
+
+    /// A transaction ends of which nobody was told.
+    fn abandon(&mut self, scene: Scene<'_>, id: GlobalId, out: &mut Vec<Action>) -> Result<(), StoreError> {
+        let mut actions = Vec::new();
+        self.coordinator.abandon(&scene.state.coordinator, scene.store, scene.now, id, &mut actions);
+        self.carry_coordinator(scene, actions, out)
     }
 
     fn rollback_local(

@@ -25,7 +25,8 @@ pub const STAGE_PARTS_MAX: u32 = 64;
 /// the queue's record holds them all, so that this bounds what every log entry writes.
 pub const GONE_STRETCHES_MAX: usize = 128;
 
-/// Messages read lately of which memory knows what a commit asks: twice the ready window. About 100 bytes each.
+/// Messages read lately of which memory knows what a commit asks: more than are locked at a time where all is well. About
+/// 200 bytes each.
 pub const RECENT_MESSAGES_MAX: usize = 16_384;
 
 /// One step of a purge or a delete: at most so many messages, and no further message once so many bytes were read.

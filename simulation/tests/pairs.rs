@@ -52,6 +52,7 @@ fn one_in() -> usize {
 fn all(way: Way) {
     let one = Scene { way, orders: 1, ..Scene::default() };
     let others = [
+        Scene { clients: 2, ..one.clone() },
         Scene { clients: 2, combined: 1, ..one.clone() },
         Scene { orders: 2, poisons: 1, ..one.clone() },
         Scene { sizes: Sizes { flush_every: 1, ..Sizes::default() }, ..one.clone() },

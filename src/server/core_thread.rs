@@ -39,6 +39,14 @@ pub enum Waiter {
     Once(oneshot::Sender<Result<Answer, Refusal>>),
 }
 
+impl Waiter {
+    fn release_bodies(&mut self) {
+        if let Waiter::Session { body, .. } = self {
+            *body = None;
+        }
+    }
+}
+
 /// What reaches the core thread.
 #[derive(Debug)]
 pub enum Input {
@@ -226,9 +234,13 @@ impl<S: Store> CoreThread<S> {
 
     fn take(&mut self, input: Input) -> Result<Round, Fatal> {
         match input {
-            Input::Request { connection, ask, waiter } => {
+            Input::Request { connection, ask, mut waiter } => {
                 let request = RequestId(self.next_request);
                 self.next_request += 1;
+                if matches!(ask, Request::SendCommit { .. }) {
+                    // From here on its messages count as the branch's, and its commit may wait for others.
+                    waiter.release_bodies();
+                }
                 self.waiters.insert(request, waiter);
                 self.node.step(now(), Event::Request { request, connection, ask }, &mut self.actions)?;
             }

@@ -75,7 +75,7 @@ impl Store for RocksStore {
     }
 
     fn write(&mut self, batch: WriteBatch) -> Result<(), StoreError> {
-        let bytes = batch.writes.iter().map(|write| write.len() + WRITE_HEAD_BYTES).sum();
+        let bytes = batch.writes.iter().map(|write| write.bytes() + WRITE_HEAD_BYTES).sum();
         let mut writes = rocksdb::WriteBatch::with_capacity_bytes(bytes);
         for write in batch.writes {
             let family = handle(&self.database, write.family());

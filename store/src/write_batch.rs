@@ -26,8 +26,7 @@ pub enum Write {
 
 impl Write {
     /// Bytes of its keys and its value.
-    #[allow(clippy::len_without_is_empty, reason = "none has an empty key")]
-    pub fn len(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         match self {
             Write::Put { key, value, .. } => key.len() + value.len(),
             Write::Delete { key, .. } => key.len(),

@@ -262,7 +262,8 @@ fn welcome(shared: &Shared, message: v1::ServerFrames) -> Result<v1::Welcome, Re
 /// About how many bytes a request takes on the wire: enough to keep messages small, without encoding twice.
 fn weight(ask: &Ask) -> usize {
     match ask {
-        Ask::Send(send) => send.messages.iter().map(message_weight).sum(),
+        Ask::Send(v1::Send { messages, .. }) => messages.iter().map(message_weight).sum(),
+        Ask::Commit(commit) => MESSAGE_OVERHEAD_BYTES + commit.messages.iter().map(message_weight).sum::<usize>(),
         Ask::StageBody(part) => part.bytes.len(),
         _ => MESSAGE_OVERHEAD_BYTES,
     }

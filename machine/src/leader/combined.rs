@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use handfast_coordinator_core as coordinator;
 use handfast_mutants::{Mutant, is};
-use handfast_protocol::{GlobalId, QueueName, ResourceName, Timestamp};
+use handfast_protocol::{GlobalId, QueueName, ResourceName};
 use handfast_queue::manager;
 use handfast_store::StoreError;
 
@@ -24,22 +24,24 @@ impl Leader {
         wait: Duration,
         out: &mut Vec<Action>,
     ) -> Result<(), StoreError> {
-        let begun = self.coordinator.begin(scene.now, coordinator::ConnectionId(caller.connection.0), timeout);
-        let (id, deadline) = match begun {
-            Ok(begun) => begun,
-            Err(refused) => {
-                out.push(Action::Answer { request: caller.request, answer: Err(refused.into()) });
-                return Ok(());
-            }
+        // While it waits, the wait is what ends it.
+        let connection = coordinator::ConnectionId(caller.connection.0);
+        let begun = self.coordinator.begin(scene.now, connection, Duration::MAX);
+        let started = match begun {
+            Ok((id, _)) => self.start_local(scene, id, out)?.map(|()| id),
+            Err(refused) => Err(refused.into()),
         };
-        self.beginning.insert(caller.request, (id, deadline));
-        let xid = Some(local_branch(id));
-        // The coordinator leads the branch: its timeout and its connection are the coordinator's to watch.
-        if let Err(refused) = self.manager.start(local_branch(id), None, Timestamp::MAX) {
-            return self.queue_answered(scene, caller.request, Err(refused), out);
+        match started {
+            Ok(id) => {
+                self.beginning.insert(caller.request, (id, timeout));
+                let ask = manager::Request::Receive { xid: Some(local_branch(id)), queue, wait };
+                self.ask_manager(scene, caller, ask, out)
+            }
+            Err(refusal) => {
+                out.push(Action::Answer { request: caller.request, answer: Err(refusal) });
+                Ok(())
+            }
         }
-        let ask = manager::Request::Receive { xid, queue, wait };
-        self.ask_manager(scene, caller, ask, out)
     }
 
     /// The messages join the transaction only where its commit is taken: asked again it does not send again.
@@ -66,27 +68,26 @@ impl Leader {
         self.ask_coordinator(scene, caller, coordinator::Request::Commit { id, prepared }, out)
     }
 
-    /// A transaction whose first receive brought no message has not begun.
+    /// Tells the caller. A transaction whose first receive brought no message has not begun, and is to be abandoned.
     pub(super) fn queue_answered(
         &mut self,
         scene: Scene<'_>,
         request: RequestId,
         answer: Result<manager::Answer, manager::RequestRefused>,
         out: &mut Vec<Action>,
-    ) -> Result<(), StoreError> {
+    ) -> Option<GlobalId> {
+        let mut unbegun = None;
         let answer = match (self.beginning.remove(&request), answer) {
-            (Some((id, deadline)), Ok(manager::Answer::Received(received))) => {
+            (Some((id, timeout)), Ok(manager::Answer::Received(received))) => {
+                let deadline = self.coordinator.restart_clock(scene.now, id, timeout);
                 Ok(Answer::Begun { id, deadline, received })
             }
-            (Some((id, _)), answer) => {
-                let mut actions = Vec::new();
-                self.coordinator.abandon(&scene.state.coordinator, scene.store, scene.now, id, &mut actions);
-                self.carry_coordinator(scene, actions, out)?;
+            (beginning, answer) => {
+                unbegun = beginning.map(|(id, _)| id);
                 answer.map(Answer::Queue).map_err(Refusal::Queue)
             }
-            (None, answer) => answer.map(Answer::Queue).map_err(Refusal::Queue),
         };
         out.push(Action::Answer { request, answer });
-        Ok(())
+        unbegun
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use handfast_coordinator_core::{self as coordinator, KnownOutcome};
 use handfast_machine::{Answer, ConnectionId, Event, Refusal, Request};
-use handfast_protocol::{GlobalId, ResourceKind, Timestamp};
+use handfast_protocol::{GlobalId, ResourceKind, RollbackReason, Timestamp};
 use handfast_queue::manager::{self, RequestRefused, Space};
 
 use crate::world::{World, message, queue, resource};
@@ -88,16 +88,26 @@ fn who_waits_gets_the_message_that_comes() {
     assert_eq!(world.receive(None, "orders").as_deref(), Some("one"), "back in its place");
 }
 
-/// The transaction is older than the message.
 #[test]
-fn its_time_runs_while_it_waits() {
+fn its_time_begins_with_its_message() {
     let mut world = with_queues();
     let waiting = world.ask(begin_receive(60));
     world.settle();
-    world.now = Timestamp(world.now.0 + 20_000);
-    world.step(Event::Tick);
-    assert!(matches!(world.answer(waiting), Some(Err(Refusal::Queue(RequestRefused::RolledBack { .. })))));
+    let later = |world: &mut World, seconds: u64| {
+        world.now = Timestamp(world.now.0 + 1_000 * seconds);
+        world.step(Event::Tick);
+    };
+    later(&mut world, 59);
+    world.send(None, "orders", "one");
+    let (id, _) = begun(world.answer(waiting).unwrap());
+    later(&mut world, 19);
+    assert_eq!(open_transactions(&mut world), 1);
+    later(&mut world, 1);
     assert_eq!(open_transactions(&mut world), 0);
+    let timed_out = Request::Coordinator(coordinator::Request::Outcome { id, wait: Duration::ZERO });
+    let rolled_back = KnownOutcome::RolledBack(RollbackReason::TimedOut);
+    assert_eq!(world.get(timed_out), Ok(Answer::Coordinator(coordinator::Answer::Outcome(rolled_back))));
+    assert_eq!(world.receive(None, "orders").as_deref(), Some("one"), "back in its place");
 }
 
 #[test]
@@ -138,4 +148,29 @@ fn a_commit_that_is_refused_has_sent_nothing() {
     assert!(matches!(world.get(send_commit(id, "shipments")), Err(Refusal::Coordinator(_))));
     world.get(Request::Rollback { id, blame: None }).unwrap();
     assert_eq!((world.count("orders"), world.count("shipments")), (1, 0));
+}
+
+/// Whoever lists transactions sees one whose first message is waited for, and may send into it. Its end proposes something then,
+/// behind what the manager had proposed in the same step.
+#[test]
+fn what_strangers_send_into_it_goes_with_it() {
+    let mut world = with_queues();
+    let waiting = world.ask(begin_receive(5));
+    world.settle();
+    let list = coordinator::Request::ListTransactions { in_doubt: false, after: None, limit: 1 };
+    let Ok(coordinator::Answer::Transactions(open)) = world.coordinator(list) else { panic!("one is open") };
+    // More than a log entry takes: it is written ahead.
+    for _ in 0..20 {
+        world.send(Some(open[0].id), "shipments", &"x".repeat(60 << 10));
+    }
+    let mut expiring = message("shipments", "late");
+    expiring.properties.time_to_be_received = Some(Duration::from_secs(4));
+    let send = manager::Request::Send { xid: None, producer: None, messages: vec![expiring] };
+    world.queues(send).unwrap();
+    world.now = Timestamp(world.now.0 + 5_000);
+    world.step(Event::Tick);
+    world.settle();
+    assert_eq!(world.answer(waiting), Some(Ok(Answer::Queue(manager::Answer::NoMessage))));
+    assert_eq!((world.count("shipments"), open_transactions(&mut world)), (0, 0));
+    world.check();
 }

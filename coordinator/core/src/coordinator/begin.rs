@@ -25,13 +25,21 @@ impl Coordinator {
         }
         self.sequence += 1;
         let id = self.identity.id(self.sequence);
-        let timeout = if timeout.is_zero() { TIMEOUT_DEFAULT } else { timeout.min(TIMEOUT_MAX) };
-        let deadline = now.after(timeout);
+        let deadline = deadline(now, timeout);
         self.transactions.insert(id, Transaction::new(Some(connection), now, deadline, Phase::Active));
         self.unrecorded.insert(id);
         self.led.entry(connection).or_default().insert(id);
         self.timers.set(deadline, Timer::Deadline(id));
         Ok((id, deadline))
+    }
+
+    /// The time of an active transaction begins anew; when it is up.
+    pub fn restart_clock(&mut self, now: Timestamp, id: GlobalId, timeout: Duration) -> Timestamp {
+        let transaction = self.transactions.get_mut(&id).expect("only an active transaction receives");
+        self.timers.cancel(transaction.deadline, Timer::Deadline(id));
+        transaction.deadline = deadline(now, timeout);
+        self.timers.set(transaction.deadline, Timer::Deadline(id));
+        transaction.deadline
     }
 
     pub(super) fn enlist(
@@ -167,6 +175,10 @@ impl Coordinator {
             self.admit(cx, name);
         }
     }
+}
+
+fn deadline(now: Timestamp, timeout: Duration) -> Timestamp {
+    now.after(if timeout.is_zero() { TIMEOUT_DEFAULT } else { timeout.min(TIMEOUT_MAX) })
 }
 
 enum Joining {

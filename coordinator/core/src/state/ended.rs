@@ -33,7 +33,8 @@ impl Ended {
         if passed >= OUTCOMES_MARKED {
             self.marks.fill(0);
         } else {
-            (self.highest + 1..=id.sequence).for_each(|sequence| *self.word(sequence) &= !bit(sequence));
+            let between = self.highest.saturating_add(1)..=id.sequence;
+            between.for_each(|sequence| *self.word(sequence) &= !bit(sequence));
         }
         self.highest = self.highest.max(id.sequence);
         if self.highest - id.sequence < OUTCOMES_MARKED {

@@ -58,6 +58,9 @@ impl State {
         for (ordinal, id) in places {
             latest.insert(id, ordinal);
         }
+        if let Some(id) = latest.keys().find(|id| !self.outcomes.ended.may_have(**id)) {
+            return Ok(broken("C2", format!("{id} has an outcome, and memory says that it has none")));
+        }
         for (key, value) in entries(store, keys::KeyKind::Outcome)? {
             let record = codec::decode_outcome(&value).map_err(unreadable("outcome", &key))?;
             let id = keys::read_id(&key);
