@@ -7,7 +7,7 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::thread::{self, JoinHandle};
 
-use rustix::process::{Pid, Signal, kill_process};
+use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process, waitid};
 
 use crate::PostgresError;
 use crate::limits::{LOG_LINES_MAX, READY_WITHIN};
@@ -54,6 +54,10 @@ impl Postmaster {
         let server = Pid::from_child(&self.child);
         // Stopped first, so that it neither forks nor reacts while its children die. A failed signal is a process that has ended.
         let _gone = kill_process(server, Signal::STOP).is_err();
+        // A fork that is under way ends before it stops. A child of it that nobody kills may wait for a lock of one that is dead,
+        // and holds the shared memory for ever.
+        let stopped = WaitIdOptions::STOPPED | WaitIdOptions::EXITED | WaitIdOptions::NOWAIT;
+        let _gone = waitid(WaitId::Pid(server), stopped).is_err();
         for child in children_of(server) {
             let _gone = kill_process(child, Signal::KILL).is_err();
         }

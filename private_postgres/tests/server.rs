@@ -4,6 +4,8 @@
 use std::net::TcpStream;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use handfast_private_postgres::{Options, PostgresError, PostgresServer};
@@ -24,6 +26,33 @@ fn what_was_committed_or_prepared_survives_a_kill_and_nothing_else_does() {
     server.psql("commit prepared 'branch'").unwrap();
     server.restart().unwrap();
     assert_eq!(server.psql("select id from orders order by id").unwrap(), "1\n2");
+}
+
+/// One that forks while it is killed leaves no child behind: such a child may wait for a lock of a dead one, and nobody can start
+/// the server again.
+#[test]
+fn a_server_that_forks_all_the_time_dies_whole() {
+    let mut server = PostgresServer::start(Options::default()).unwrap();
+    let (address, ended) = (address(&server), Arc::new(AtomicBool::new(false)));
+    let knocking: Vec<_> = (0..4)
+        .map(|_| {
+            let (address, ended) = (address.clone(), Arc::clone(&ended));
+            // Each connection is a fork.
+            std::thread::spawn(move || {
+                while !ended.load(Ordering::Relaxed) {
+                    drop(TcpStream::connect(&address));
+                }
+            })
+        })
+        .collect();
+    for _ in 0..10 {
+        let began = Instant::now();
+        server.kill();
+        assert!(began.elapsed() < Duration::from_secs(10), "a child is left: it was waited for {:?}", began.elapsed());
+        server.restart().unwrap();
+    }
+    ended.store(true, Ordering::Relaxed);
+    knocking.into_iter().for_each(|thread| thread.join().unwrap());
 }
 
 #[test]
