@@ -6,11 +6,10 @@ use std::sync::Arc;
 use handfast_machine::Recovery;
 use handfast_protocol::Gauge;
 use handfast_replica::{Replica, UNFLUSHED_BYTES_MAX};
-
 use tokio::sync::Semaphore;
 
 use super::core_thread::Core;
-use super::limits::BODIES_HELD_KIB_MAX;
+use super::limits::REQUESTED_KIB_MAX;
 use crate::store::Flusher;
 
 /// Where everything that can be counted is.
@@ -25,17 +24,17 @@ pub struct Accounts {
     pub reserve: u64,
     /// Every session holds a clone.
     pub sessions: Arc<()>,
-    /// A permit for each KiB of bodies that requests without an answer may hold.
-    pub bodies: Arc<Semaphore>,
+    /// A permit for each KiB of messages that requests without an answer may hold.
+    pub requested: Arc<Semaphore>,
 }
 
 impl Accounts {
     /// All figures, those of the core last; `None` while the server stops.
     pub async fn gauges(&self) -> Option<Vec<Gauge>> {
         let mut gauges = vec![Gauge::new("sessions", "Open sessions", Arc::strong_count(&self.sessions) - 1)];
-        let held = BODIES_HELD_KIB_MAX.saturating_sub(self.bodies.available_permits()) << 10;
-        let held = Gauge::new("requested_bytes", "Bodies of requests that have no answer yet", held);
-        gauges.push(held.of(BODIES_HELD_KIB_MAX << 10));
+        let held = REQUESTED_KIB_MAX.saturating_sub(self.requested.available_permits()) << 10;
+        let held = Gauge::new("requested_bytes", "Messages of requests that have no answer yet", held);
+        gauges.push(held.of(REQUESTED_KIB_MAX << 10));
         gauges.extend(memory().map(|bytes| Gauge::new("memory_bytes", "Memory of the process", bytes)));
         let unflushed =
             Gauge::new("log_unflushed_bytes", "Log that rests on the store", self.replica.unflushed_bytes());

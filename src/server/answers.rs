@@ -40,7 +40,7 @@ pub enum Said {
 /// window when it is dropped: a reader that waits for room would never learn that its client is gone.
 #[derive(Debug)]
 pub struct Answers {
-    answers: mpsc::UnboundedReceiver<SessionAnswer>,
+    answers: mpsc::Receiver<SessionAnswer>,
     taken: Vec<SessionAnswer>,
     messages: VecDeque<v1::ServerFrames>,
     /// What the messages, and the one that left last, took of the window.
@@ -49,7 +49,7 @@ pub struct Answers {
 }
 
 impl Answers {
-    pub fn new(answers: mpsc::UnboundedReceiver<SessionAnswer>, window: Arc<Semaphore>) -> Answers {
+    pub fn new(answers: mpsc::Receiver<SessionAnswer>, window: Arc<Semaphore>) -> Answers {
         Answers { answers, taken: Vec::new(), messages: VecDeque::new(), units: 0, window }
     }
 }
@@ -117,11 +117,11 @@ mod tests {
 
     #[tokio::test]
     async fn what_is_pending_leaves_in_messages_of_bounded_size_and_its_units_come_back_once_it_left() {
-        let (answers, receiver) = mpsc::unbounded_channel();
+        let (answers, receiver) = mpsc::channel(8);
         let window = Arc::new(Semaphore::new(0));
         let mut messages = Answers::new(receiver, Arc::clone(&window));
         for (frame, bytes) in [(1, 10), (2, MESSAGE_BYTES_AIM - 10), (3, 2 * MESSAGE_BYTES_AIM), (4, 0), (5, 0)] {
-            answers.send(said(frame, 3, bytes)).unwrap();
+            answers.try_send(said(frame, 3, bytes)).unwrap();
         }
         let mut seen = Vec::new();
         for _ in 0..4 {
@@ -130,7 +130,7 @@ mod tests {
         }
         assert_eq!(seen, [(vec![1], 0), (vec![2], 0), (vec![3], 0), (vec![4, 5], 0)]);
 
-        answers.send(said(6, 1, 0)).unwrap();
+        answers.try_send(said(6, 1, 0)).unwrap();
         drop(answers);
         assert_eq!(messages.next().await.unwrap().unwrap().frames[0].id, 6);
         assert_eq!(window.available_permits(), 15);
@@ -140,7 +140,7 @@ mod tests {
 
     #[test]
     fn a_client_that_is_gone_closes_the_window() {
-        let (_answers, receiver) = mpsc::unbounded_channel();
+        let (_answers, receiver) = mpsc::channel(1);
         let window = Arc::new(Semaphore::new(1));
         drop(Answers::new(receiver, Arc::clone(&window)));
         assert!(window.is_closed());

@@ -10,6 +10,7 @@ use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 
 use super::core_thread::Core;
+use super::limits::CALLS_UNDER_WAY_MAX;
 
 /// One question; the coordinator bounds how many are open.
 #[derive(Debug)]
@@ -20,11 +21,11 @@ pub struct Call {
 }
 
 /// Asks each question in a task of its own and feeds the answers back, until the core is gone.
-pub async fn carry_calls(core: Core, drivers: Arc<Drivers>, mut calls: mpsc::UnboundedReceiver<Call>) {
+pub async fn carry_calls(core: Core, drivers: Arc<Drivers>, mut calls: mpsc::Receiver<Call>) {
     let mut open = JoinSet::new();
     loop {
         tokio::select! {
-            call = calls.recv() => {
+            call = calls.recv(), if open.len() < CALLS_UNDER_WAY_MAX => {
                 let Some(Call { call, resource, ask }) = call else { return };
                 let drivers = Arc::clone(&drivers);
                 open.spawn(async move {
@@ -37,7 +38,7 @@ pub async fn carry_calls(core: Core, drivers: Arc<Drivers>, mut calls: mpsc::Unb
             }
             Some(answered) = open.join_next() => match answered {
                 Ok((call, result)) => {
-                    if core.event(Event::Called { call, result }).is_err() {
+                    if core.event(Event::Called { call, result }).await.is_err() {
                         return;
                     }
                 }

@@ -16,7 +16,7 @@ use handfast_machine::{
 use handfast_protocol::{Gauge, Timestamp};
 use handfast_store::Store;
 use tokio::runtime::{Builder, Handle};
-use tokio::sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel};
+use tokio::sync::mpsc::error::TrySendError;
 use tokio::sync::{OwnedSemaphorePermit, mpsc, oneshot};
 use tokio::task;
 use tokio::time::timeout;
@@ -24,7 +24,7 @@ use tokio::time::timeout;
 use super::answers::{Said, SessionAnswer};
 use super::calls::Call;
 use super::commands::commands_of_all;
-use super::limits::EVENTS_PER_ROUND;
+use super::limits::{CORE_INPUTS_MAX, EVENTS_PER_ROUND};
 
 /// Who waits for an answer.
 #[derive(Debug)]
@@ -32,17 +32,17 @@ pub enum Waiter {
     Session {
         frame: u64,
         units: u32,
-        answers: mpsc::UnboundedSender<SessionAnswer>,
-        /// Its share of the bodies that all sessions may hold.
-        body: Option<OwnedSemaphorePermit>,
+        answers: mpsc::Sender<SessionAnswer>,
+        /// Its share of the messages that all sessions may ask to be taken.
+        messages: Option<OwnedSemaphorePermit>,
     },
     Once(oneshot::Sender<Result<Answer, Refusal>>),
 }
 
 impl Waiter {
-    fn release_bodies(&mut self) {
-        if let Waiter::Session { body, .. } = self {
-            *body = None;
+    fn release_messages(&mut self) {
+        if let Waiter::Session { messages, .. } = self {
+            *messages = None;
         }
     }
 }
@@ -69,12 +69,13 @@ pub enum Input {
     Stop,
 }
 
-/// What the core thread wants done outside.
+/// What the core thread wants done outside. It never waits for room there: the machine bounds what it has asked for and not
+/// been told of, and the channels hold as much.
 #[derive(Debug)]
 pub struct Effects {
-    pub proposals: mpsc::UnboundedSender<Bytes>,
-    pub calls: mpsc::UnboundedSender<Call>,
-    pub barriers: mpsc::UnboundedSender<u64>,
+    pub proposals: mpsc::Sender<Bytes>,
+    pub calls: mpsc::Sender<Call>,
+    pub barriers: mpsc::Sender<u64>,
 }
 
 /// The core thread has ended; the process is ending.
@@ -82,20 +83,20 @@ pub struct Effects {
 #[error("the server is stopping")]
 pub struct Stopped;
 
-/// A handle to the core thread. The requests in its channel are bounded by the sessions that sent them.
+/// A handle to the core thread. Whoever has something for it waits while [`CORE_INPUTS_MAX`] others wait already.
 #[derive(Debug, Clone)]
 pub struct Core {
-    inputs: UnboundedSender<Input>,
+    inputs: mpsc::Sender<Input>,
     runtime: Handle,
 }
 
 impl Core {
-    pub fn send(&self, input: Input) -> Result<(), Stopped> {
-        self.inputs.send(input).map_err(|_| Stopped)
+    pub async fn send(&self, input: Input) -> Result<(), Stopped> {
+        self.inputs.send(input).await.map_err(|_| Stopped)
     }
 
-    pub fn event(&self, event: Event) -> Result<(), Stopped> {
-        self.send(Input::Event(event))
+    pub async fn event(&self, event: Event) -> Result<(), Stopped> {
+        self.send(Input::Event(event)).await
     }
 
     /// Runs a task on the core's own thread, until that ends. For what works hand in hand with the core: what blocks in it
@@ -110,7 +111,7 @@ impl Core {
     /// One request outside any session.
     pub async fn ask(&self, ask: Request) -> Result<Result<Answer, Refusal>, Stopped> {
         let (waiter, answer) = oneshot::channel();
-        self.send(Input::Request { connection: UNARY, ask, waiter: Waiter::Once(waiter) })?;
+        self.send(Input::Request { connection: UNARY, ask, waiter: Waiter::Once(waiter) }).await?;
         answer.await.map_err(|_| Stopped)
     }
 
@@ -121,20 +122,20 @@ impl Core {
 
     pub async fn identity(&self) -> Result<Option<Identity>, Stopped> {
         let (reply, identity) = oneshot::channel();
-        self.send(Input::Identity(reply))?;
+        self.send(Input::Identity(reply)).await?;
         identity.await.map_err(|_| Stopped)
     }
 
     /// See [`Input::Accounts`].
     pub async fn accounts(&self) -> Result<(Option<Recovery>, Vec<Gauge>), Stopped> {
         let (reply, accounts) = oneshot::channel();
-        self.send(Input::Accounts(reply))?;
+        self.send(Input::Accounts(reply)).await?;
         accounts.await.map_err(|_| Stopped)
     }
 
     pub async fn position(&self) -> Result<Option<Bytes>, Stopped> {
         let (reply, position) = oneshot::channel();
-        self.send(Input::Position(reply))?;
+        self.send(Input::Position(reply)).await?;
         position.await.map_err(|_| Stopped)
     }
 }
@@ -148,7 +149,7 @@ pub fn start<S: Store + 'static>(
     effects: Effects,
     ended: oneshot::Sender<Result<(), Fatal>>,
 ) -> std::io::Result<(Core, JoinHandle<()>)> {
-    let (inputs, receiver) = unbounded_channel();
+    let (inputs, receiver) = mpsc::channel(CORE_INPUTS_MAX);
     let thread = CoreThread {
         node,
         effects,
@@ -193,7 +194,7 @@ enum Round {
 }
 
 impl<S: Store> CoreThread<S> {
-    async fn run(mut self, mut inputs: UnboundedReceiver<Input>) -> Result<(), Fatal> {
+    async fn run(mut self, mut inputs: mpsc::Receiver<Input>) -> Result<(), Fatal> {
         let mut taken = Vec::with_capacity(EVENTS_PER_ROUND);
         loop {
             let mut round = self.wait(&mut inputs, &mut taken).await;
@@ -220,7 +221,7 @@ impl<S: Store> CoreThread<S> {
     }
 
     /// Waits for inputs; takes none when a tick is due first.
-    async fn wait(&self, inputs: &mut UnboundedReceiver<Input>, taken: &mut Vec<Input>) -> Round {
+    async fn wait(&self, inputs: &mut mpsc::Receiver<Input>, taken: &mut Vec<Input>) -> Round {
         let some = inputs.recv_many(taken, EVENTS_PER_ROUND);
         let count = match self.node.next_tick() {
             None => some.await,
@@ -239,7 +240,7 @@ impl<S: Store> CoreThread<S> {
                 self.next_request += 1;
                 if matches!(ask, Request::SendCommit { .. }) {
                     // From here on its messages count as the branch's, and its commit may wait for others.
-                    waiter.release_bodies();
+                    waiter.release_messages();
                 }
                 self.waiters.insert(request, waiter);
                 self.node.step(now(), Event::Request { request, connection, ask }, &mut self.actions)?;
@@ -268,23 +269,24 @@ impl<S: Store> CoreThread<S> {
         Ok(Round::Next)
     }
 
-    /// A receiver that is gone needs no answer: its connection was lost, or the process is ending.
+    /// A receiver that is gone needs nothing: its connection was lost, or the process is ending.
     fn carry_out(&mut self) {
         for action in self.actions.drain(..) {
             match action {
                 Action::Propose(entry) => {
-                    self.effects.proposals.send(entry).ok();
+                    put(&self.effects.proposals, entry);
                 }
                 Action::Call { call, resource, ask } => {
-                    self.effects.calls.send(Call { call, resource, ask }).ok();
+                    put(&self.effects.calls, Call { call, resource, ask });
                 }
                 Action::Barrier { barrier } => {
-                    self.effects.barriers.send(barrier).ok();
+                    // Without room for one more there is no sweep this time (P8).
+                    self.effects.barriers.try_send(barrier).ok();
                 }
                 Action::Answer { request, answer } => match self.waiters.remove(&request) {
-                    Some(Waiter::Session { frame, units, answers, body }) => {
-                        drop(body);
-                        answers.send(SessionAnswer { frame, units, said: Said::Machine(answer) }).ok();
+                    Some(Waiter::Session { frame, units, answers, messages }) => {
+                        drop(messages);
+                        put(&answers, SessionAnswer { frame, units, said: Said::Machine(answer) });
                     }
                     Some(Waiter::Once(reply)) => {
                         reply.send(answer).ok();
@@ -293,6 +295,13 @@ impl<S: Store> CoreThread<S> {
                 },
             }
         }
+    }
+}
+
+/// Into a channel that has room for all that can be under way. One that had none would show a bound that does not hold.
+pub fn put<T>(channel: &mpsc::Sender<T>, item: T) {
+    if let Err(TrySendError::Full(_)) = channel.try_send(item) {
+        panic!("more than {} are under way", channel.max_capacity());
     }
 }
 

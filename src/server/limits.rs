@@ -2,6 +2,9 @@
 
 use std::time::Duration;
 
+use handfast_coordinator_core::limits::{CALLS_MAX, RESOURCES_MAX};
+use handfast_machine::limits::ENTRIES_IN_FLIGHT_MAX;
+
 /// Between two looks whether the first epoch has begun: an fdatasync or two after the replica leads.
 pub const EPOCH_LOOK: Duration = Duration::from_millis(1);
 
@@ -20,18 +23,32 @@ pub const SESSION_UNITS_MAX: usize = 16 << 10;
 /// Bytes of an answer for which a unit is taken.
 pub const UNIT_BYTES: usize = 16 << 10;
 
-/// Bodies of requests that have no answer yet, over all sessions, in KiB: four times what the log writes in a moment. Whoever
+/// Messages of requests that have no answer yet, over all sessions, in KiB: four times what the log writes in a moment. Whoever
 /// sends more than the disk takes is not read meanwhile, which the client feels as HTTP/2 flow control.
-pub const BODIES_HELD_KIB_MAX: usize = 64 << 10;
+pub const REQUESTED_KIB_MAX: usize = 64 << 10;
 
 /// What an answer that lists may take, with the messages that it shows; only a list of tens of thousands of queues is larger.
 pub const LISTING_BYTES: usize = 4 << 20;
 
-const _: () = assert!(MESSAGE_BYTES_MAX < BODIES_HELD_KIB_MAX << 10, "one request always fits");
+const _: () = assert!(MESSAGE_BYTES_MAX < REQUESTED_KIB_MAX << 10, "one request of large bodies always fits");
 const _: () = assert!(LISTING_BYTES <= SESSION_UNITS_MAX * UNIT_BYTES);
 
 /// Events that the core thread takes before it proposes and answers: a bound on how long the first of them waits.
 pub const EVENTS_PER_ROUND: usize = 1024;
+
+/// Events that wait for the core thread. Beyond it the sessions wait, and so do their clients.
+pub const CORE_INPUTS_MAX: usize = 4 * EVENTS_PER_ROUND;
+
+/// Entries on their way from the core to the replica: those of a leadership, and what ended ones left. About one leadership ends
+/// a second at the worst.
+pub const PROPOSALS_MAX: usize = 64 * (ENTRIES_IN_FLIGHT_MAX + 1);
+
+/// Questions to resources that are open at a time: what the coordinator asks of each, of as many as there can be. Those that it
+/// asks beyond it, after a leadership that left as many behind, wait until one of them is answered.
+pub const CALLS_UNDER_WAY_MAX: usize = RESOURCES_MAX * CALLS_MAX;
+
+/// Read barriers that wait for the log. One that finds no room is asked for again with the next scan.
+pub const BARRIERS_MAX: usize = RESOURCES_MAX;
 
 /// One message of a session, with as many frames as its sender had pending. Bodies above a chunk come in parts, so this
 /// leaves room for a send of many small messages.

@@ -32,19 +32,14 @@ impl StateMachine for Machine {
         let entry = |Committed { index, position, payload }| Entry { index, position, payload };
         let entries = entries.into_iter().map(entry).collect();
         let (applied, done) = oneshot::channel();
-        self.core.send(Input::Committed { entries, applied }).map_err(StateMachineError::new)?;
+        self.core.send(Input::Committed { entries, applied }).await.map_err(StateMachineError::new)?;
         done.await.map_err(|_| StateMachineError::new(Stopped))
     }
 }
 
 /// Hands proposals to the replica in their order. While too much log rests unflushed it waits for the flush: the commands
 /// behind it gather into fewer, larger entries.
-pub async fn propose(
-    replica: Replica,
-    mut proposals: mpsc::UnboundedReceiver<Bytes>,
-    flush: &Notify,
-    flushed: &Notify,
-) {
+pub async fn propose(replica: Replica, mut proposals: mpsc::Receiver<Bytes>, flush: &Notify, flushed: &Notify) {
     while let Some(entry) = proposals.recv().await {
         reach_about(CrashPoint::Proposing, || commands_of(&entry));
         loop {
@@ -82,18 +77,21 @@ pub async fn follow_leadership(
             Leadership::Follower { .. } => Event::Follow,
             Leadership::Stopped { reason } => return reason.clone(),
         };
-        if core.event(event).is_err() || leadership.changed().await.is_err() {
+        if core.event(event).await.is_err() || leadership.changed().await.is_err() {
             return StopReason::Shutdown;
         }
     }
 }
 
 /// Answers the core's barriers (P8).
-pub async fn pass_barriers(replica: Replica, core: Core, mut barriers: mpsc::UnboundedReceiver<u64>) {
+pub async fn pass_barriers(replica: Replica, core: Core, mut barriers: mpsc::Receiver<u64>) {
     while let Some(barrier) = barriers.recv().await {
         match replica.read_barrier().await {
-            Ok(()) if core.event(Event::BarrierPassed { barrier }).is_err() => return,
-            Ok(()) => {}
+            Ok(()) => {
+                if core.event(Event::BarrierPassed { barrier }).await.is_err() {
+                    return;
+                }
+            }
             // No barrier, no sweep: the coordinator asks again at its next one.
             Err(error) => tracing::debug!(%error, "a read barrier did not pass"),
         }

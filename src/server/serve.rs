@@ -29,7 +29,10 @@ use super::core_thread::{self, Core, Effects, Input};
 use super::data_directory::{DataDirectory, DirectoryError};
 use super::flush::{FlushFailed, flush, flush_when_due};
 use super::http::routes;
-use super::limits::{BODIES_HELD_KIB_MAX, CORE_ENDED_WITHIN, EPOCH_LOOK, SHARED_CORE_PROCESSORS_MAX, STOP_GRACE};
+use super::limits::{
+    BARRIERS_MAX, CALLS_UNDER_WAY_MAX, CORE_ENDED_WITHIN, EPOCH_LOOK, PROPOSALS_MAX, REQUESTED_KIB_MAX,
+    SHARED_CORE_PROCESSORS_MAX, STOP_GRACE,
+};
 use super::proposer::{Machine, follow_leadership, pass_barriers, propose};
 use super::role::Role;
 use super::session::{SessionIdentity, Sessions};
@@ -144,7 +147,7 @@ impl Server {
             directories: [directory.log(), directory.store()],
             reserve: options.reserve,
             sessions: Arc::default(),
-            bodies: Arc::new(Semaphore::new(BODIES_HELD_KIB_MAX)),
+            requested: Arc::new(Semaphore::new(REQUESTED_KIB_MAX)),
         };
         let resources = Arc::new(Resources::new(Arc::new(accounts), drivers, identity, options.role));
         let sessions = Sessions::new(core.clone(), resources, stop.clone(), replica.leadership());
@@ -209,7 +212,7 @@ impl Server {
         if let Err(reason) = self.replica.shutdown().await {
             tracing::warn!(%reason, "the replica had stopped already");
         }
-        self.core.send(Input::Stop).ok();
+        self.core.send(Input::Stop).await.ok();
         let core_ended = tokio::time::timeout(STOP_GRACE, &mut self.core_ended).await;
         self.tasks.shutdown().await;
         match core_ended {
@@ -254,15 +257,15 @@ fn open_log(directory: &DataDirectory) -> Result<LogWriter, ServeError> {
 
 /// The other ends of [`Effects`].
 struct Wanted {
-    proposals: mpsc::UnboundedReceiver<Bytes>,
-    calls: mpsc::UnboundedReceiver<Call>,
-    barriers: mpsc::UnboundedReceiver<u64>,
+    proposals: mpsc::Receiver<Bytes>,
+    calls: mpsc::Receiver<Call>,
+    barriers: mpsc::Receiver<u64>,
 }
 
 fn effects() -> (Effects, Wanted) {
-    let (proposals, proposed) = mpsc::unbounded_channel();
-    let (calls, called) = mpsc::unbounded_channel();
-    let (barriers, asked) = mpsc::unbounded_channel();
+    let (proposals, proposed) = mpsc::channel(PROPOSALS_MAX);
+    let (calls, called) = mpsc::channel(CALLS_UNDER_WAY_MAX);
+    let (barriers, asked) = mpsc::channel(BARRIERS_MAX);
     (Effects { proposals, calls, barriers }, Wanted { proposals: proposed, calls: called, barriers: asked })
 }
 

@@ -16,8 +16,8 @@ use tonic::Streaming;
 
 use super::answers::{Answers, Said, SessionAnswer};
 use super::convert::Asked;
-use super::core_thread::{Core, Input, Waiter};
-use super::limits::{KEEP_ALIVE, LISTING_BYTES, SESSION_UNITS_MAX, STAGING_WINDOW, UNIT_BYTES};
+use super::core_thread::{Core, Input, Waiter, put};
+use super::limits::{KEEP_ALIVE, LISTING_BYTES, REQUESTED_KIB_MAX, SESSION_UNITS_MAX, STAGING_WINDOW, UNIT_BYTES};
 use super::unary::Resources;
 
 /// What every session of a server shares.
@@ -46,7 +46,8 @@ impl Sessions {
     /// Starts a session over the frames that a client sends; what it returns are the messages for the client.
     pub fn open(&self, frames: Streaming<v1::ClientFrames>, peer: Peer) -> Answers {
         let connection = ConnectionId(self.next_connection.fetch_add(1, Ordering::Relaxed));
-        let (answers, answered) = mpsc::unbounded_channel();
+        // Each answer has taken a unit of the window at least.
+        let (answers, answered) = mpsc::channel(SESSION_UNITS_MAX);
         let window = Arc::new(Semaphore::new(SESSION_UNITS_MAX));
         let reader = Reader {
             core: self.core.clone(),
@@ -70,7 +71,7 @@ struct Reader {
     _counted: Arc<()>,
     connection: ConnectionId,
     peer: Peer,
-    answers: mpsc::UnboundedSender<SessionAnswer>,
+    answers: mpsc::Sender<SessionAnswer>,
     window: Arc<Semaphore>,
 }
 
@@ -92,31 +93,31 @@ impl Reader {
             let Ok(Some(message)) = message else { break };
             for frame in message.frames {
                 if !self.take(frame).await {
-                    self.lost();
+                    self.lost().await;
                     return;
                 }
             }
         }
-        self.lost();
+        self.lost().await;
     }
 
-    fn lost(&self) {
+    async fn lost(&self) {
         // The core being gone is the greater loss.
-        self.core.event(Event::Disconnected { connection: self.connection }).ok();
+        self.core.event(Event::Disconnected { connection: self.connection }).await.ok();
     }
 
     /// One frame; `false` when the core is gone.
     async fn take(&self, frame: v1::ClientFrame) -> bool {
         let id = frame.id;
         match self.resources.hear(frame.request.unwrap_or_default()) {
-            Ok(Asked::KeepAlive) => self.core.event(Event::KeepAlive { connection: self.connection }).is_ok(),
+            Ok(Asked::KeepAlive) => self.core.event(Event::KeepAlive { connection: self.connection }).await.is_ok(),
             Ok(Asked::Machine(ask)) => {
                 let units = units(&ask);
                 let Ok(permit) = self.window.acquire_many(units).await else { return false };
                 permit.forget();
-                let Ok(body) = self.hold_bodies(&ask).await else { return false };
-                let waiter = Waiter::Session { frame: id, units, answers: self.answers.clone(), body };
-                self.core.send(Input::Request { connection: self.connection, ask, waiter }).is_ok()
+                let Ok(messages) = self.hold_messages(&ask).await else { return false };
+                let waiter = Waiter::Session { frame: id, units, answers: self.answers.clone(), messages };
+                self.core.send(Input::Request { connection: self.connection, ask, waiter }).await.is_ok()
             }
             Ok(asked) => {
                 self.take_shell(id, asked).await;
@@ -129,14 +130,16 @@ impl Reader {
         }
     }
 
-    /// Waits until the bodies of the request have room beside those of all sessions.
-    async fn hold_bodies(&self, ask: &Request) -> Result<Option<OwnedSemaphorePermit>, AcquireError> {
-        let kib = u32::try_from(body_bytes(ask).div_ceil(1 << 10)).unwrap_or(u32::MAX);
+    /// Waits until the messages of the request have room beside those of all sessions.
+    async fn hold_messages(&self, ask: &Request) -> Result<Option<OwnedSemaphorePermit>, AcquireError> {
+        // One that is larger than it can be has more messages than are taken: it waits for all of the room, and is refused.
+        let kib = message_bytes(ask).div_ceil(1 << 10).min(REQUESTED_KIB_MAX);
+        let kib = u32::try_from(kib).expect("the bound is far below");
         if kib == 0 {
             return Ok(None);
         }
-        let bodies = Arc::clone(&self.resources.accounts.bodies);
-        bodies.acquire_many_owned(kib).await.map(Some)
+        let requested = Arc::clone(&self.resources.accounts.requested);
+        requested.acquire_many_owned(kib).await.map(Some)
     }
 
     /// What the shell answers itself. Resources are asked in a task: a slow database must not hold up the session.
@@ -154,7 +157,7 @@ impl Reader {
                 permit.forget();
                 tokio::spawn(async move {
                     let said = Said::Shell(resources.answer(asked).await);
-                    answers.send(SessionAnswer { frame: id, units: 1, said }).ok();
+                    put(&answers, SessionAnswer { frame: id, units: 1, said });
                 });
             }
         }
@@ -163,13 +166,14 @@ impl Reader {
     async fn reply(&self, id: u64, reply: v1::Reply) {
         if let Ok(permit) = self.window.acquire().await {
             permit.forget();
-            self.answers.send(SessionAnswer { frame: id, units: 1, said: Said::Shell(reply) }).ok();
+            put(&self.answers, SessionAnswer { frame: id, units: 1, said: Said::Shell(reply) });
         }
     }
 }
 
 /// What the answer may take of the session's window at most.
 fn units(ask: &Request) -> u32 {
+    // At least one: the answers' channel counts on it.
     let bytes = match ask {
         Request::Queue(queues::Request::Receive { .. }) | Request::BeginReceive { .. } => INLINE_BODY_BYTES_MAX,
         Request::Queue(queues::Request::ReadBody { .. }) => BODY_PART_BYTES,
@@ -181,21 +185,14 @@ fn units(ask: &Request) -> u32 {
     u32::try_from(bytes / UNIT_BYTES).expect("constants, checked by a test")
 }
 
-/// What the request's messages take beside the request.
-fn body_bytes(ask: &Request) -> usize {
+/// What the request's messages take, with their bodies.
+fn message_bytes(ask: &Request) -> usize {
     match ask {
         Request::Queue(queues::Request::Send { messages, .. }) | Request::SendCommit { messages, .. } => {
-            messages.iter().map(inline_bytes).sum()
+            messages.iter().map(queues::NewMessage::bytes).sum()
         }
         Request::Queue(queues::Request::StageBody { bytes, .. }) => bytes.len(),
         _ => 0,
-    }
-}
-
-fn inline_bytes(message: &queues::NewMessage) -> usize {
-    match &message.body {
-        queues::NewBody::Inline(bytes) => bytes.len(),
-        queues::NewBody::Staged(_) => 0,
     }
 }
 

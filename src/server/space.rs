@@ -21,7 +21,7 @@ pub async fn watch_space(core: Core, path: PathBuf, reserve: u64, flush: &Notify
                 let Seen { changed, flush_now } = watch.look(free);
                 if let Some(space) = changed {
                     tracing::warn!(free_bytes = free, ?space, "disk space");
-                    if core.event(Event::Space(space)).is_err() {
+                    if core.event(Event::Space(space)).await.is_err() {
                         return;
                     }
                 }

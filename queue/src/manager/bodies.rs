@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 
 use super::ConnectionId;
-use super::branch::staged_bytes;
+use super::limits::STAGED_RECORD_BYTES;
 use crate::BodyId;
 use crate::limits::BODY_PART_BYTES;
 
@@ -80,10 +80,10 @@ pub(super) fn parts(body: &Bytes) -> impl Iterator<Item = Bytes> {
     starts.map(move |start| body.slice(start..body.len().min(start + BODY_PART_BYTES)))
 }
 
-/// What a whole body is charged when it is written ahead.
+/// What a whole body is charged when it is written ahead: its records, however long they are. They take no memory, and what they
+/// take of the disk is for the reserve to bound (P18).
 pub(super) fn staged_charge(length: usize) -> usize {
-    let whole = length / BODY_PART_BYTES * BODY_PART_BYTES;
-    if whole == length { whole } else { whole + staged_bytes(length - whole) }
+    length.div_ceil(BODY_PART_BYTES) * STAGED_RECORD_BYTES
 }
 
 #[cfg(test)]

@@ -32,7 +32,8 @@ pub const TRANSACTION_BYTES_MAX: usize = (STAGE_PARTS_MAX as usize - 2) * (WORK_
 /// A part is closed before the message that would overfill it: so much of it may stay empty.
 pub const PART_SLACK_BYTES: usize = 192 << 10;
 
-/// What active branches and unnamed bodies may have written ahead: the next leader drops it in one log entry (P2, P26).
+/// What active branches and unnamed bodies may have written ahead, bodies by the number of their parts: the next leader drops it
+/// in one log entry (P2, P26).
 pub const STAGED_BYTES_MAX: usize = 256 << 20;
 
 /// The least that one staged record is charged, so that the limit above bounds their number too: 262,144.
@@ -70,7 +71,7 @@ pub const REFILL_BYTES_MAX: usize = 1 << 20;
 pub const VISITS_MAX: usize = 4_096;
 
 /// Waiting receives (and waiting exclusive readers) on one queue.
-pub const WAITING_PER_QUEUE_MAX: usize = 4_096;
+pub const WAITING_PER_QUEUE_MAX: usize = 16_384;
 
 /// Waiting receives on all queues: about 20 MB.
 pub const WAITING_MAX: usize = 65_536;

@@ -8,6 +8,7 @@ use handfast_protocol::{
     RollbackReason, Timestamp, Xid,
 };
 
+use super::branch::envelope_bytes;
 use crate::state::ProducerPlace;
 use crate::{Blame, BodyId, MessageKey, QueueSettings, Refused};
 
@@ -132,6 +133,17 @@ pub struct NewMessage {
     pub queue: QueueName,
     pub properties: Properties,
     pub body: NewBody,
+}
+
+impl NewMessage {
+    /// What it takes of memory until it is written, about.
+    pub fn bytes(&self) -> usize {
+        let inline = match &self.body {
+            NewBody::Inline(bytes) => bytes.len(),
+            NewBody::Staged(_) => 0,
+        };
+        envelope_bytes(&self.properties) + inline
+    }
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]

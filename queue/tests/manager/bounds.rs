@@ -5,7 +5,8 @@ use std::time::Duration;
 use bytes::Bytes;
 use handfast_protocol::{Properties, QueueName, RollbackReason};
 use handfast_queue::manager::limits::{
-    ACTIVE_BYTES_MAX, DELAYED_KEYS_MAX, READY_KEYS_MAX, TRANSACTION_BYTES_MAX, VISITS_MAX, WAITING_PER_QUEUE_MAX,
+    ACTIVE_BYTES_MAX, DELAYED_KEYS_MAX, READY_KEYS_MAX, TIMERS_PER_TICK, TRANSACTION_BYTES_MAX, VISITS_MAX,
+    WAITING_PER_QUEUE_MAX,
 };
 use handfast_queue::manager::{
     Action, Answer, ConnectionId, Event, NewBody, NewMessage, Request, RequestId, RequestRefused,
@@ -218,7 +219,8 @@ fn waits_on_one_queue_are_bounded() {
     }
     let refused = RequestRefused::TooManyWaiting { name: orders(), limit: WAITING_PER_QUEUE_MAX };
     assert_eq!(desk.receive("t1", Duration::from_secs(1)), vec![Err(refused)]);
-    let answered: usize = (0..5).map(|_| desk.pass(Duration::from_secs(1)).len()).sum();
+    let ticks = WAITING_PER_QUEUE_MAX.div_ceil(TIMERS_PER_TICK) + 1;
+    let answered: usize = (0..ticks).map(|_| desk.pass(Duration::from_secs(1)).len()).sum();
     assert_eq!(answered, WAITING_PER_QUEUE_MAX);
     desk.roll_back("t1", None);
     desk.world.manager.check_idle().unwrap();
