@@ -14,6 +14,7 @@ use crate::pool::Pool;
 use crate::producer::{Producer, ProducerError};
 use crate::receive;
 use crate::send::{self, Envelope, SendError};
+use crate::sender::Sender;
 use crate::session::Session;
 use crate::transaction::Transaction;
 
@@ -64,6 +65,11 @@ impl Handfast {
     pub async fn send_batch(&self, queue: &str, messages: Vec<Message>) -> Result<Vec<MessageId>, SendError> {
         let messages = messages.into_iter().map(|message| (queue, message));
         Ok(send::send(&self.session, Envelope::default(), messages).await?.ids)
+    }
+
+    /// Sends to `queue` without waiting for each answer: see [`Sender`].
+    pub fn sender(&self, queue: &str) -> Sender {
+        Sender::start(self.session.clone(), queue)
     }
 
     /// Receives one message for good. Where its answer is lost, or this future is dropped meanwhile, the message is gone:

@@ -19,6 +19,16 @@ pub const MESSAGE_BYTES_MAX: usize = 512 << 10;
 /// Bytes of one send, all its messages together, staged bodies left out. Below the 4 MiB that gRPC allows by default.
 pub const SEND_BYTES_MAX: usize = 3 << 20;
 
+/// Messages that a sender holds and that have not left: a caller beyond it waits for room.
+pub const SENDER_MESSAGES_MAX: usize = 1_000;
+
+/// Requests of a sender under way at a time: one in the log, one on the wire to it, one on the wire from it.
+pub const SENDER_REQUESTS_MAX: usize = 3;
+
+/// Messages and bytes of bodies that one request of a sender takes, about: what a log entry is filled with.
+pub const SENDER_REQUEST_MESSAGES: usize = 500;
+pub const SENDER_REQUEST_BYTES: usize = 512 << 10;
+
 /// What a message takes in a frame beside its body and its properties, at most.
 pub const MESSAGE_OVERHEAD_BYTES: usize = 512;
 

@@ -75,6 +75,12 @@ impl Message {
         self
     }
 
+    /// What it takes of a request, about.
+    pub(crate) fn weight(&self) -> usize {
+        let headers: usize = self.properties.extension.iter().map(|(name, value)| name.len() + value.len()).sum();
+        self.properties.label.len() + headers + self.body.len()
+    }
+
     /// The limits that hold for every queue manager; one with a smaller limit refuses on its own.
     pub fn check(&self) -> Result<(), MessageInvalid> {
         if self.body.len() > BODY_BYTES_MAX {

@@ -11,10 +11,10 @@ use crate::error::RequestError;
 use crate::limits::SEND_BYTES_MAX;
 use crate::message::Message;
 use crate::rollback::RollbackCause;
-use crate::session::{Ask, Connection, Session, expect_answer, message_weight};
+use crate::session::{Ask, Connection, Pending, Session, expect_answer, message_weight};
 
 /// Messages that were not sent.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum SendError {
     #[error(transparent)]
@@ -100,6 +100,25 @@ pub async fn send<Q: Into<String>>(
     envelope: Envelope,
     messages: impl ExactSizeIterator<Item = (Q, Message)>,
 ) -> Result<Sent, SendError> {
+    start(session, envelope, messages).await?.sent(session).await
+}
+
+/// A send in its place among the requests, whose answer is still to come.
+#[derive(Debug)]
+#[must_use = "the answer says whether it was sent"]
+pub struct Started {
+    answer: Pending,
+    /// Its messages.
+    count: usize,
+}
+
+/// The same up to where the request has its place: bodies that do not fit into a frame are staged, which is waited for.
+pub async fn start<Q: Into<String>>(
+    session: &Session,
+    envelope: Envelope,
+    messages: impl ExactSizeIterator<Item = (Q, Message)>,
+) -> Result<Started, SendError> {
+    let count = messages.len();
     let Outgoing { wire, on } = outgoing(session, messages).await?;
     let producer = envelope.producer.map(|sequence| v1::ProducerSequence {
         producer: sequence.producer.as_str().to_owned(),
@@ -108,11 +127,15 @@ pub async fn send<Q: Into<String>>(
         mark: sequence.mark,
     });
     let ask = Ask::Send(v1::Send { transaction: envelope.transaction, producer, messages: wire });
-    let answer = session.start_ask(ask, on).await?.await?;
-    let sent = expect_answer!(session, answer, Sent, "send")?;
-    let ids = sent.ids.iter().map(|id| id.parse()).collect::<Result<Vec<MessageId>, _>>();
-    let ids = ids.map_err(|error| session.unreadable(Malformed::from(error)))?;
-    Ok(Sent { ids, repeated: sent.repeated_send })
+    Ok(Started { answer: session.start_ask(ask, on).await?, count })
+}
+
+impl Started {
+    pub async fn sent(self, session: &Session) -> Result<Sent, SendError> {
+        let sent = expect_answer!(session, self.answer.await?, Sent, "send")?;
+        let ids = sent.message_ids(self.count).map_err(|malformed| session.unreadable(malformed))?;
+        Ok(Sent { ids, repeated: sent.repeated_send })
+    }
 }
 
 /// The id of the one message that was sent.

@@ -329,7 +329,7 @@ async fn p24_a_producer_tries_with_the_same_sequence_until_the_answer_is_definit
         peer.refuse(id, RefusalCode::Unknown, "the server restarted").await;
         let (id, ask) = peer.next().await;
         assert_eq!(sequence_of(ask), expected(41));
-        let first = v1::Sent { ids: vec![message_id(9).to_string()], repeated_send: true };
+        let first = v1::Sent::of(&[message_id(9)], true);
         peer.answer(id, Answer::Sent(first)).await;
         let (id, ask) = peer.next().await;
         assert_eq!(sequence_of(ask), expected(42));

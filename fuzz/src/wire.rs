@@ -7,6 +7,9 @@ use handfast_wire::v1;
 
 use crate::again::same;
 
+/// Messages of a send that nobody made.
+const IDS_MAX: usize = 100;
+
 /// The same bytes as each message that a stranger may send, or a stranger's server may answer.
 pub fn check(bytes: &[u8]) {
     if let Some(sent) = read::<v1::ClientFrames>(bytes) {
@@ -46,6 +49,12 @@ fn answer(answer: v1::reply::Answer) {
             received.properties.clone().into_iter().for_each(properties);
             if let Some(dead) = Message::try_from(*received).ok().and_then(|message| message.dead_letter) {
                 same(DeadLetter::try_from(v1::DeadLetter::from(dead.clone())), &dead);
+            }
+        }
+        Answer::Sent(sent) => {
+            if let Ok(ids) = sent.message_ids(IDS_MAX) {
+                assert!(ids.len() <= IDS_MAX);
+                same(v1::Sent::of(&ids, sent.repeated_send).message_ids(ids.len()), &ids);
             }
         }
         Answer::Branches(branches) => branches.xids.into_iter().for_each(xid),

@@ -215,8 +215,8 @@ pub fn message_id(ordinal: u64) -> MessageId {
 }
 
 pub fn sent(ordinals: &[u64]) -> Answer {
-    let ids = ordinals.iter().map(|ordinal| message_id(*ordinal).to_string()).collect();
-    Answer::Sent(v1::Sent { ids, repeated_send: false })
+    let ids: Vec<MessageId> = ordinals.iter().map(|ordinal| message_id(*ordinal)).collect();
+    Answer::Sent(v1::Sent::of(&ids, false))
 }
 
 pub fn outcome(kind: v1::transaction_outcome::Kind, reason: &str) -> Answer {

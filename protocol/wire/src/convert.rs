@@ -25,6 +25,8 @@ pub enum Malformed {
     ResourceKind(String),
     #[error("a receive is in a transaction or begins one, not both")]
     BeginInTransaction,
+    #[error("more ids than the {count} messages of a send")]
+    TooManyIds { count: usize },
     #[error("a resource id has 16 bytes, not {0}")]
     ResourceId(usize),
     #[error(transparent)]

@@ -7,5 +7,6 @@ pub mod v1 {
 }
 
 mod convert;
+mod sent;
 
 pub use convert::Malformed;

@@ -5,7 +5,7 @@ use std::time::Duration;
 use handfast_coordinator_core as coordinator;
 use handfast_coordinator_core::{KnownOutcome, TransactionState};
 use handfast_machine::{Answer, ForeignBranch};
-use handfast_protocol::{GlobalId, Heuristic, MessageId, Timestamp};
+use handfast_protocol::{GlobalId, Heuristic, Timestamp};
 use handfast_queue::MessageKey;
 use handfast_queue::manager::{self, QueueView, Received};
 use handfast_queue::state::ProducerPlace;
@@ -36,9 +36,7 @@ fn of_queue(answer: manager::Answer) -> Wire {
         Answer::Queues(queues) => Wire::Queues(v1::Queues { queues: queues.iter().map(queue).collect() }),
         Answer::Queue(view) => Wire::Queues(v1::Queues { queues: vec![queue(&view)] }),
         Answer::Purged { removed } => Wire::Purged(v1::Purged { removed }),
-        Answer::Sent { ids, repeated } => {
-            Wire::Sent(v1::Sent { ids: ids.iter().map(MessageId::to_string).collect(), repeated_send: repeated })
-        }
+        Answer::Sent { ids, repeated } => Wire::Sent(v1::Sent::of(&ids, repeated)),
         Answer::Staged { body } => Wire::Staged(v1::Staged { body: body.0 }),
         Answer::Producer(ProducerPlace { epoch, next, mark }) => {
             Wire::Producer(v1::Producer { known: true, epoch, next, mark })

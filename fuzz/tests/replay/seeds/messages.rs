@@ -143,7 +143,7 @@ fn answers() -> Vec<Answer> {
     };
     vec![
         Answer::Begun(v1::Begun { gtrid: id().to_string(), deadline_ms: 1_700_000_060_000 }),
-        Answer::Sent(v1::Sent { ids: vec![message_id()], repeated_send: true }),
+        Answer::Sent(v1::Sent { ids: vec![v1::MessageIds { first: message_id(), count: 2 }], repeated_send: true }),
         Answer::Received(Box::new(received)),
         Answer::Branches(v1::Branches { xids: vec![xid()] }),
         Answer::Voted(v1::Voted { vote: v1::PrepareVote::ReadOnly.into() }),
