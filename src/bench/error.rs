@@ -14,9 +14,9 @@ use super::limits::{BYTES_UNDER_WAY_MAX, ORDER_BYTES_MIN};
 #[non_exhaustive]
 pub enum BenchError {
     #[error(
-        "{concurrency} messages of {size} bytes are more than the {BYTES_UNDER_WAY_MAX} bytes that may be under way; choose a smaller --size or --concurrency"
+        "{count} messages of {size} bytes are more than the {BYTES_UNDER_WAY_MAX} bytes that may be under way; choose a smaller --size or --concurrency"
     )]
-    TooMuch { concurrency: usize, size: usize },
+    TooMuch { count: usize, size: usize },
     #[error("an order has at least {ORDER_BYTES_MIN} bytes; choose a larger --size")]
     TooSmall,
     #[error(
@@ -31,6 +31,10 @@ pub enum BenchError {
     RivalOrder(serde_json::Error),
     #[error("the PostgreSQL that is compared with: {0}")]
     Rival(#[from] tokio_postgres::Error),
+    #[error("the SQLite file that is compared with: {0}")]
+    RivalFile(#[from] rusqlite::Error),
+    #[error("only pairs are compared with SQLite; say: handfast bench compare pair --sqlite FILE")]
+    PairsOnly,
     #[error("no PostgreSQL to compare with can be started: {0}; name one with --postgres URL")]
     NoRival(#[from] PostgresError),
     #[error("{path} cannot be removed: {cause}")]

@@ -155,7 +155,7 @@ impl Begun {
 }
 
 /// A SQLite file and what SQLite keeps beside it.
-fn remove_database(file: &Path) -> io::Result<()> {
+pub(super) fn remove_database(file: &Path) -> io::Result<()> {
     for suffix in ["-wal", "-shm", ""] {
         let mut name = file.as_os_str().to_owned();
         name.push(suffix);

@@ -5,6 +5,9 @@ use std::time::Duration;
 /// Logical clients of one run: more requests than a session of the server takes at a time only wait in the client.
 pub const CONCURRENCY_MAX: u16 = 4096;
 
+/// Messages without an answer of one producer: as many as a sender of the client holds.
+pub const WINDOW_MAX: u16 = 1_000;
+
 /// A run is a few seconds to a few minutes; an hour shows a trend.
 pub const SECONDS_MAX: u16 = 3600;
 

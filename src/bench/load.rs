@@ -18,8 +18,10 @@ use futures_util::stream::FuturesUnordered;
 /// How much of it, and how long.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Load {
-    /// Logical clients; each has one request under way at a time.
+    /// Logical clients.
     pub concurrency: usize,
+    /// What each of them has under way at a time: 1 but for producers that send without waiting.
+    pub window: usize,
     /// Bytes of a body.
     pub size: usize,
     /// How long it counts.
@@ -43,14 +45,19 @@ pub struct Measured {
 impl Load {
     /// What cannot be measured, before anything is begun.
     pub fn check(&self, kind: &Kind) -> Result<(), BenchError> {
-        let Load { concurrency, size, .. } = *self;
-        if concurrency.saturating_mul(size) > BYTES_UNDER_WAY_MAX {
-            return Err(BenchError::TooMuch { concurrency, size });
+        let (count, size) = (self.under_way(), self.size);
+        if count.saturating_mul(size) > BYTES_UNDER_WAY_MAX {
+            return Err(BenchError::TooMuch { count, size });
         }
         match kind {
             Kind::Pair(_) if size < ORDER_BYTES_MIN => Err(BenchError::TooSmall),
             Kind::Send | Kind::Receive | Kind::Transfer | Kind::Pair(_) => Ok(()),
         }
+    }
+
+    /// Messages under way at a time.
+    pub fn under_way(&self) -> usize {
+        self.concurrency.saturating_mul(self.window)
     }
 
     /// How many messages a run may take at most, for so many a second.
@@ -143,7 +150,7 @@ mod tests {
             (4096, 64 << 20, 10, 4096),
         ];
         for (concurrency, size, seconds, expected) in table {
-            let load = Load { concurrency, size, span: Duration::from_secs(seconds) };
+            let load = Load { concurrency, window: 1, size, span: Duration::from_secs(seconds) };
             assert_eq!(load.messages(RECEIVED_A_SECOND), expected, "{load:?}");
         }
     }

@@ -16,6 +16,7 @@ mod load;
 mod noise;
 mod recorder;
 mod rival;
+mod rival_sqlite;
 mod server_place;
 mod work;
 
@@ -26,8 +27,9 @@ pub use error::{BenchError, DiskLimitError};
 pub use figures::Figures;
 pub use ground::Ground;
 pub use ledger::{Database, Ledger};
-pub use limits::{COMPARISONS_MAX, CONCURRENCY_MAX, SECONDS_MAX};
+pub use limits::{COMPARISONS_MAX, CONCURRENCY_MAX, SECONDS_MAX, WINDOW_MAX};
 pub use load::{Load, LoadClient, Measured, run_load};
 pub use rival::{Rival, Rivalry, describe};
+pub use rival_sqlite::SqliteRival;
 pub use server_place::ServerPlace;
 pub use work::Kind;

@@ -2,11 +2,11 @@
 
 use std::time::Duration;
 
-use handfast_client::{Handfast, Message};
+use handfast_client::{Handfast, Message, Sender};
 
 use super::error::BenchError;
 use super::ledger::{Database, Ledger, Order};
-use super::load::LoadClient;
+use super::load::{Load, LoadClient};
 use super::noise::Noise;
 
 /// What is measured.
@@ -51,17 +51,26 @@ pub enum Turn {
 }
 
 impl Work {
-    /// So many who do it. They share one session, as the work of one application does.
-    pub fn clients<'w>(&'w self, handfast: &'w Handfast, count: usize) -> Vec<ServerClient<'w>> {
-        vec![ServerClient { work: self, handfast }; count]
+    /// Those who do it. They share one session, as the work of one application does; a producer with a window is as many of
+    /// them as it may have messages without an answer.
+    pub fn clients<'w>(&'w self, handfast: &'w Handfast, load: &Load) -> Vec<ServerClient<'w>> {
+        let client = |sender| ServerClient { work: self, handfast, sender };
+        match self {
+            Work::Send { to, .. } if load.window > 1 => {
+                let producers = std::iter::repeat_with(|| handfast.sender(to)).take(load.concurrency);
+                producers.flat_map(|sender| vec![client(Some(sender)); load.window]).collect()
+            }
+            _ => vec![client(None); load.concurrency],
+        }
     }
 }
 
 /// One of those who work at a server.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub struct ServerClient<'w> {
     work: &'w Work,
     handfast: &'w Handfast,
+    sender: Option<Sender>,
 }
 
 impl LoadClient for ServerClient<'_> {
@@ -69,7 +78,11 @@ impl LoadClient for ServerClient<'_> {
         let handfast = self.handfast;
         let (from, to, ledger) = match self.work {
             Work::Send { to, size, noise } => {
-                handfast.send(to, Message::bytes(noise.piece(*size))).await?;
+                let message = Message::bytes(noise.piece(*size));
+                match &self.sender {
+                    Some(sender) => sender.send(message).await?.await?,
+                    None => handfast.send(to, message).await?,
+                };
                 return Ok(Turn::Done);
             }
             Work::Receive { from } => (from, None, None),

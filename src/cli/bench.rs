@@ -15,7 +15,7 @@ use super::stop_signal::stop_signal;
 use super::{CommandError, Ended, Options};
 use crate::bench::{
     BenchError, CONCURRENCY_MAX, Compared, Database, DiskLimit, Display, Figures, Ground, Kind, Load, Measured,
-    SECONDS_MAX, ServerPlace, measure_disk, run_load,
+    SECONDS_MAX, ServerPlace, WINDOW_MAX, measure_disk, run_load,
 };
 
 #[derive(Debug, clap::Args)]
@@ -45,6 +45,10 @@ pub struct Args {
 enum Action {
     /// Send messages, each in a transaction of its own
     Send {
+        /// Messages that each client sends without waiting for the answer to the first
+        #[arg(long, value_name = "N", default_value_t = 1)]
+        #[arg(value_parser = clap::value_parser!(u16).range(1..=i64::from(WINDOW_MAX)))]
+        window: u16,
         #[command(flatten)]
         run: Run,
     },
@@ -71,11 +75,12 @@ enum Action {
         #[command(flatten)]
         run: Run,
     },
-    /// Measure beside a PostgreSQL whose tables are the queues, and the ratio
+    /// Measure beside a database that does the same alone, and the ratio
     ///
-    /// The same work is done in turn by the server and by that PostgreSQL alone: a send is an insert, a receive a delete of the
+    /// The same work is done in turn by the server and by a PostgreSQL whose tables are the queues: a send is an insert, a receive a delete of the
     /// first row that nobody has locked (FOR UPDATE SKIP LOCKED), all of one transaction in one local commit. A pair is compared
-    /// with its row changes alone as well. What it needs there lies in the schema handfast_bench_rival, and is dropped.
+    /// with its row changes alone as well; beside SQLite, with those alone, in FILE-rival. What it needs in PostgreSQL lies in
+    /// the schema handfast_bench_rival; all of it is removed.
     Compare(bench_compare::Args),
 }
 
@@ -113,6 +118,7 @@ pub struct Run {
 struct Report<'a> {
     benchmark: &'static str,
     concurrency: usize,
+    window: usize,
     size: usize,
     /// How long it counted.
     seconds: f64,
@@ -128,14 +134,15 @@ struct Report<'a> {
 
 impl Args {
     pub fn run(self, options: &Options) -> Result<Ended, CommandError> {
-        let (kind, run) = match self.action {
+        let (kind, run, window) = match self.action {
             Action::Compare(compare) => return options.block_on_one_thread(compare.run(options)),
-            Action::Send { run } => (Kind::Send, run),
-            Action::Receive { run } => (Kind::Receive, run),
-            Action::Transfer { run } => (Kind::Transfer, run),
-            Action::Pair { database, two_phase, run } => (Kind::Pair(database.named(two_phase)?), run),
+            Action::Send { run, window } => (Kind::Send, run, usize::from(window)),
+            Action::Receive { run } => (Kind::Receive, run, 1),
+            Action::Transfer { run } => (Kind::Transfer, run, 1),
+            Action::Pair { database, two_phase, run } => (Kind::Pair(database.named(two_phase)?), run, 1),
         };
-        options.block_on_one_thread(run.run(options, kind))
+        let load = Load { window, ..run.load() };
+        options.block_on_one_thread(run.run(options, kind, load))
     }
 }
 
@@ -150,8 +157,7 @@ impl DatabaseArgs {
 }
 
 impl Run {
-    async fn run(self, options: &Options, kind: Kind) -> Result<Ended, CommandError> {
-        let load = self.load();
+    async fn run(self, options: &Options, kind: Kind, load: Load) -> Result<Ended, CommandError> {
         load.check(&kind)?;
         let stopped = stop_signal().map_err(CommandError::Process)?;
         tokio::pin!(stopped);
@@ -165,6 +171,7 @@ impl Run {
         let report = Report {
             benchmark: name,
             concurrency: load.concurrency,
+            window: load.window,
             size: load.size,
             seconds: measured.span.as_secs_f64(),
             count: measured.count,
@@ -181,6 +188,7 @@ impl Run {
     pub fn load(&self) -> Load {
         Load {
             concurrency: usize::from(self.concurrency),
+            window: 1,
             size: usize::try_from(self.size).unwrap_or(usize::MAX),
             span: Duration::from_secs(u64::from(self.seconds)),
         }
@@ -208,7 +216,7 @@ pub async fn measure_limit(
     display.say(|| format!("measuring the disk at {}", directory.display()));
     let limit = DiskLimit {
         directory: directory.clone(),
-        writers: load.concurrency as u64,
+        writers: load.under_way() as u64,
         record_bytes: load.size,
         span: load.limit_span(),
     };
@@ -232,7 +240,7 @@ pub async fn measure(
         () = &mut stopped => Err(BenchError::Interrupted),
     };
     let measured = match laid {
-        Ok(work) => run_load(work.clients(handfast, load.concurrency), load, display, stopped).await,
+        Ok(work) => run_load(work.clients(handfast, load), load, display, stopped).await,
         Err(error) => Err(error),
     };
     display.say(|| "clearing up".to_owned());
@@ -247,8 +255,9 @@ impl Report<'_> {
             let Figures { rate, p50_us, p99_us } = figures;
             format!("{name:10}  {rate:>12.0}  {p50_us:>9.0}  {p99_us:>9.0}\n")
         };
-        let Report { benchmark, concurrency, size, seconds, .. } = self;
-        let mut text = format!("{benchmark}, {concurrency} at a time, {size} bytes, {seconds:.1} s\n\n");
+        let Report { benchmark, concurrency, window, size, seconds, .. } = self;
+        let window = if *window > 1 { format!(" with {window} unanswered each") } else { String::new() };
+        let mut text = format!("{benchmark}, {concurrency} at a time{window}, {size} bytes, {seconds:.1} s\n\n");
         text.push_str("                a second     p50 us     p99 us\n");
         text.push_str(&line("handfast", &self.figures));
         text.push_str(&line("disk limit", &self.limit));

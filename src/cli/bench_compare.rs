@@ -1,17 +1,15 @@
-//! `handfast bench compare`: a server beside a PostgreSQL that does the same work without it.
+//! `handfast bench compare`: a server beside a database that does the same work without it.
 
-use handfast_private_postgres::{Options as PostgresOptions, PostgresServer};
-use handfast_protocol::ResourceKind;
+use std::path::PathBuf;
+
 use serde::Serialize;
 
 use super::bench::{Run, measure, measure_limit};
+use super::bench_opponent::Opponent;
 use super::output::print_done;
 use super::stop_signal::stop_signal;
 use super::{CommandError, Ended, Options};
-use crate::bench::{
-    BenchError, COMPARISONS_MAX, Database, Display, Figures, Kind, Load, Rival, Rivalry, ServerPlace, describe,
-    run_load,
-};
+use crate::bench::{COMPARISONS_MAX, Display, Figures, ServerPlace};
 
 #[derive(Debug, clap::Args)]
 pub struct Args {
@@ -21,6 +19,9 @@ pub struct Args {
     /// The PostgreSQL to compare with, and the database of a pair [default: a private one, which needs PostgreSQL installed]
     #[arg(long, value_name = "URL")]
     postgres: Option<String>,
+    /// The SQLite database of a pair on the server's host, compared with the row changes alone in a file beside it
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["postgres", "two_phase"])]
+    sqlite: Option<PathBuf>,
     /// Commit a pair with PREPARE TRANSACTION on both sides, in place of a marker row
     #[arg(long)]
     two_phase: bool,
@@ -33,7 +34,7 @@ pub struct Args {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Work {
+pub enum Work {
     /// Send a message
     Send,
     /// Receive one
@@ -66,32 +67,10 @@ struct Report {
     seconds: f64,
     runs: u16,
     /// The database and how durable it is.
-    postgres: String,
+    database: String,
     limit: Figures,
     handfast: Side,
     rivals: Vec<Side>,
-}
-
-impl Work {
-    fn kind(self, url: &str, two_phase: bool) -> Kind {
-        let kind = if two_phase { ResourceKind::PostgresTwoPhase } else { ResourceKind::PostgresMarker };
-        match self {
-            Work::Send => Kind::Send,
-            Work::Receive => Kind::Receive,
-            Work::Transfer => Kind::Transfer,
-            Work::Pair => Kind::Pair(Database { kind, address: url.to_owned() }),
-        }
-    }
-
-    fn rivals(self, two_phase: bool) -> &'static [Rivalry] {
-        match self {
-            Work::Send => &[Rivalry::Send],
-            Work::Receive => &[Rivalry::Receive],
-            Work::Transfer => &[Rivalry::Transfer],
-            Work::Pair if two_phase => &[Rivalry::Pair, Rivalry::RowsPrepared],
-            Work::Pair => &[Rivalry::Pair, Rivalry::Rows],
-        }
-    }
 }
 
 impl Args {
@@ -100,33 +79,34 @@ impl Args {
         let handfast = options.connect().await?;
         let place = ServerPlace::of(&handfast.server().await?);
         let display = Display::start();
-        display.say(|| "starting PostgreSQL".to_owned());
-        let private = match self.postgres {
-            Some(_) => None,
-            None => Some(PostgresServer::start(PostgresOptions::default()).map_err(BenchError::from)?),
+        let opponent = match &self.sqlite {
+            Some(database) => Opponent::sqlite(database)?,
+            None => {
+                display.say(|| "starting PostgreSQL".to_owned());
+                Opponent::postgres(self.postgres.clone(), self.two_phase)?
+            }
         };
-        let url = self.postgres.clone().or(private.as_ref().map(PostgresServer::url)).unwrap_or_default();
-        let kind = self.work.kind(&url, self.two_phase);
+        let kind = opponent.kind(self.work)?;
         load.check(&kind)?;
-        let postgres = describe(&url).await?;
+        let database = opponent.describe().await?;
         let stopped = stop_signal().map_err(CommandError::Process)?;
         tokio::pin!(stopped);
         let (limit, _) = measure_limit(&self.run, &load, &place, &display, &mut stopped).await?;
 
-        let rivalries = self.work.rivals(self.two_phase);
+        let sides = opponent.sides(self.work);
         let mut ours = Vec::new();
-        let mut theirs = vec![Vec::new(); rivalries.len()];
-        let mut workers = vec![0; rivalries.len()];
+        let mut theirs = vec![Vec::new(); sides.len()];
+        let mut workers = vec![0; sides.len()];
         for _ in 0..self.runs {
             ours.push(measure(&handfast, kind.clone(), &load, &display, &mut stopped).await?.figures);
-            for (number, rivalry) in rivalries.iter().enumerate() {
-                let (count, figures) = measure_rival(&url, *rivalry, &load, &display, &mut stopped).await?;
-                workers[number] = count;
-                theirs[number].push(figures);
+            for side in 0..sides.len() {
+                let (count, figures) = opponent.measure((self.work, side), &load, &display, &mut stopped).await?;
+                workers[side] = count;
+                theirs[side].push(figures);
             }
         }
         drop(display);
-        let rivals = rivalries.iter().zip(&theirs).zip(workers);
+        let rivals = sides.iter().zip(&theirs).zip(workers);
         let report = Report {
             benchmark: "compare",
             work: kind.name(),
@@ -134,37 +114,14 @@ impl Args {
             size: load.size,
             seconds: load.span.as_secs_f64(),
             runs: self.runs,
-            postgres,
+            database,
             limit,
             handfast: Side::of("handfast", "", load.concurrency, &ours, &ours),
-            rivals: rivals.map(|((one, of), workers)| Side::of(one.name(), one.what(), workers, of, &ours)).collect(),
+            rivals: rivals.map(|(((name, what), of), workers)| Side::of(name, what, workers, of, &ours)).collect(),
         };
         print_done(options.output, &report, &report.table())?;
         Ok(Ended::Done)
     }
-}
-
-/// Lays the tables, runs, and takes them away whatever happened.
-async fn measure_rival(
-    url: &str,
-    rivalry: Rivalry,
-    load: &Load,
-    display: &Display,
-    mut stopped: impl Future<Output = ()> + Unpin,
-) -> Result<(usize, Figures), BenchError> {
-    let rival = tokio::select! {
-        rival = Rival::prepare(url, rivalry, load, display) => rival?,
-        () = &mut stopped => {
-            Rival::clear_up(url).await?;
-            return Err(BenchError::Interrupted);
-        }
-    };
-    let measured = run_load(rival.clients(), load, display, stopped).await;
-    let workers = rival.workers();
-    drop(rival);
-    let cleared = Rival::clear_up(url).await;
-    let measured = measured?;
-    cleared.map(|()| (workers, measured.figures))
 }
 
 impl Side {
@@ -202,7 +159,7 @@ impl Report {
         for Side { name, what, workers, .. } in &self.rivals {
             text.push_str(&format!("\n{name}: {what}, {workers} connections"));
         }
-        text.push_str(&format!("\n{}", self.postgres));
+        text.push_str(&format!("\n{}", self.database));
         text
     }
 }

@@ -5,6 +5,7 @@
 
 mod bench;
 mod bench_compare;
+mod bench_opponent;
 mod byte_count;
 mod completions;
 pub mod coordinator;
