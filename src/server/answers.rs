@@ -26,7 +26,8 @@ pub struct SessionAnswer {
     pub frame: u64,
     /// What the request took of the session's window.
     pub units: u32,
-    pub said: Said,
+    /// Apart: a session that is silent has room for some of these.
+    pub said: Box<Said>,
 }
 
 /// By whom a request is answered.
@@ -78,7 +79,7 @@ impl Drop for Answers {
 }
 
 fn frame(SessionAnswer { frame: id, said, .. }: SessionAnswer) -> v1::ServerFrame {
-    let reply = match said {
+    let reply = match *said {
         Said::Machine(Ok(answer)) => convert::reply(answer),
         Said::Machine(Err(refusal)) => convert::refusal(&refusal),
         Said::Shell(reply) => reply,
@@ -112,7 +113,7 @@ mod tests {
     fn said(frame: u64, units: u32, bytes: usize) -> SessionAnswer {
         let welcome = v1::Welcome { manager_id: Bytes::from(vec![0; bytes]), ..v1::Welcome::default() };
         let reply = v1::Reply { answer: Some(v1::reply::Answer::Welcome(welcome)) };
-        SessionAnswer { frame, units, said: Said::Shell(reply) }
+        SessionAnswer { frame, units, said: Box::new(Said::Shell(reply)) }
     }
 
     #[tokio::test]

@@ -286,7 +286,7 @@ impl<S: Store> CoreThread<S> {
                 Action::Answer { request, answer } => match self.waiters.remove(&request) {
                     Some(Waiter::Session { frame, units, answers, messages }) => {
                         drop(messages);
-                        put(&answers, SessionAnswer { frame, units, said: Said::Machine(answer) });
+                        put(&answers, SessionAnswer { frame, units, said: Box::new(Said::Machine(answer)) });
                     }
                     Some(Waiter::Once(reply)) => {
                         reply.send(answer).ok();

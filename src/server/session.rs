@@ -156,7 +156,7 @@ impl Reader {
                 let Ok(permit) = self.window.acquire().await else { return };
                 permit.forget();
                 tokio::spawn(async move {
-                    let said = Said::Shell(resources.answer(asked).await);
+                    let said = Box::new(Said::Shell(resources.answer(asked).await));
                     put(&answers, SessionAnswer { frame: id, units: 1, said });
                 });
             }
@@ -166,7 +166,7 @@ impl Reader {
     async fn reply(&self, id: u64, reply: v1::Reply) {
         if let Ok(permit) = self.window.acquire().await {
             permit.forget();
-            put(&self.answers, SessionAnswer { frame: id, units: 1, said: Said::Shell(reply) });
+            put(&self.answers, SessionAnswer { frame: id, units: 1, said: Box::new(Said::Shell(reply)) });
         }
     }
 }

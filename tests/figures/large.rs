@@ -10,7 +10,7 @@ use super::harness::{Server, handfast};
 use super::{MIB, in_parallel, memory};
 
 /// What the server takes, however many of them are under way.
-const MEMORY_MAX: u64 = 400 * MIB;
+const MEMORY_MAX: u64 = 300 * MIB;
 
 #[tokio::test]
 async fn large_messages_take_a_bounded_memory() {

@@ -6,7 +6,9 @@ pub mod v1 {
     tonic::include_proto!("handfast.v1");
 }
 
+mod codec;
 mod convert;
 mod sent;
 
+pub use codec::{SparingCodec, SparingEncoder};
 pub use convert::Malformed;
