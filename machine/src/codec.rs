@@ -192,6 +192,12 @@ fn take<T: serde::de::DeserializeOwned>(bytes: &[u8]) -> Result<(T, usize), Batc
         .map_err(|error| BatchUnreadable::Record(error.to_string()))
 }
 
+/// How many commands an entry says that it has; 0 where it cannot be read.
+pub fn commands_in(entry: &Bytes) -> u32 {
+    let count = entry.get(HEAD_BYTES - 4..HEAD_BYTES).and_then(|bytes| bytes.try_into().ok());
+    count.map_or(0, u32::from_le_bytes)
+}
+
 pub fn decode_batch(entry: &Bytes) -> Result<Batch, BatchUnreadable> {
     versioned(entry)?;
     let head = entry.get(..HEAD_BYTES).ok_or(BatchUnreadable::Short)?;

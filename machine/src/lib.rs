@@ -30,7 +30,7 @@ mod visitors;
 /// Whether the cores were built so that they can be told to make mistakes, for the simulation.
 pub use handfast_mutants::BUILT_IN as MISTAKES_BUILT_IN;
 
-pub use codec::{BatchUnreadable, decode_batch, encode_batch};
+pub use codec::{BatchUnreadable, commands_in, decode_batch, encode_batch};
 pub use command::{Applied, Batch, Command};
 pub use foreign::ForeignBranch;
 pub use node::{Action, Broken, Entry, Event, Fatal, Node, Recovery};

@@ -5,7 +5,8 @@ use handfast_replica::Replica;
 use tokio::sync::Notify;
 
 use super::core_thread::Core;
-use super::limits::{FLUSH_AT_BYTES, HOUSEKEEPING};
+use super::limits::{FLUSH_AT_BYTES, FLUSH_AT_COMMANDS, HOUSEKEEPING};
+use super::proposer::Applied;
 use crate::store::Flusher;
 
 /// A flush failed: what was written since the last one may never become durable, so the process ends (D12).
@@ -32,23 +33,29 @@ pub async fn flush(core: &Core, replica: &Replica, flusher: &Flusher) -> Result<
     Ok(())
 }
 
-/// Flushes whenever [`FLUSH_AT_BYTES`] of log rest on the store, or `wanted` says so. Ends only with a failure.
+/// Flushes whenever [`FLUSH_AT_BYTES`] of log or [`FLUSH_AT_COMMANDS`] rest on the store, or `wanted` says so. Ends only with a
+/// failure.
 pub async fn flush_when_due(
     core: Core,
     replica: Replica,
     flusher: Flusher,
+    applied: Applied,
     wanted: &Notify,
     flushed: &Notify,
 ) -> FlushFailed {
+    // What is replayed at the start is in the store again, and rests on the log.
+    let mut in_files = 0;
     loop {
         let asked = tokio::select! {
             () = wanted.notified() => true,
             () = tokio::time::sleep(HOUSEKEEPING) => false,
         };
-        if asked || replica.unflushed_bytes() >= FLUSH_AT_BYTES {
+        let now = applied.count();
+        if asked || replica.unflushed_bytes() >= FLUSH_AT_BYTES || now - in_files >= FLUSH_AT_COMMANDS {
             if let Err(failed) = flush(&core, &replica, &flusher).await {
                 return failed;
             }
+            in_files = now;
             flushed.notify_waiters();
         }
     }

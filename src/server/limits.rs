@@ -64,6 +64,9 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(3);
 /// because log goes on being written while a flush runs.
 pub const FLUSH_AT_BYTES: u64 = 32 << 20;
 
+/// The same for commands: a receive takes little of the log and as long to be replayed as a send.
+pub const FLUSH_AT_COMMANDS: u64 = 64 << 10;
+
 /// How often the server looks whether a flush is due, and how much space is left.
 pub const HOUSEKEEPING: Duration = Duration::from_millis(200);
 

@@ -1,8 +1,11 @@
 //! Between the core thread and the replica: proposals out, committed entries and leadership in.
 
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
 use bytes::Bytes;
 use handfast_crash_points::{CrashPoint, reach_about};
-use handfast_machine::{Entry, Event};
+use handfast_machine::{Entry, Event, commands_in};
 use handfast_protocol::Incarnation;
 use handfast_replica::{Committed, Leadership, ProposeError, Replica, StateMachine, StateMachineError, StopReason};
 use tokio::sync::{Notify, mpsc, oneshot, watch};
@@ -11,15 +14,26 @@ use uuid::Uuid;
 use super::commands::commands_of;
 use super::core_thread::{Core, Input, Stopped};
 
+/// Commands that were applied since the process began.
+#[derive(Debug, Clone, Default)]
+pub struct Applied(Arc<AtomicU64>);
+
+impl Applied {
+    pub fn count(&self) -> u64 {
+        self.0.load(Ordering::Relaxed)
+    }
+}
+
 /// The replica's state machine: the core thread, over its channel.
 #[derive(Debug)]
 pub struct Machine {
     core: Core,
+    applied: Applied,
 }
 
 impl Machine {
-    pub fn new(core: Core) -> Machine {
-        Machine { core }
+    pub fn new(core: Core, applied: Applied) -> Machine {
+        Machine { core, applied }
     }
 }
 
@@ -30,7 +44,10 @@ impl StateMachine for Machine {
 
     async fn apply(&mut self, entries: Vec<Committed>) -> Result<(), StateMachineError> {
         let entry = |Committed { index, position, payload }| Entry { index, position, payload };
-        let entries = entries.into_iter().map(entry).collect();
+        let entries: Vec<Entry> = entries.into_iter().map(entry).collect();
+        let payloads = entries.iter().filter_map(|entry| entry.payload.as_ref());
+        let commands = payloads.map(|payload| u64::from(commands_in(payload))).sum();
+        self.applied.0.fetch_add(commands, Ordering::Relaxed);
         let (applied, done) = oneshot::channel();
         self.core.send(Input::Committed { entries, applied }).await.map_err(StateMachineError::new)?;
         done.await.map_err(|_| StateMachineError::new(Stopped))

@@ -33,7 +33,7 @@ use super::limits::{
     BARRIERS_MAX, CALLS_UNDER_WAY_MAX, CORE_ENDED_WITHIN, EPOCH_LOOK, PROPOSALS_MAX, REQUESTED_KIB_MAX,
     SHARED_CORE_PROCESSORS_MAX, STOP_GRACE,
 };
-use super::proposer::{Machine, follow_leadership, pass_barriers, propose};
+use super::proposer::{Applied, Machine, follow_leadership, pass_barriers, propose};
 use super::role::Role;
 use super::session::{SessionIdentity, Sessions};
 use super::space::watch_space;
@@ -123,7 +123,9 @@ impl Server {
         let (effects, wanted) = effects();
         let (ended, mut core_ended) = oneshot::channel();
         let (core, thread) = core_thread::start(node, effects, ended).map_err(ServeError::Thread)?;
-        let replica = core.spawn(Replica::start(ReplicaConfig::default(), log, Machine::new(core.clone())));
+        let applied = Applied::default();
+        let machine = Machine::new(core.clone(), applied.clone());
+        let replica = core.spawn(Replica::start(ReplicaConfig::default(), log, machine));
         let replica = match replica.await {
             Ok(Ok(replica)) => replica,
             Ok(Err(error)) => return Err(reason(&mut core_ended, error.into()).await),
@@ -134,7 +136,7 @@ impl Server {
         let (stopping, stop) = watch::channel(false);
         let mut tasks = JoinSet::new();
         let flush_wanted = Arc::new(Notify::new());
-        spawn_effects(&mut tasks, &core, &replica, &drivers, (&flusher, &flush_wanted), wanted);
+        spawn_effects(&mut tasks, &core, &replica, &drivers, (&flusher, applied, &flush_wanted), wanted);
         spawn_watches(&mut tasks, &core, &replica, &directory, (options.reserve, &flush_wanted));
         let identity = SessionIdentity {
             manager_id: directory.manager_id(),
@@ -275,7 +277,7 @@ fn spawn_effects(
     core: &Core,
     replica: &Replica,
     drivers: &Arc<Drivers>,
-    (flusher, flush_wanted): (&Flusher, &Arc<Notify>),
+    (flusher, applied, flush_wanted): (&Flusher, Applied, &Arc<Notify>),
     wanted: Wanted,
 ) {
     let Wanted { proposals, calls, barriers } = wanted;
@@ -287,7 +289,7 @@ fn spawn_effects(
         ServeError::Ended("the proposer")
     });
     let (flushing, marking, flusher) = (core.clone(), replica.clone(), flusher.clone());
-    tasks.spawn(async move { flush_when_due(flushing, marking, flusher, &due, &flushed).await.into() });
+    tasks.spawn(async move { flush_when_due(flushing, marking, flusher, applied, &due, &flushed).await.into() });
     let (calling, drivers) = (core.clone(), Arc::clone(drivers));
     tasks.spawn(async move {
         carry_calls(calling, drivers, calls).await;

@@ -37,8 +37,15 @@ async fn backlog() {
     run(Backlog { messages: 10_000_000, span: Duration::from_secs(10), compares: true }).await;
 }
 
+/// No two alike, and nothing that compresses.
+fn message() -> Message {
+    let mut body = vec![0; 1 << 10];
+    fastrand::Rng::new().fill(&mut body);
+    Message::bytes(body)
+}
+
 async fn send(handfast: &Handfast) -> u64 {
-    handfast.send("orders", Message::bytes(vec![b'x'; 1 << 10])).await.unwrap();
+    handfast.send("orders", message()).await.unwrap();
     1
 }
 
@@ -75,7 +82,7 @@ async fn run(backlog: Backlog) {
 
     let began = Instant::now();
     in_parallel(backlog.messages / BATCH, 8, |_| {
-        let messages = vec![Message::bytes(vec![b'x'; 1 << 10]); BATCH];
+        let messages = (0..BATCH).map(|_| message()).collect();
         async { handfast.send_batch("orders", messages).await.unwrap() }
     })
     .await;

@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use handfast_coordinator_core::Identity;
-use handfast_machine::{Approach, Batch, Command, decode_batch, encode_batch};
+use handfast_machine::{Approach, Batch, Command, commands_in, decode_batch, encode_batch};
 use handfast_protocol::{CoordinatorId, Incarnation, QueueName, Timestamp};
 use handfast_queue::QueueSettings;
 use proptest::prelude::*;
@@ -24,7 +24,10 @@ fn batch() -> Batch {
 
 #[test]
 fn an_entry_reads_back() {
-    assert_eq!(decode_batch(&encode_batch(&batch())), Ok(batch()));
+    let entry = encode_batch(&batch());
+    assert_eq!(decode_batch(&entry), Ok(batch()));
+    assert_eq!(commands_in(&entry) as usize, batch().commands.len());
+    assert_eq!(commands_in(&entry.slice(..20)), 0);
 }
 
 proptest! {
