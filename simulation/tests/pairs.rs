@@ -28,7 +28,7 @@ const KILLED_WITHIN: u64 = 8;
 const KILLED_WITHIN_OF_OTHERS: u64 = 0;
 
 /// A prime, so that the part has something of every kind.
-const ONE_IN: usize = 47;
+const ONE_IN: usize = 59;
 
 /// A step has so many pairs of anything with anything for each step within which the second comes.
 const PRODUCT_MIN: u64 = 800;
