@@ -199,9 +199,21 @@ pub fn commands_in(entry: &Bytes) -> u32 {
 }
 
 pub fn decode_batch(entry: &Bytes) -> Result<Batch, BatchUnreadable> {
+    decode_batch_knowing(entry, &mut |_, _| None)
+}
+
+/// The same where the commands may be known already, by the entry's epoch and number.
+pub(crate) fn decode_batch_knowing(
+    entry: &Bytes,
+    known: &mut dyn FnMut(u64, u64) -> Option<Vec<Command>>,
+) -> Result<Batch, BatchUnreadable> {
     versioned(entry)?;
     let head = entry.get(..HEAD_BYTES).ok_or(BatchUnreadable::Short)?;
     let word = |at: usize| u64::from_le_bytes(head[at..at + 8].try_into().expect("eight bytes of the head"));
+    let (epoch, now, number) = (word(1), Timestamp(word(9)), word(17));
+    if let Some(commands) = known(epoch, number) {
+        return Ok(Batch { epoch, now, number, commands });
+    }
     let count = u32::from_le_bytes(head[25..].try_into().expect("the last four bytes of the head")) as usize;
     let mut rest = entry.slice(HEAD_BYTES..);
     // Each command takes at least five bytes: a head that promises more is not believed.
@@ -212,7 +224,7 @@ pub fn decode_batch(entry: &Bytes) -> Result<Batch, BatchUnreadable> {
     for _ in 0..count {
         commands.push(decode_command(&mut rest)?);
     }
-    Ok(Batch { epoch: word(1), now: Timestamp(word(9)), number: word(17), commands })
+    Ok(Batch { epoch, now, number, commands })
 }
 
 fn versioned(bytes: &Bytes) -> Result<Bytes, BatchUnreadable> {

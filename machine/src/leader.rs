@@ -1,7 +1,7 @@
 //! The volatile half of the machine, for one epoch: the manager of the queues and the coordinator, what they have proposed,
 //! and the local branch that ties the two together (design D8).
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use handfast_coordinator_core as coordinator;
@@ -12,7 +12,6 @@ use handfast_queue::MessageKey;
 use handfast_queue::manager::{self, Manager, Resolved, Space};
 use handfast_store::{Store, StoreError};
 
-use crate::codec::BatchWriter;
 use crate::command::{Applied, Command};
 use crate::local;
 use crate::node::{Action, Recovery};
@@ -20,8 +19,10 @@ use crate::request::{Answer, ConnectionId, Refusal, Request, RequestId};
 use crate::sizes::Sizes;
 use crate::state::{State, local_branch};
 use crate::visitors::{Approach, Attached};
+use entries::Entries;
 
 mod combined;
+mod entries;
 
 /// Who is told what a command did when it is applied.
 #[derive(Debug)]
@@ -65,12 +66,7 @@ pub(crate) struct Leader {
     recovery: Recovery,
     manager: Manager,
     coordinator: coordinator::Coordinator,
-    /// The entry that is being filled, and who waits for its commands.
-    writer: BatchWriter,
-    filling: Vec<Continuation>,
-    /// Entries proposed and not yet applied, in log order.
-    in_flight: VecDeque<(u64, Vec<Continuation>)>,
-    next_number: u64,
+    entries: Entries,
     /// What the failure that is being handled says about received messages (P22).
     blame: Option<queue::Blame>,
     /// Transactions whose first message is waited for, and how long they may last from there: nobody has been told of them.
@@ -92,10 +88,7 @@ impl Leader {
             recovery,
             manager: Manager::new(identity.manager_id, identity.epoch, sizes.queues),
             coordinator: coordinator::Coordinator::new(identity.coordinator()),
-            writer: BatchWriter::new(),
-            filling: Vec::new(),
-            in_flight: VecDeque::new(),
-            next_number: 1,
+            entries: Entries::new(),
             blame: None,
             beginning: BTreeMap::new(),
         };
@@ -115,7 +108,7 @@ impl Leader {
 
     /// What it holds in memory, beside its bounds (G7).
     pub fn gauges(&self) -> impl Iterator<Item = Gauge> {
-        let entries = Gauge::new("entries_in_flight", "Log entries proposed and not applied", self.in_flight.len());
+        let entries = Gauge::new("entries_in_flight", "Log entries proposed and not applied", self.entries.in_flight());
         let cores = self.coordinator.gauges().into_iter().chain(self.manager.gauges());
         cores.chain([entries.of(self.sizes.entries_in_flight_max)])
     }
@@ -174,7 +167,7 @@ impl Leader {
             _ if Some(visitor.coordinator.0) == scene.state.manager_id() => Err(Refusal::OwnCoordinator),
             Attached::Recorded if !visitors.knows(visitor) => {
                 let continuation = Continuation::Attach { request };
-                return self.propose(scene, &Command::Attach { visitor, approach }, continuation, out);
+                return self.propose(scene, Command::Attach { visitor, approach }, continuation, out);
             }
             judged => Ok(Answer::Attached(judged)),
         };
@@ -262,6 +255,11 @@ impl Leader {
         self.carry_manager(scene, actions, out)
     }
 
+    /// The commands of an entry of ours, as they were proposed.
+    pub fn commands(&mut self, number: u64) -> Option<Vec<Command>> {
+        self.entries.commands(number)
+    }
+
     /// An own entry was applied.
     pub fn applied(
         &mut self,
@@ -270,9 +268,7 @@ impl Leader {
         results: Vec<Applied>,
         out: &mut Vec<Action>,
     ) -> Result<(), StoreError> {
-        let (expected, continuations) =
-            self.in_flight.pop_front().expect("only proposed entries of this epoch are applied");
-        assert_eq!(number, expected, "entries are applied in the order in which they were proposed");
+        let continuations = self.entries.applied(number);
         assert_eq!(results.len(), continuations.len(), "every command of an entry has one result");
         for (continuation, result) in continuations.into_iter().zip(results) {
             self.resume(scene, continuation, result, out)?;
@@ -363,7 +359,7 @@ impl Leader {
         for action in actions {
             match action {
                 manager::Action::Propose { proposal, command } => {
-                    self.propose(scene, &Command::Queue(command), Continuation::Queue(proposal), out);
+                    self.propose(scene, Command::Queue(command), Continuation::Queue(proposal), out);
                 }
                 manager::Action::Answer { request, answer } => {
                     unbegun.extend(self.queue_answered(scene, RequestId(request.0), answer, out));
@@ -479,7 +475,7 @@ impl Leader {
                 (*id, false, !branches.is_empty() && !is(Mutant::ShowsHeldSends))
             }
             _ => {
-                self.propose(scene, &Command::Coordinator(command), Continuation::Coordinator(proposal), out);
+                self.propose(scene, Command::Coordinator(command), Continuation::Coordinator(proposal), out);
                 return Ok(());
             }
         };
@@ -493,7 +489,7 @@ impl Leader {
             return self.step_coordinator(scene, coordinator::Event::Applied { proposal, result }, out);
         };
         if work == queue::Work::default() {
-            self.propose(scene, &Command::Coordinator(command), Continuation::Idle { proposal, xid }, out);
+            self.propose(scene, Command::Coordinator(command), Continuation::Idle { proposal, xid }, out);
             return Ok(());
         }
         let queue = if prepare {
@@ -502,14 +498,12 @@ impl Leader {
             queue::Command::Commit { xid: xid.clone(), work, hold }
         };
         let together = Command::Together { queue, coordinator: command };
-        self.propose(scene, &together, Continuation::Together { proposal, xid, hold }, out);
+        self.propose(scene, together, Continuation::Together { proposal, xid, hold }, out);
         Ok(())
     }
 
-    fn propose(&mut self, scene: Scene<'_>, command: &Command, continuation: Continuation, out: &mut Vec<Action>) {
-        self.writer.push(command);
-        self.filling.push(continuation);
-        if self.writer.len() >= self.sizes.batch_bytes {
+    fn propose(&mut self, scene: Scene<'_>, command: Command, continuation: Continuation, out: &mut Vec<Action>) {
+        if self.entries.push(command, continuation) >= self.sizes.batch_bytes {
             self.seal(scene.now, out);
         }
     }
@@ -517,16 +511,13 @@ impl Leader {
     /// The shell has no more events at hand: proposes what has gathered, unless enough entries are on their way already.
     /// Then it waits for the next of them to be applied, and grows (adaptive batching, no timer).
     pub fn flush(&mut self, now: Timestamp, out: &mut Vec<Action>) {
-        if !self.filling.is_empty() && self.in_flight.len() < self.sizes.entries_in_flight_max {
+        if self.entries.is_filling() && self.entries.in_flight() < self.sizes.entries_in_flight_max {
             self.seal(now, out);
         }
     }
 
     fn seal(&mut self, now: Timestamp, out: &mut Vec<Action>) {
-        let number = self.next_number;
-        self.next_number += 1;
-        out.push(Action::Propose(self.writer.finish(self.epoch, now, number)));
-        self.in_flight.push_back((number, std::mem::take(&mut self.filling)));
+        out.push(Action::Propose(self.entries.seal(self.epoch, now)));
     }
 
     /// The epoch ends: every open request is answered Unknown.
@@ -535,8 +526,7 @@ impl Leader {
         self.manager.settle(&mut actions);
         let mut answers = Vec::new();
         self.coordinator.settle(&mut answers);
-        let proposed = self.in_flight.into_iter().flat_map(|(_, continuations)| continuations);
-        for continuation in proposed.chain(self.filling) {
+        for continuation in self.entries.into_continuations() {
             // Asked again it has the same answer.
             if let Continuation::Attach { request } = continuation {
                 out.push(Action::Answer { request, answer: Err(Refusal::NotLeader) });

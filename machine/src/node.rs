@@ -240,7 +240,13 @@ impl<S: Store> Node<S> {
     }
 
     fn committed(&mut self, now: Timestamp, entries: Vec<Entry>, out: &mut Vec<Action>) -> Result<(), Fatal> {
-        let batches = self.state.apply(&mut self.store, entries)?;
+        // What was proposed in this epoch comes back as it was: no two epochs are the same (P2).
+        let leader = &mut self.leader;
+        let mut own = |epoch: u64, number: u64| {
+            let leader = leader.as_mut().filter(|leader| leader.epoch() == epoch);
+            leader.and_then(|leader| leader.commands(number))
+        };
+        let batches = self.state.apply_knowing(&mut self.store, entries, &mut own)?;
         if let Some(leader) = &mut self.leader {
             leader.falls_behind();
         }

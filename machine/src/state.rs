@@ -9,7 +9,7 @@ use handfast_queue::MessageKey;
 use handfast_store::{Family, Overlay, Store, StoreError};
 use uuid::Uuid;
 
-use crate::codec::{decode_batch, decode_identity, encode_identity};
+use crate::codec::{decode_batch_knowing, decode_identity, encode_identity};
 use crate::command::{Applied, Batch, Command};
 use crate::limits::FEATURE_LEVEL;
 use crate::node::{Entry, Fatal};
@@ -94,12 +94,23 @@ impl State {
 
     /// Applies committed entries, in order, as one atomic write.
     pub fn apply(&mut self, store: &mut dyn Store, entries: Vec<Entry>) -> Result<Vec<AppliedBatch>, Fatal> {
+        self.apply_knowing(store, entries, &mut |_, _| None)
+    }
+
+    /// The same where the commands of some entries are known, by their epoch and number: those need not be decoded.
+    pub(crate) fn apply_knowing(
+        &mut self,
+        store: &mut dyn Store,
+        entries: Vec<Entry>,
+        known: &mut dyn FnMut(u64, u64) -> Option<Vec<Command>>,
+    ) -> Result<Vec<AppliedBatch>, Fatal> {
         let Some(last) = entries.last().map(|entry| entry.position.clone()) else { return Ok(Vec::new()) };
         let mut applied = Vec::with_capacity(entries.len());
         let mut overlay = Overlay::new(store);
         for entry in entries {
             let Some(payload) = entry.payload else { continue };
-            let batch = decode_batch(&payload).map_err(|cause| Fatal::Entry { index: entry.index, cause })?;
+            let batch = decode_batch_knowing(&payload, &mut *known);
+            let batch = batch.map_err(|cause| Fatal::Entry { index: entry.index, cause })?;
             applied.push(self.apply_batch(&mut overlay, batch)?);
         }
         self.queue.finish(&mut overlay);
