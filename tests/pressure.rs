@@ -46,6 +46,13 @@ fn peak_memory(server: &Server) -> u64 {
     peak.trim().trim_end_matches(" kB").parse::<u64>().unwrap() << 10
 }
 
+async fn slow_server() -> (Server, Handfast) {
+    let server = Server::start_on(handfast_on_a_slow_disk, tempfile::tempdir().unwrap());
+    let handfast = Handfast::connect(&server.url()).await.unwrap();
+    handfast.create_queue("orders", QueueSettings::default()).await.unwrap();
+    (server, handfast)
+}
+
 /// 240 MiB are asked to be sent at once. The server takes as much as it may hold, and the rest when that is written.
 #[tokio::test(flavor = "multi_thread")]
 async fn a_client_that_is_faster_than_the_disk_is_slowed() {
@@ -53,10 +60,8 @@ async fn a_client_that_is_faster_than_the_disk_is_slowed() {
     if let Err(reason) = Strace::find() {
         return skipped("a_client_that_is_faster_than_the_disk_is_slowed", &reason);
     }
-    let server = Server::start_on(handfast_on_a_slow_disk, tempfile::tempdir().unwrap());
-    let (sender, observer) =
-        (Handfast::connect(&server.url()).await.unwrap(), Handfast::connect(&server.url()).await.unwrap());
-    sender.create_queue("orders", QueueSettings::default()).await.unwrap();
+    let (server, sender) = slow_server().await;
+    let observer = Handfast::connect(&server.url()).await.unwrap();
     let body = bytes::Bytes::from(vec![b'x'; 60 << 10]);
 
     let sending = join_all((0..SENDS).map(|_| sender.send("orders", Message::bytes(body.clone()))));
@@ -75,6 +80,28 @@ async fn a_client_that_is_faster_than_the_disk_is_slowed() {
     assert_eq!(observer.queue("orders").await.unwrap().messages, SENDS as u64);
     let limit = gauge(&observer, "requested_bytes").await.limit.unwrap();
     assert!(most > limit / 2, "the server was never pressed: {most} of {limit}");
+    let peak = peak_memory(&server);
+    assert!(peak < 300 << 20, "{} MiB", peak >> 20);
+}
+
+/// What a transaction sends is answered before it is written: its bodies, which rest apart, are written ahead all the same.
+#[tokio::test(flavor = "multi_thread")]
+async fn transactions_that_are_faster_than_the_disk_are_slowed() {
+    const SENDS: usize = 300;
+    if let Err(reason) = Strace::find() {
+        return skipped("transactions_that_are_faster_than_the_disk_are_slowed", &reason);
+    }
+    let (server, handfast) = slow_server().await;
+    let body = bytes::Bytes::from(vec![b'x'; 200 << 10]);
+    join_all((0..8).map(|_| async {
+        let mut transaction = handfast.begin().await.unwrap();
+        for _ in 0..SENDS {
+            transaction.send("orders", Message::bytes(body.clone())).await.unwrap();
+        }
+        transaction.commit().await.into_result().unwrap();
+    }))
+    .await;
+    assert_eq!(handfast.queue("orders").await.unwrap().messages, 8 * SENDS as u64);
     let peak = peak_memory(&server);
     assert!(peak < 300 << 20, "{} MiB", peak >> 20);
 }

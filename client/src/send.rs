@@ -100,7 +100,7 @@ pub async fn send<Q: Into<String>>(
     envelope: Envelope,
     messages: impl ExactSizeIterator<Item = (Q, Message)>,
 ) -> Result<Sent, SendError> {
-    start(session, envelope, messages).await?.sent(session).await
+    start(session, envelope, messages, None).await?.sent(session).await
 }
 
 /// A send in its place among the requests, whose answer is still to come.
@@ -112,14 +112,16 @@ pub struct Started {
     count: usize,
 }
 
-/// The same up to where the request has its place: bodies that do not fit into a frame are staged, which is waited for.
+/// The same up to where the request has its place: bodies that do not fit into a frame are staged, which is waited for. With `on`,
+/// on that connection or not at all.
 pub async fn start<Q: Into<String>>(
     session: &Session,
     envelope: Envelope,
     messages: impl ExactSizeIterator<Item = (Q, Message)>,
+    on: Option<u64>,
 ) -> Result<Started, SendError> {
     let count = messages.len();
-    let Outgoing { wire, on } = outgoing(session, messages).await?;
+    let Outgoing { wire, on: staged } = outgoing(session, messages).await?;
     let producer = envelope.producer.map(|sequence| v1::ProducerSequence {
         producer: sequence.producer.as_str().to_owned(),
         epoch: sequence.epoch,
@@ -127,7 +129,7 @@ pub async fn start<Q: Into<String>>(
         mark: sequence.mark,
     });
     let ask = Ask::Send(v1::Send { transaction: envelope.transaction, producer, messages: wire });
-    Ok(Started { answer: session.start_ask(ask, on).await?, count })
+    Ok(Started { answer: session.start_ask(ask, on.or(staged)).await?, count })
 }
 
 impl Started {

@@ -83,18 +83,24 @@ async fn run(session: Session, queue: String, mut taken: mpsc::Receiver<Placed>)
     let mut under_way = FuturesUnordered::new();
     let mut failed: Option<SendError> = None;
     let mut is_closed = false;
+    let mut connection = None;
     while !(is_closed && waiting.is_empty() && under_way.is_empty()) {
         let room = SENDER_REQUEST_MESSAGES.saturating_sub(waiting.len());
         tokio::select! {
+            // A failure before more is sent.
+            biased;
             Some(sent) = under_way.next() => failed = failed.or(Result::err(sent)),
             count = taken.recv_many(&mut waiting, room), if room > 0 && !is_closed => is_closed = count == 0,
         }
         while !waiting.is_empty() && (under_way.len() < SENDER_REQUESTS_MAX || failed.is_some()) {
+            if under_way.is_empty() {
+                connection = None;
+            }
             let (messages, told) = first_of(&mut waiting);
             let started = match &failed {
                 Some(error) => Err(error.clone()),
                 // One by one: those that came first go first.
-                None => send::start(&session, Envelope::default(), with_queue(messages, &queue)).await,
+                None => start(&session, &mut connection, with_queue(messages, &queue)).await,
             };
             match started {
                 Ok(started) => under_way.push(end(&session, started, told)),
@@ -105,6 +111,20 @@ async fn run(session: Session, queue: String, mut taken: mpsc::Receiver<Placed>)
             }
         }
     }
+}
+
+/// On the connection of those under way: what was lost with one is not overtaken on the next.
+async fn start<'q>(
+    session: &Session,
+    connection: &mut Option<u64>,
+    messages: impl ExactSizeIterator<Item = (&'q str, Message)>,
+) -> Result<Started, SendError> {
+    let on = match *connection {
+        Some(generation) => generation,
+        None => session.connection().await?.generation,
+    };
+    *connection = Some(on);
+    send::start(session, Envelope::default(), messages, Some(on)).await
 }
 
 /// As many of the first as one request takes: always one.

@@ -6,7 +6,7 @@ mod scripted;
 
 use bytes::Bytes;
 use futures_util::future::join_all;
-use handfast_client::{Handfast, Message, Receipt, RefusalCode, SendError, Sender};
+use handfast_client::{Handfast, Message, Receipt, RefusalCode, RequestError, SendError, Sender};
 use handfast_protocol::limits::CHUNK_BYTES_MAX;
 use handfast_wire::v1;
 use scripted::{Answer, Ask, Peer, ScriptedServer, message_id, sent};
@@ -132,6 +132,35 @@ async fn a_refusal_ends_the_sender_but_not_what_is_under_way() {
     );
     assert_eq!(join_all(receipts).await.iter().map(words).collect::<Vec<_>>(), [full]);
     assert!(peer.is_quiet());
+}
+
+#[tokio::test]
+async fn what_follows_a_lost_connection_is_not_sent_on_the_next() {
+    let (mut server, mut peer, handfast) = connect().await;
+    let sender = handfast.sender("q");
+    let mut receipts = Vec::new();
+    for n in 0..3 {
+        receipts.extend(send(&sender, n..n + 1).await);
+        next_send(&mut peer).await;
+    }
+    receipts.extend(send(&sender, 3..5).await);
+    peer.lose();
+    for told in join_all(receipts).await {
+        assert!(
+            matches!(told, Err(SendError::Request(RequestError::Lost { .. } | RequestError::Unreachable { .. }))),
+            "{told:?}"
+        );
+    }
+    assert!(send(&sender, 5..6).await.remove(0).await.is_err());
+
+    // A new one begins on a new connection.
+    let again = handfast.sender("q");
+    let receipt = send(&again, 6..7).await.remove(0);
+    let mut peer = server.accept().await;
+    let (id, numbers) = next_send(&mut peer).await;
+    assert_eq!(numbers, [6]);
+    peer.answer(id, sent(&[6])).await;
+    assert_eq!(receipt.await.unwrap(), message_id(6));
 }
 
 #[tokio::test]

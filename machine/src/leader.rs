@@ -102,6 +102,10 @@ impl Leader {
         self.epoch
     }
 
+    pub fn entries_in_flight(&self) -> usize {
+        self.entries.in_flight()
+    }
+
     pub fn recovery(&self) -> Recovery {
         self.recovery
     }

@@ -163,6 +163,11 @@ impl<S: Store> Node<S> {
         self.leader.as_ref().map(Leader::recovery)
     }
 
+    /// Log entries that it has proposed and that are not applied.
+    pub fn entries_in_flight(&self) -> usize {
+        self.leader.as_ref().map_or(0, Leader::entries_in_flight)
+    }
+
     /// What it holds in memory beside its bounds (G7), and what is prepared.
     pub fn gauges(&self) -> Vec<Gauge> {
         let prepared = "Branches that are prepared here, whoever decides them";

@@ -22,10 +22,10 @@ impl SqliteRival {
     pub const NAME: &str = "rows";
     pub const WHAT: &str = "the row changes alone in a SQLite file, one local commit, no queue";
 
-    /// The file that it works in, beside the database of the pair.
+    /// The file that it works in, beside the database of the pair and of this run alone.
     pub fn file_beside(database: &Path) -> PathBuf {
         let mut name = database.as_os_str().to_owned();
-        name.push("-rival");
+        name.push(format!("-rival-{}", std::process::id()));
         name.into()
     }
 
@@ -34,9 +34,8 @@ impl SqliteRival {
         format!("SQLite {}, journal_mode WAL, synchronous FULL", rusqlite::version())
     }
 
-    /// Makes the file with its tables; what a killed run left goes.
+    /// Makes the file with its tables.
     pub fn prepare(file: &Path) -> Result<SqliteRival, BenchError> {
-        SqliteRival::clear_up(file)?;
         let connection = Connection::open(file)?;
         let tables = format!(
             "pragma journal_mode = wal; pragma synchronous = full; begin; {}; {}; {}; commit",

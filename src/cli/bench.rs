@@ -79,7 +79,7 @@ enum Action {
     ///
     /// The same work is done in turn by the server and by a PostgreSQL whose tables are the queues: a send is an insert, a receive a delete of the
     /// first row that nobody has locked (FOR UPDATE SKIP LOCKED), all of one transaction in one local commit. A pair is compared
-    /// with its row changes alone as well; beside SQLite, with those alone, in FILE-rival. What it needs in PostgreSQL lies in
+    /// with its row changes alone as well; beside SQLite, with those alone, in FILE-rival-PID. What it needs in PostgreSQL lies in
     /// the schema handfast_bench_rival; all of it is removed.
     Compare(bench_compare::Args),
 }

@@ -3,10 +3,11 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use handfast_machine::Recovery;
+use handfast_machine::{Recovery, Request};
 use handfast_protocol::Gauge;
+use handfast_queue::manager;
 use handfast_replica::{Replica, UNFLUSHED_BYTES_MAX};
-use tokio::sync::Semaphore;
+use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore};
 
 use super::core_thread::Core;
 use super::limits::REQUESTED_KIB_MAX;
@@ -29,6 +30,18 @@ pub struct Accounts {
 }
 
 impl Accounts {
+    /// Waits until the messages of a request have room beside those of all others; they have it as long as what this gives
+    /// lives.
+    pub async fn hold_messages(&self, ask: &Request) -> Result<Option<OwnedSemaphorePermit>, AcquireError> {
+        // One that is larger than it can be has more messages than are taken: it waits for all of the room, and is refused.
+        let kib = message_bytes(ask).div_ceil(1 << 10).min(REQUESTED_KIB_MAX);
+        let kib = u32::try_from(kib).expect("the bound is far below");
+        if kib == 0 {
+            return Ok(None);
+        }
+        Arc::clone(&self.requested).acquire_many_owned(kib).await.map(Some)
+    }
+
     /// All figures, those of the core last; `None` while the server stops.
     pub async fn gauges(&self) -> Option<Vec<Gauge>> {
         let mut gauges = vec![Gauge::new("sessions", "Open sessions", Arc::strong_count(&self.sessions) - 1)];
@@ -57,6 +70,17 @@ impl Accounts {
             allocated(log).map(|bytes| Gauge::new("log_disk_bytes", "The log on disk, room ahead included", bytes));
         let store = allocated(store).map(|bytes| Gauge::new("store_disk_bytes", "The store on disk", bytes));
         log.ok().into_iter().chain(store.ok()).chain(free).chain([reserve])
+    }
+}
+
+/// What the request's messages take, with their bodies.
+fn message_bytes(ask: &Request) -> usize {
+    match ask {
+        Request::Queue(manager::Request::Send { messages, .. }) | Request::SendCommit { messages, .. } => {
+            messages.iter().map(manager::NewMessage::bytes).sum()
+        }
+        Request::Queue(manager::Request::StageBody { bytes, .. }) => bytes.len(),
+        _ => 0,
     }
 }
 

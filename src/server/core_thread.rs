@@ -24,7 +24,7 @@ use tokio::time::timeout;
 use super::answers::{Said, SessionAnswer};
 use super::calls::Call;
 use super::commands::commands_of_all;
-use super::limits::{CORE_INPUTS_MAX, EVENTS_PER_ROUND};
+use super::limits::{CORE_INPUTS_MAX, ENTRIES_AHEAD_MAX, EVENTS_PER_ROUND};
 
 /// Who waits for an answer.
 #[derive(Debug)]
@@ -36,14 +36,16 @@ pub enum Waiter {
         /// Its share of the messages that all sessions may ask to be taken.
         messages: Option<OwnedSemaphorePermit>,
     },
-    Once(oneshot::Sender<Result<Answer, Refusal>>),
+    Once {
+        reply: oneshot::Sender<Result<Answer, Refusal>>,
+        messages: Option<OwnedSemaphorePermit>,
+    },
 }
 
 impl Waiter {
     fn release_messages(&mut self) {
-        if let Waiter::Session { messages, .. } = self {
-            *messages = None;
-        }
+        let (Waiter::Session { messages, .. } | Waiter::Once { messages, .. }) = self;
+        *messages = None;
     }
 }
 
@@ -86,13 +88,26 @@ pub struct Stopped;
 /// A handle to the core thread. Whoever has something for it waits while [`CORE_INPUTS_MAX`] others wait already.
 #[derive(Debug, Clone)]
 pub struct Core {
-    inputs: mpsc::Sender<Input>,
+    /// What connections ask, in their order: it waits while much is proposed and not applied.
+    asked: mpsc::Sender<Input>,
+    /// What has happened, and what the server itself wants to know.
+    events: mpsc::Sender<Input>,
     runtime: Handle,
+}
+
+/// The other ends of a [`Core`].
+struct Inputs {
+    asked: mpsc::Receiver<Input>,
+    events: mpsc::Receiver<Input>,
 }
 
 impl Core {
     pub async fn send(&self, input: Input) -> Result<(), Stopped> {
-        self.inputs.send(input).await.map_err(|_| Stopped)
+        let channel = match &input {
+            Input::Request { .. } | Input::Event(Event::Disconnected { .. }) => &self.asked,
+            _ => &self.events,
+        };
+        channel.send(input).await.map_err(|_| Stopped)
     }
 
     pub async fn event(&self, event: Event) -> Result<(), Stopped> {
@@ -108,10 +123,19 @@ impl Core {
         self.runtime.spawn(task)
     }
 
-    /// One request outside any session.
+    /// One request outside any session, without messages.
     pub async fn ask(&self, ask: Request) -> Result<Result<Answer, Refusal>, Stopped> {
-        let (waiter, answer) = oneshot::channel();
-        self.send(Input::Request { connection: UNARY, ask, waiter: Waiter::Once(waiter) }).await?;
+        self.ask_holding(ask, None).await
+    }
+
+    /// The same with what its messages take of the room for all.
+    pub async fn ask_holding(
+        &self,
+        ask: Request,
+        messages: Option<OwnedSemaphorePermit>,
+    ) -> Result<Result<Answer, Refusal>, Stopped> {
+        let (reply, answer) = oneshot::channel();
+        self.send(Input::Request { connection: UNARY, ask, waiter: Waiter::Once { reply, messages } }).await?;
         answer.await.map_err(|_| Stopped)
     }
 
@@ -149,7 +173,9 @@ pub fn start<S: Store + 'static>(
     effects: Effects,
     ended: oneshot::Sender<Result<(), Fatal>>,
 ) -> std::io::Result<(Core, JoinHandle<()>)> {
-    let (inputs, receiver) = mpsc::channel(CORE_INPUTS_MAX);
+    let ((asked, of_connections), (events, happened)) =
+        (mpsc::channel(CORE_INPUTS_MAX), mpsc::channel(CORE_INPUTS_MAX));
+    let inputs = Inputs { asked: of_connections, events: happened };
     let thread = CoreThread {
         node,
         effects,
@@ -165,7 +191,7 @@ pub fn start<S: Store + 'static>(
             Err(error) => return drop(built.send(Err(error))),
         };
         built.send(Ok(runtime.handle().clone())).expect("who started the thread waits for it");
-        let result = runtime.block_on(thread.run(receiver));
+        let result = runtime.block_on(thread.run(inputs));
         if let Err(fatal) = &result {
             tracing::error!(%fatal, "the machine cannot go on");
         }
@@ -173,7 +199,7 @@ pub fn start<S: Store + 'static>(
         ended.send(result).ok();
     })?;
     let runtime = handed_over.recv().expect("the thread says how it began")?;
-    Ok((Core { inputs, runtime }, handle))
+    Ok((Core { asked, events, runtime }, handle))
 }
 
 struct CoreThread<S: Store> {
@@ -194,14 +220,22 @@ enum Round {
 }
 
 impl<S: Store> CoreThread<S> {
-    async fn run(mut self, mut inputs: mpsc::Receiver<Input>) -> Result<(), Fatal> {
+    async fn run(mut self, mut inputs: Inputs) -> Result<(), Fatal> {
         let mut taken = Vec::with_capacity(EVENTS_PER_ROUND);
         loop {
             let mut round = self.wait(&mut inputs, &mut taken).await;
+            let room = EVENTS_PER_ROUND - taken.len();
             for input in taken.drain(..) {
                 if self.take(input)? == Round::Last {
                     round = Round::Last;
                 }
+            }
+            for _ in 0..room {
+                if !self.takes_requests() {
+                    break;
+                }
+                let Ok(input) = inputs.asked.try_recv() else { break };
+                self.take(input)?;
             }
             let now = now();
             if self.node.next_tick().is_some_and(|due| due <= now) {
@@ -220,17 +254,32 @@ impl<S: Store> CoreThread<S> {
         }
     }
 
-    /// Waits for inputs; takes none when a tick is due first.
-    async fn wait(&self, inputs: &mut mpsc::Receiver<Input>, taken: &mut Vec<Input>) -> Round {
-        let some = inputs.recv_many(taken, EVENTS_PER_ROUND);
-        let count = match self.node.next_tick() {
-            None => some.await,
-            Some(due) => match timeout(due.since(now()), some).await {
-                Ok(count) => count,
+    /// Whether what is proposed and not applied leaves room for more. What is applied next comes as an event.
+    fn takes_requests(&self) -> bool {
+        self.node.entries_in_flight() <= ENTRIES_AHEAD_MAX
+    }
+
+    /// Waits for an input, and takes the events that are there; takes none when a tick is due first.
+    async fn wait(&self, Inputs { asked, events }: &mut Inputs, taken: &mut Vec<Input>) -> Round {
+        let first = async {
+            tokio::select! {
+                biased;
+                input = events.recv() => input,
+                input = asked.recv(), if self.takes_requests() => input,
+            }
+        };
+        let first = match self.node.next_tick() {
+            None => first.await,
+            Some(due) => match timeout(due.since(now()), first).await {
+                Ok(first) => first,
                 Err(_due) => return Round::Next,
             },
         };
-        if count == 0 { Round::Last } else { Round::Next }
+        let Some(first) = first else { return Round::Last };
+        taken.push(first);
+        let happened = std::iter::from_fn(|| events.try_recv().ok());
+        taken.extend(happened.take(EVENTS_PER_ROUND - 1));
+        Round::Next
     }
 
     fn take(&mut self, input: Input) -> Result<Round, Fatal> {
@@ -280,15 +329,15 @@ impl<S: Store> CoreThread<S> {
                     put(&self.effects.calls, Call { call, resource, ask });
                 }
                 Action::Barrier { barrier } => {
-                    // Without room for one more there is no sweep this time (P8).
-                    self.effects.barriers.try_send(barrier).ok();
+                    put(&self.effects.barriers, barrier);
                 }
                 Action::Answer { request, answer } => match self.waiters.remove(&request) {
                     Some(Waiter::Session { frame, units, answers, messages }) => {
                         drop(messages);
                         put(&answers, SessionAnswer { frame, units, said: Box::new(Said::Machine(answer)) });
                     }
-                    Some(Waiter::Once(reply)) => {
+                    Some(Waiter::Once { reply, messages }) => {
+                        drop(messages);
                         reply.send(answer).ok();
                     }
                     None => unreachable!("every request is answered once"),

@@ -23,9 +23,10 @@ pub const SESSION_UNITS_MAX: usize = 16 << 10;
 /// Bytes of an answer for which a unit is taken.
 pub const UNIT_BYTES: usize = 16 << 10;
 
-/// Messages of requests that have no answer yet, over all sessions, in KiB: four times what the log writes in a moment. Whoever
+/// Messages of requests that have no answer yet, over all sessions, in KiB: a quarter of a second of what a fast disk takes. Each
+/// is there up to four times until it is durable: as it came, in its entry, in the log's record and in the log's batch. Whoever
 /// sends more than the disk takes is not read meanwhile, which the client feels as HTTP/2 flow control.
-pub const REQUESTED_KIB_MAX: usize = 64 << 10;
+pub const REQUESTED_KIB_MAX: usize = 32 << 10;
 
 /// What an answer that lists may take, with the messages that it shows; only a list of tens of thousands of queues is larger.
 pub const LISTING_BYTES: usize = 4 << 20;
@@ -36,19 +37,24 @@ const _: () = assert!(LISTING_BYTES <= SESSION_UNITS_MAX * UNIT_BYTES);
 /// Events that the core thread takes before it proposes and answers: a bound on how long the first of them waits.
 pub const EVENTS_PER_ROUND: usize = 1024;
 
-/// Events that wait for the core thread. Beyond it the sessions wait, and so do their clients.
+/// What connections ask, and apart from it what has happened, that waits for the core thread. Beyond it the sessions wait, and so
+/// do their clients.
 pub const CORE_INPUTS_MAX: usize = 4 * EVENTS_PER_ROUND;
 
-/// Entries on their way from the core to the replica: those of a leadership, and what ended ones left. About one leadership ends
-/// a second at the worst.
-pub const PROPOSALS_MAX: usize = 64 * (ENTRIES_IN_FLIGHT_MAX + 1);
+/// Entries that are proposed and not applied, because the disk is slow or the log waits for a flush of the store: beyond it no
+/// request is taken. Entries of what came meanwhile are of 1 MiB.
+pub const ENTRIES_AHEAD_MAX: usize = 2 * ENTRIES_IN_FLIGHT_MAX;
+
+/// Entries on their way from the core to the replica: room for those, for what one request adds to them (16 MiB at most), for
+/// what ended leaderships left, and much more.
+pub const PROPOSALS_MAX: usize = 512;
 
 /// Questions to resources that are open at a time: what the coordinator asks of each, of as many as there can be. Those that it
 /// asks beyond it, after a leadership that left as many behind, wait until one of them is answered.
-pub const CALLS_UNDER_WAY_MAX: usize = RESOURCES_MAX * CALLS_MAX;
+pub const CALLS_UNDER_WAY_MAX: usize = RESOURCES_MAX * (CALLS_MAX + 2);
 
-/// Read barriers that wait for the log. One that finds no room is asked for again with the next scan.
-pub const BARRIERS_MAX: usize = RESOURCES_MAX;
+/// Read barriers that wait for the log: one for each resource, and as many of an ended leadership.
+pub const BARRIERS_MAX: usize = 2 * RESOURCES_MAX;
 
 /// One message of a session, with as many frames as its sender had pending. Bodies above a chunk come in parts, so this
 /// leaves room for a send of many small messages.

@@ -11,13 +11,13 @@ use handfast_queue::limits::{BODY_PART_BYTES, INLINE_BODY_BYTES_MAX};
 use handfast_queue::manager as queues;
 use handfast_replica::Leadership;
 use handfast_wire::v1;
-use tokio::sync::{AcquireError, OwnedSemaphorePermit, Semaphore, mpsc, watch};
+use tokio::sync::{Semaphore, mpsc, watch};
 use tonic::Streaming;
 
 use super::answers::{Answers, Said, SessionAnswer};
 use super::convert::Asked;
 use super::core_thread::{Core, Input, Waiter, put};
-use super::limits::{KEEP_ALIVE, LISTING_BYTES, REQUESTED_KIB_MAX, SESSION_UNITS_MAX, STAGING_WINDOW, UNIT_BYTES};
+use super::limits::{KEEP_ALIVE, LISTING_BYTES, SESSION_UNITS_MAX, STAGING_WINDOW, UNIT_BYTES};
 use super::unary::Resources;
 
 /// What every session of a server shares.
@@ -115,7 +115,7 @@ impl Reader {
                 let units = units(&ask);
                 let Ok(permit) = self.window.acquire_many(units).await else { return false };
                 permit.forget();
-                let Ok(messages) = self.hold_messages(&ask).await else { return false };
+                let Ok(messages) = self.resources.accounts.hold_messages(&ask).await else { return false };
                 let waiter = Waiter::Session { frame: id, units, answers: self.answers.clone(), messages };
                 self.core.send(Input::Request { connection: self.connection, ask, waiter }).await.is_ok()
             }
@@ -128,18 +128,6 @@ impl Reader {
                 true
             }
         }
-    }
-
-    /// Waits until the messages of the request have room beside those of all sessions.
-    async fn hold_messages(&self, ask: &Request) -> Result<Option<OwnedSemaphorePermit>, AcquireError> {
-        // One that is larger than it can be has more messages than are taken: it waits for all of the room, and is refused.
-        let kib = message_bytes(ask).div_ceil(1 << 10).min(REQUESTED_KIB_MAX);
-        let kib = u32::try_from(kib).expect("the bound is far below");
-        if kib == 0 {
-            return Ok(None);
-        }
-        let requested = Arc::clone(&self.resources.accounts.requested);
-        requested.acquire_many_owned(kib).await.map(Some)
     }
 
     /// What the shell answers itself. Resources are asked in a task: a slow database must not hold up the session.
@@ -183,17 +171,6 @@ fn units(ask: &Request) -> u32 {
         _ => UNIT_BYTES,
     };
     u32::try_from(bytes / UNIT_BYTES).expect("constants, checked by a test")
-}
-
-/// What the request's messages take, with their bodies.
-fn message_bytes(ask: &Request) -> usize {
-    match ask {
-        Request::Queue(queues::Request::Send { messages, .. }) | Request::SendCommit { messages, .. } => {
-            messages.iter().map(queues::NewMessage::bytes).sum()
-        }
-        Request::Queue(queues::Request::StageBody { bytes, .. }) => bytes.len(),
-        _ => 0,
-    }
 }
 
 /// Whether a client is on the server's machine.

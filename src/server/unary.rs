@@ -130,7 +130,8 @@ impl Resources {
 
     /// One request outside any session.
     pub async fn ask(&self, request: Request) -> v1::Reply {
-        match self.core.ask(request).await {
+        let Ok(messages) = self.accounts.hold_messages(&request).await else { return convert::stopping() };
+        match self.core.ask_holding(request, messages).await {
             Ok(Ok(answer)) => convert::reply(answer),
             Ok(Err(refusal)) => convert::refusal(&refusal),
             Err(_) => convert::stopping(),

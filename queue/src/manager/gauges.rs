@@ -11,7 +11,12 @@ impl Manager {
         [
             Gauge::new("branches_active", "Branches that are at work or are being ended", branches.len()),
             Gauge::new("active_bytes", "What active branches hold in memory", active.used()).of(active.limit()),
-            Gauge::new("staged_bytes", "What active branches have written ahead", staged.used()).of(staged.limit()),
+            Gauge::new(
+                "staged_bytes",
+                "What active branches have written ahead; a part of a body counts as 1 KiB",
+                staged.used(),
+            )
+            .of(staged.limit()),
             Gauge::new("staged_bodies", "Bodies that no send has named yet", bodies.len()),
             Gauge::new("locked_messages", "Messages that active branches have received", locks.len()),
             Gauge::new("waiting_receives", "Receives that wait for a message", waiting.len()).of(WAITING_MAX),

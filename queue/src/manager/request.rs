@@ -9,6 +9,7 @@ use handfast_protocol::{
 };
 
 use super::branch::envelope_bytes;
+use super::limits::STAGED_RECORD_BYTES;
 use crate::state::ProducerPlace;
 use crate::{Blame, BodyId, MessageKey, QueueSettings, Refused};
 
@@ -233,6 +234,8 @@ pub enum RequestRefused {
     ProducerInTransaction { xid: Xid },
     #[error("the server's memory for open transactions is used up ({limit} bytes); commit some and try again")]
     TooMuchActive { limit: usize },
+    #[error("open transactions and bodies on their way have written ahead as much as this server allows ({} records); commit some and try again", limit / STAGED_RECORD_BYTES)]
+    TooMuchStaged { limit: usize },
     #[error("transaction {xid} does too much for one commit ({limit} bytes); split it")]
     TransactionTooLarge { xid: Xid, limit: usize },
     #[error("one request names {count} messages; at most {limit} are allowed: use a transaction or several requests")]

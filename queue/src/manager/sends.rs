@@ -177,7 +177,7 @@ impl Manager {
         }
         if !self.staged.charge(staged) {
             self.active.release(active);
-            return Err(RequestRefused::TooMuchActive { limit: self.staged.limit() });
+            return Err(RequestRefused::TooMuchStaged { limit: self.staged.limit() });
         }
         Ok(())
     }

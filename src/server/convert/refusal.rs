@@ -55,7 +55,9 @@ fn of_request(refused: &manager::RequestRefused) -> Code {
         RequestRefused::Message(_) | RequestRefused::BodyNotStaged { .. } | RequestRefused::Reason { .. } => {
             Code::Invalid
         }
-        RequestRefused::TooMuchActive { .. } | RequestRefused::TooManyWaiting { .. } => Code::TooMuch,
+        RequestRefused::TooMuchActive { .. }
+        | RequestRefused::TooMuchStaged { .. }
+        | RequestRefused::TooManyWaiting { .. } => Code::TooMuch,
         RequestRefused::NoSpace => Code::NoSpace,
         RequestRefused::DeadLetterNotFound { .. } => Code::NotFound,
         RequestRefused::OriginGone { .. } => Code::QueueNotFound,
