@@ -19,7 +19,7 @@ pub const MESSAGE_BYTES_MAX: usize = 512 << 10;
 /// Bytes of one send, all its messages together, staged bodies left out. Below the 4 MiB that gRPC allows by default.
 pub const SEND_BYTES_MAX: usize = 3 << 20;
 
-/// Messages that a sender holds and that have not left: a caller beyond it waits for room.
+/// Messages that wait for a sender, beside those that it gathers for its next request: a caller beyond it waits for room.
 pub const SENDER_MESSAGES_MAX: usize = 1_000;
 
 /// Requests of a sender under way at a time: one in the log, one on the wire to it, one on the wire from it.

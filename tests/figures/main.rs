@@ -2,7 +2,7 @@
 //! bodies. CI sees small ones; the figures of docs/performance.md are those of the ignored tests, one at a time:
 //!
 //! ```sh
-//! cargo test --release --test figures -- --ignored --nocapture crowd
+//! cargo test --profile ci --test figures -- --ignored --nocapture crowd
 //! ```
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on fails")]

@@ -73,7 +73,7 @@ pub const VISITS_MAX: usize = 4_096;
 /// Waiting receives (and waiting exclusive readers) on one queue.
 pub const WAITING_PER_QUEUE_MAX: usize = 16_384;
 
-/// Waiting receives on all queues: about 20 MB.
+/// Waiting receives on all queues: about 75 MB.
 pub const WAITING_MAX: usize = 65_536;
 
 /// Messages that one `Expire` or one step of a sweep takes away: a log entry of a few milliseconds.
