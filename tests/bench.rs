@@ -95,6 +95,15 @@ fn a_producer_need_not_wait_for_each_answer() {
 }
 
 #[test]
+fn a_queue_manager_in_the_process_is_measured_without_a_server() {
+    let server = Server::start();
+    let found = bench(&server, &["transfer", "--in-process", "within"]);
+    assert_eq!(found["benchmark"], "transfer");
+    assert_eq!(found["limit_dir"], server.path("within").join("log").to_str().unwrap());
+    assert_clean(&server);
+}
+
+#[test]
 fn a_pair_with_sqlite_removes_the_file_that_it_made() {
     let server = Server::start();
     let found = bench(&server, &["pair", "--sqlite", "bench.db"]);

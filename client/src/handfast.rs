@@ -15,7 +15,7 @@ use crate::producer::{Producer, ProducerError};
 use crate::receive;
 use crate::send::{self, Envelope, SendError};
 use crate::sender::Sender;
-use crate::session::Session;
+use crate::session::{InProcess, Session};
 use crate::transaction::Transaction;
 
 /// A client of one server. Clones share its session, in which many requests and transactions are under way at once, and its
@@ -31,6 +31,11 @@ impl Handfast {
     /// session lives from then on.
     pub async fn connect(url: &str) -> Result<Handfast, ConnectError> {
         Ok(Handfast { session: Session::connect(url).await?, pool: Arc::default() })
+    }
+
+    /// The same of a server in this process, without a network; `name` is what errors call it.
+    pub async fn in_process(server: Arc<dyn InProcess>, name: &str) -> Result<Handfast, RequestError> {
+        Ok(Handfast { session: Session::in_process(server, name).await?, pool: Arc::default() })
     }
 
     /// Begins a transaction that may last 60 s.

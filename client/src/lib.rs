@@ -74,6 +74,7 @@ pub use resource::Resource;
 pub use rollback::RollbackCause;
 pub use send::{SendError, Sent};
 pub use sender::{Receipt, Sender};
+pub use session::{InProcess, ServerFrames};
 pub use sqlite::{SqliteBranch, SqliteRow, SqliteStatementError};
 pub use statement::{Dialect, Nature, TransactionControl, check as check_statement};
 pub use transaction::Transaction;

@@ -3,6 +3,7 @@
 
 mod driver;
 mod link;
+mod place;
 
 use std::future::Future;
 use std::pin::Pin;
@@ -14,13 +15,13 @@ use bytes::Bytes;
 use handfast_wire::v1;
 use tokio::runtime::Handle;
 use tokio::sync::{Semaphore, mpsc, oneshot};
-use tonic::transport::Endpoint;
 
 use crate::blame::Blame;
 use crate::error::{Cause, ConnectError, RequestError, Unreadable};
 use crate::limits::REQUESTS_QUEUED_MAX;
 
 pub use link::message_weight;
+pub use place::{InProcess, Place, ServerFrames};
 pub use v1::reply::Answer;
 pub use v1::request::Ask;
 
@@ -72,21 +73,28 @@ impl Session {
             return Err(ConnectError::Tls { url: url.to_owned() });
         }
         let endpoint = link::endpoint(url).map_err(|cause| ConnectError::Url { url: url.to_owned(), cause })?;
-        let shared = Arc::new(Shared {
-            server: url.into(),
-            generation: AtomicU64::new(0),
-            exclusive_readers: AtomicUsize::new(0),
-        });
-        let session = Session::start(endpoint, shared);
+        let session = Session::start(Place::Url(Box::new(endpoint)), url);
         session.connection().await?;
         Ok(session)
     }
 
-    fn start(endpoint: Endpoint, shared: Arc<Shared>) -> Session {
+    /// Of a server in this process, called so where something goes wrong.
+    pub async fn in_process(server: Arc<dyn InProcess>, name: &str) -> Result<Session, RequestError> {
+        let session = Session::start(Place::InProcess(server), name);
+        session.connection().await?;
+        Ok(session)
+    }
+
+    fn start(place: Place, name: &str) -> Session {
+        let shared = Arc::new(Shared {
+            server: name.into(),
+            generation: AtomicU64::new(0),
+            exclusive_readers: AtomicUsize::new(0),
+        });
         let (orders, taken) = mpsc::channel(REQUESTS_QUEUED_MAX);
         let runtime = Handle::current();
         // Ends by itself when the last sender of orders is dropped.
-        runtime.spawn(driver::run(endpoint, Arc::clone(&shared), taken));
+        runtime.spawn(driver::run(place, Arc::clone(&shared), taken));
         Session { orders, shared, runtime }
     }
 

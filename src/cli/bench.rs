@@ -1,5 +1,6 @@
 //! `handfast bench`: how fast a running server is, beside what its disk allows.
 
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,6 +18,7 @@ use crate::bench::{
     BenchError, CONCURRENCY_MAX, Compared, Database, DiskLimit, Display, Figures, Ground, Kind, Load, Measured,
     SECONDS_MAX, ServerPlace, WINDOW_MAX, measure_disk, run_load,
 };
+use crate::server::{RESERVE_BYTES_MIN, Role, ServeOptions, Server};
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -112,6 +114,9 @@ pub struct Run {
     /// Where to measure the disk's limit [default: the log's directory of a server on this machine, else the current one]
     #[arg(long, value_name = "DIR")]
     limit_dir: Option<PathBuf>,
+    /// Measure a queue manager in this very process, as an application has it, with its data in this new directory
+    #[arg(long, value_name = "DIR")]
+    in_process: Option<PathBuf>,
 }
 
 #[derive(Debug, Serialize)]
@@ -161,7 +166,14 @@ impl Run {
         load.check(&kind)?;
         let stopped = stop_signal().map_err(CommandError::Process)?;
         tokio::pin!(stopped);
-        let handfast = options.connect().await?;
+        let server = match &self.in_process {
+            Some(data) => Some(Server::start(serve_options(data)).await?),
+            None => None,
+        };
+        let handfast = match &server {
+            Some(server) => server.client().await?,
+            None => options.connect().await?,
+        };
         let place = ServerPlace::of(&handfast.server().await?);
         let display = Display::start();
         let (limit, limit_dir) = measure_limit(&self, &load, &place, &display, &mut stopped).await?;
@@ -182,6 +194,9 @@ impl Run {
             memory_peak: place.memory_peak(),
         };
         print_done(options.output, &report, &report.table())?;
+        if let Some(server) = server {
+            server.run(async {}).await?;
+        }
         Ok(Ended::Done)
     }
 
@@ -201,6 +216,17 @@ impl Run {
             (None, Some(data)) => data.join("log"),
             (None, None) => PathBuf::from("."),
         }
+    }
+}
+
+/// Of a queue manager in the process of the benchmark, as they are by default; the port is any.
+fn serve_options(data: &Path) -> ServeOptions {
+    ServeOptions {
+        role: Role::QueueManager,
+        data: data.to_owned(),
+        listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+        max_body: BODY_BYTES_MAX,
+        reserve: RESERVE_BYTES_MIN,
     }
 }
 

@@ -11,6 +11,7 @@ use std::sync::Arc;
 use std::thread::{JoinHandle, available_parallelism};
 
 use bytes::Bytes;
+use handfast_client::{Handfast, RequestError};
 use handfast_coordinator::drivers::{Drivers, Secrets};
 use handfast_crash_points::{CrashPoint, reach};
 use handfast_log::disk::{DiskError, RealDisk};
@@ -35,7 +36,7 @@ use super::limits::{
 };
 use super::proposer::{Applied, Machine, follow_leadership, pass_barriers, propose};
 use super::role::Role;
-use super::session::{SessionIdentity, Sessions};
+use super::session::{OwnProcess, SessionIdentity, Sessions};
 use super::space::watch_space;
 use super::unary::{Resources, Service};
 use crate::store::{Flusher, OpenError as StoreOpenError, RocksStore};
@@ -98,6 +99,7 @@ pub struct Server {
     thread: JoinHandle<()>,
     core_ended: oneshot::Receiver<Result<(), Fatal>>,
     tasks: JoinSet<ServeError>,
+    sessions: Arc<Sessions>,
     stopping: watch::Sender<bool>,
     /// Held until everything has ended.
     _directory: DataDirectory,
@@ -153,10 +155,21 @@ impl Server {
         };
         let resources = Arc::new(Resources::new(Arc::new(accounts), drivers, identity, options.role));
         let sessions = Sessions::new(core.clone(), resources, stop.clone(), replica.leadership());
-        let service = Service { sessions };
+        let service = Service { sessions: sessions.clone() };
+        let sessions = Arc::new(sessions);
         let routes = routes(options.role, service);
-        let mut server =
-            Server { address, core, replica, flusher, thread, core_ended, tasks, stopping, _directory: directory };
+        let mut server = Server {
+            address,
+            core,
+            replica,
+            flusher,
+            thread,
+            core_ended,
+            tasks,
+            sessions,
+            stopping,
+            _directory: directory,
+        };
         server.await_epoch().await?;
         reach(CrashPoint::Serving);
         // Whoever connected before waits in the socket's line, and is never told that the server only starts.
@@ -174,6 +187,13 @@ impl Server {
             let listening = self.core.spawn(listening);
             self.tasks.spawn(async { listening.await.unwrap_or(ServeError::Ended("the listener")) });
         }
+    }
+
+    /// A client in this process: what it asks needs no network. To be called inside a tokio runtime, in which its session lives;
+    /// it ends with the server.
+    pub async fn client(&self) -> Result<Handfast, RequestError> {
+        let own = OwnProcess(Arc::downgrade(&self.sessions));
+        Handfast::in_process(Arc::new(own), &format!("http://{}", self.address)).await
     }
 
     /// Where it listens.
@@ -222,6 +242,14 @@ impl Server {
             Ok(Ok(Ok(()))) => self.thread.join().map_err(|_| ServeError::Ended("the core"))?,
             Ok(Err(_)) | Err(_) => return Err(ServeError::Ended("the core")),
         }
+        drop(self.sessions);
+        // Sessions that end let go of it; whoever starts on the same directory finds it closed.
+        let closed = async {
+            while !self.flusher.is_last() {
+                tokio::time::sleep(EPOCH_LOOK).await;
+            }
+        };
+        tokio::time::timeout(STOP_GRACE, closed).await.ok();
         Ok(())
     }
 }

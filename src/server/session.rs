@@ -3,22 +3,30 @@
 
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Weak};
 
+use handfast_client::{InProcess, ServerFrames};
 use handfast_machine::{ConnectionId, Event, Request};
 use handfast_queue::limits::{BODY_PART_BYTES, INLINE_BODY_BYTES_MAX};
 use handfast_queue::manager as queues;
 use handfast_replica::Leadership;
 use handfast_wire::v1;
 use tokio::sync::{Semaphore, mpsc, watch};
-use tonic::Streaming;
+use tokio_stream::wrappers::ReceiverStream;
+use tokio_stream::{Stream, StreamExt};
+use tonic::Status;
 
 use super::answers::{Answers, Said, SessionAnswer};
 use super::convert::Asked;
 use super::core_thread::{Core, Input, Waiter, put};
 use super::limits::{KEEP_ALIVE, LISTING_BYTES, SESSION_UNITS_MAX, STAGING_WINDOW, UNIT_BYTES};
 use super::unary::Resources;
+
+/// What a client says in one session.
+pub trait ClientFrames: Stream<Item = Result<v1::ClientFrames, Status>> + Send + Unpin + 'static {}
+
+impl<S: Stream<Item = Result<v1::ClientFrames, Status>> + Send + Unpin + 'static> ClientFrames for S {}
 
 /// What every session of a server shares.
 #[derive(Debug, Clone)]
@@ -44,7 +52,7 @@ impl Sessions {
     }
 
     /// Starts a session over the frames that a client sends; what it returns are the messages for the client.
-    pub fn open(&self, frames: Streaming<v1::ClientFrames>, peer: Peer) -> Answers {
+    pub fn open(&self, frames: impl ClientFrames, peer: Peer) -> Answers {
         let connection = ConnectionId(self.next_connection.fetch_add(1, Ordering::Relaxed));
         // Each answer has taken a unit of the window at least.
         let (answers, answered) = mpsc::channel(SESSION_UNITS_MAX);
@@ -65,6 +73,19 @@ impl Sessions {
     }
 }
 
+/// Sessions of the server's own process, as long as there is the server: a client does not keep its store open.
+#[derive(Debug)]
+pub struct OwnProcess(pub Weak<Sessions>);
+
+impl InProcess for OwnProcess {
+    fn open(&self, frames: mpsc::Receiver<v1::ClientFrames>) -> ServerFrames {
+        match self.0.upgrade() {
+            Some(sessions) => Box::pin(sessions.open(ReceiverStream::new(frames).map(Ok), Peer::Local)),
+            None => Box::pin(tokio_stream::empty()),
+        }
+    }
+}
+
 struct Reader {
     core: Core,
     resources: Arc<Resources>,
@@ -80,17 +101,17 @@ impl Reader {
     /// for the core.
     async fn run(
         self,
-        mut frames: Streaming<v1::ClientFrames>,
+        mut frames: impl ClientFrames,
         mut stopping: watch::Receiver<bool>,
         mut leadership: watch::Receiver<Leadership>,
     ) {
         loop {
             let message = tokio::select! {
-                message = frames.message() => message,
+                message = frames.next() => message,
                 _ = stopping.wait_for(|stopping| *stopping) => break,
                 _ = leadership.changed() => break,
             };
-            let Ok(Some(message)) = message else { break };
+            let Some(Ok(message)) = message else { break };
             for frame in message.frames {
                 if !self.take(frame).await {
                     self.lost().await;

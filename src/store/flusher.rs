@@ -30,6 +30,11 @@ impl Flusher {
         Flusher { database }
     }
 
+    /// Nobody else has the store open.
+    pub fn is_last(&self) -> bool {
+        Arc::strong_count(&self.database) == 1
+    }
+
     /// What it has taken (G7). What RocksDB does not tell is left out.
     pub fn gauges(&self) -> impl Iterator<Item = Gauge> {
         let sum = |property: &PropName| {

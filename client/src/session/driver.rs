@@ -11,14 +11,14 @@ use std::time::Duration;
 
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tonic::transport::Endpoint;
 
 use crate::error::RequestError;
 use crate::limits::{RECONNECT_PAUSE_MAX, RECONNECT_PAUSE_MIN};
 use crate::session::link::{Link, Served};
+use crate::session::place::Place;
 use crate::session::{Order, Shared};
 
-pub async fn run(endpoint: Endpoint, shared: Arc<Shared>, mut orders: mpsc::Receiver<Order>) {
+pub async fn run(place: Place, shared: Arc<Shared>, mut orders: mpsc::Receiver<Order>) {
     let mut generation = 0;
     let mut next_attempt = Instant::now();
     let mut pause = RECONNECT_PAUSE_MIN;
@@ -27,7 +27,7 @@ pub async fn run(endpoint: Endpoint, shared: Arc<Shared>, mut orders: mpsc::Rece
             continue; // What it speaks of ended with its connection.
         }
         tokio::time::sleep_until(next_attempt).await;
-        match Link::connect(&endpoint, &shared, generation + 1).await {
+        match Link::connect(&place, &shared, generation + 1).await {
             Ok(link) => {
                 generation += 1;
                 pause = RECONNECT_PAUSE_MIN;

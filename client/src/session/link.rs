@@ -6,20 +6,20 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
+use futures_util::StreamExt;
 use handfast_wire::v1;
-use handfast_wire::v1::handfast_client::HandfastClient;
 use tokio::sync::{Semaphore, mpsc};
 use tokio::time::{Interval, MissedTickBehavior};
-use tokio_stream::wrappers::ReceiverStream;
-use tonic::Streaming;
+use tonic::Status;
 use tonic::transport::Endpoint;
 
 use crate::error::{Cause, RequestError, Unreadable};
 use crate::limits::{
-    ANSWER_BYTES_MAX, CONNECT_WITHIN, FRAMES_PER_MESSAGE_MAX, HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_STREAM_WINDOW_BYTES,
+    CONNECT_WITHIN, FRAMES_PER_MESSAGE_MAX, HTTP2_CONNECTION_WINDOW_BYTES, HTTP2_STREAM_WINDOW_BYTES,
     MESSAGE_BYTES_MAX, MESSAGE_OVERHEAD_BYTES, MESSAGES_IN_TRANSPORT, PING_ANSWERED_WITHIN, PING_EVERY,
     REQUESTS_OPEN_MAX, SEND_BYTES_MAX, STAGING_WINDOW_MIN,
 };
+use crate::session::place::{Place, ServerFrames};
 use crate::session::{Answer, Ask, Connection, Order, Reply, Shared, unheard};
 
 /// The version of the protocol that this client speaks.
@@ -37,10 +37,10 @@ pub enum Served {
     Lost,
 }
 
-#[derive(Debug)]
+#[allow(missing_debug_implementations, reason = "what a server says has no form before it comes")]
 pub struct Link {
     outbound: mpsc::Sender<v1::ClientFrames>,
-    inbound: Streaming<v1::ServerFrames>,
+    inbound: ServerFrames,
     connection: Arc<Connection>,
     /// Taken from the channel, not yet sent.
     pending: VecDeque<Order>,
@@ -61,19 +61,17 @@ pub fn endpoint(url: &str) -> Result<Endpoint, tonic::transport::Error> {
 }
 
 impl Link {
-    pub async fn connect(endpoint: &Endpoint, shared: &Shared, generation: u64) -> Result<Link, RequestError> {
-        let opening = Link::open(endpoint, shared, generation);
+    pub async fn connect(place: &Place, shared: &Shared, generation: u64) -> Result<Link, RequestError> {
+        let opening = Link::open(place, shared, generation);
         match tokio::time::timeout(CONNECT_WITHIN, opening).await {
             Ok(result) => result,
             Err(_) => Err(RequestError::Unreachable { server: Arc::clone(&shared.server), cause: Cause::TimedOut }),
         }
     }
 
-    async fn open(endpoint: &Endpoint, shared: &Shared, generation: u64) -> Result<Link, RequestError> {
+    async fn open(place: &Place, shared: &Shared, generation: u64) -> Result<Link, RequestError> {
         let unreachable = |cause| RequestError::Unreachable { server: Arc::clone(&shared.server), cause };
-        let failed = |status: tonic::Status| unreachable(Cause::Status(Arc::new(status)));
-        let channel = endpoint.connect().await.map_err(|error| unreachable(Cause::Transport(Arc::new(error))))?;
-        let mut client = HandfastClient::new(channel).max_decoding_message_size(ANSWER_BYTES_MAX);
+        let failed = |status: Status| unreachable(Cause::Status(Arc::new(status)));
         let (outbound, frames) = mpsc::channel(MESSAGES_IN_TRANSPORT);
         let hello =
             v1::Hello { version: VERSION, client: concat!("handfast-client ", env!("CARGO_PKG_VERSION")).into() };
@@ -82,8 +80,8 @@ impl Link {
         if outbound.try_send(first).is_err() {
             return Err(unreachable(Cause::Ended));
         }
-        let mut inbound = client.session(ReceiverStream::new(frames)).await.map_err(failed)?.into_inner();
-        let message = inbound.message().await.map_err(failed)?.ok_or_else(|| unreachable(Cause::Ended))?;
+        let mut inbound = place.open(frames).await.map_err(unreachable)?;
+        let message = next(&mut inbound).await.map_err(failed)?.ok_or_else(|| unreachable(Cause::Ended))?;
         let welcome = welcome(shared, message)?;
         let window = usize::try_from(welcome.staging_window).unwrap_or(Semaphore::MAX_PERMITS).max(STAGING_WINDOW_MIN);
         // Thrice as often as the lease asks for: one frame that is late breaks nothing.
@@ -117,7 +115,7 @@ impl Link {
             let has_room = room > 0 && self.open.len() < REQUESTS_OPEN_MAX && !closed;
             let has_readers = shared.exclusive_readers.load(Ordering::Relaxed) > 0;
             tokio::select! {
-                message = self.inbound.message() => match message {
+                message = next(&mut self.inbound) => match message {
                     Ok(Some(message)) => self.answer(message, shared),
                     Ok(None) => return self.lose(Cause::Ended, shared),
                     Err(status) => return self.lose(Cause::Status(Arc::new(status)), shared),
@@ -204,7 +202,7 @@ impl Link {
     /// The transport is gone; `inbound` says why.
     async fn lose_with_reason(mut self, shared: &Shared) -> Served {
         loop {
-            match tokio::time::timeout(LINGER, self.inbound.message()).await {
+            match tokio::time::timeout(LINGER, next(&mut self.inbound)).await {
                 Ok(Ok(Some(message))) => self.answer(message, shared),
                 Ok(Err(status)) => return self.lose(Cause::Status(Arc::new(status)), shared),
                 Ok(Ok(None)) | Err(_) => return self.lose(Cause::Ended, shared),
@@ -232,11 +230,16 @@ impl Link {
     /// Lets the last frames leave: a stream that is dropped with frames in it takes them along.
     async fn finish(mut self) -> Served {
         drop(self.outbound);
-        let drained = async { while let Ok(Some(_)) = self.inbound.message().await {} };
+        let drained = async { while let Ok(Some(_)) = next(&mut self.inbound).await {} };
         // A server that does not end its side in time is left.
         drop(tokio::time::timeout(LINGER, drained).await);
         Served::Finished
     }
+}
+
+/// The next message; `None` where the server has ended the session.
+async fn next(inbound: &mut ServerFrames) -> Result<Option<v1::ServerFrames>, Status> {
+    inbound.next().await.transpose()
 }
 
 /// Waits for room. False where there is no transport any more.
