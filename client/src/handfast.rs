@@ -5,14 +5,13 @@ use std::time::Duration;
 
 use handfast_protocol::{GlobalId, MessageId, ProducerName};
 
-use crate::error::{ConnectError, RequestError};
+use crate::error::{Cause, ConnectError, RefusalCode, Refused, RequestError};
 use crate::exclusive::ExclusiveReader;
 use crate::limits::TRANSACTION_TIMEOUT_DEFAULT;
 use crate::message::{Message, Received};
-use crate::outcome::{InDoubt, KnownOutcome};
+use crate::outcome::{CommitOutcome, InDoubt, KnownOutcome};
 use crate::pool::Pool;
 use crate::producer::{Producer, ProducerError};
-use crate::receive;
 use crate::send::{self, Envelope, SendError};
 use crate::sender::Sender;
 use crate::session::{InProcess, Session};
@@ -77,10 +76,20 @@ impl Handfast {
         Sender::start(self.session.clone(), queue)
     }
 
-    /// Receives one message for good. Where its answer is lost, or this future is dropped meanwhile, the message is gone:
-    /// what must not be lost is received in a transaction.
+    /// Receives one message for good, whole, in a transaction of its own. Where the answer to its commit is lost, or this future
+    /// is dropped meanwhile, the message may be gone: who must not lose it commits a transaction when the work is done.
     pub async fn receive(&self, queue: &str, wait: Duration) -> Result<Option<Received>, RequestError> {
-        receive::receive(&self.session, None, queue, wait).await
+        let Some((transaction, received)) = self.begin_receive(queue, wait).await? else { return Ok(None) };
+        match transaction.commit().await {
+            CommitOutcome::Committed => Ok(Some(received)),
+            CommitOutcome::RolledBack { why } => {
+                let text = why.to_string();
+                Err(RequestError::Refused(Refused { code: RefusalCode::RolledBack, text, expected: 0 }))
+            }
+            CommitOutcome::Heuristic { .. } | CommitOutcome::Unknown(_) => {
+                Err(RequestError::Lost { server: Arc::clone(self.session.server()), cause: Cause::Ended })
+            }
+        }
     }
 
     /// A producer whose sends are accepted once, however often they are tried (P24); it goes on where it was.

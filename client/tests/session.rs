@@ -10,7 +10,9 @@ use bytes::Bytes;
 use handfast_client::{Handfast, Message, RefusalCode, RequestError, SendError};
 use handfast_protocol::limits::CHUNK_BYTES_MAX;
 use handfast_wire::v1;
-use scripted::{Answer, Ask, KEEP_ALIVE_MS, ScriptedServer, WINDOW, message_id, outcome, received, sent, within};
+use scripted::{
+    Answer, Ask, KEEP_ALIVE_MS, Peer, ScriptedServer, WINDOW, gtrid, message_id, outcome, received, sent, within,
+};
 
 fn body_of(ask: &Ask) -> Bytes {
     match ask {
@@ -191,6 +193,17 @@ async fn d11_a_large_body_is_staged_in_parts_within_the_servers_window() {
     assert!(whole == large_body());
 }
 
+/// Past the rollback of what was not received whole.
+async fn next_receive(peer: &mut Peer) -> u64 {
+    loop {
+        match peer.next().await {
+            (id, Ask::Receive(_)) => return id,
+            (_, Ask::Rollback(_)) => {}
+            (_, other) => panic!("{other:?}"),
+        }
+    }
+}
+
 #[tokio::test]
 async fn d11_a_large_body_is_read_in_parts_and_comes_whole() {
     let mut server = ScriptedServer::start().await;
@@ -198,9 +211,10 @@ async fn d11_a_large_body_is_read_in_parts_and_comes_whole() {
     let mut peer = server.accept().await;
     for truth in [0, 1] {
         let script = async {
-            let (id, _) = peer.next().await;
+            let id = next_receive(&mut peer).await;
             let length = large_body().len() as u64;
-            let announced = v1::Received { apart_body: 5, body_length: length + truth, ..received("q", 1, "") };
+            let begun = Some(v1::Begun { gtrid: gtrid(truth).to_string(), deadline_ms: 0 });
+            let announced = v1::Received { apart_body: 5, body_length: length + truth, begun, ..received("q", 1, "") };
             peer.answer(id, Answer::Received(Box::new(announced))).await;
             for _ in 0..10 {
                 let (id, ask) = peer.next().await;
@@ -208,6 +222,11 @@ async fn d11_a_large_body_is_read_in_parts_and_comes_whole() {
                 let begin = read.part as usize * CHUNK_BYTES_MAX;
                 let bytes = large_body().slice(begin..large_body().len().min(begin + CHUNK_BYTES_MAX));
                 peer.answer(id, Answer::BodyPart(v1::BodyPart { bytes })).await;
+            }
+            if truth == 0 {
+                // For good only when it is whole.
+                let id = peer.expect_commit(gtrid(truth), &[]).await;
+                peer.answer(id, outcome(v1::transaction_outcome::Kind::Committed, "")).await;
             }
         };
         let (_, message) = tokio::join!(script, handfast.receive("q", Duration::ZERO));
@@ -218,8 +237,9 @@ async fn d11_a_large_body_is_read_in_parts_and_comes_whole() {
         }
     }
     let script = async {
-        let (id, _) = peer.next().await;
-        let endless = v1::Received { apart_body: 5, body_length: u64::MAX, ..received("q", 1, "") };
+        let id = next_receive(&mut peer).await;
+        let begun = Some(v1::Begun { gtrid: gtrid(2).to_string(), deadline_ms: 0 });
+        let endless = v1::Received { apart_body: 5, body_length: u64::MAX, begun, ..received("q", 1, "") };
         peer.answer(id, Answer::Received(Box::new(endless))).await;
     };
     let (_, message) = tokio::join!(script, handfast.receive("q", Duration::ZERO));
