@@ -100,6 +100,7 @@ fn a_queue_manager_in_the_process_is_measured_without_a_server() {
     let found = bench(&server, &["transfer", "--in-process", "within"]);
     assert_eq!(found["benchmark"], "transfer");
     assert_eq!(found["limit_dir"], server.path("within").join("log").to_str().unwrap());
+    assert_eq!(compare(&server, &["send", "--in-process", "within"], POSTGRES), ["tables"]);
     assert_clean(&server);
 }
 

@@ -43,7 +43,7 @@ impl QueueWork {
 
     pub async fn receive_within(&mut self, queue: &str, wait: Duration) -> Result<Option<Received>, ReceiveError> {
         self.enter("a receive").map_err(ReceiveError::RollbackOnly)?;
-        let (transaction, wait) = (Some(self.transaction.clone()), wait.min(self.time_left()));
+        let (transaction, wait) = (self.transaction.clone(), wait.min(self.time_left()));
         let result = receive::receive(&self.session, transaction, queue, wait).await;
         self.leave();
         if let Err(error) = &result {

@@ -35,14 +35,15 @@ impl ReceiveError {
     }
 }
 
-/// Waits up to `wait` for a message.
+/// Waits up to `wait` for a message, which the transaction locks.
 pub async fn receive(
     session: &Session,
-    transaction: Option<v1::Transaction>,
+    transaction: v1::Transaction,
     queue: &str,
     wait: Duration,
 ) -> Result<Option<Received>, RequestError> {
-    let ask = v1::Receive { transaction, queue: queue.to_owned(), wait_ms: millis(wait), begin: None };
+    let ask =
+        v1::Receive { transaction: Some(transaction), queue: queue.to_owned(), wait_ms: millis(wait), begin: None };
     match ask_for(session, ask).await? {
         Some(wire) => whole(session, wire).await.map(Some),
         None => Ok(None),

@@ -114,7 +114,8 @@ pub struct Run {
     /// Where to measure the disk's limit [default: the log's directory of a server on this machine, else the current one]
     #[arg(long, value_name = "DIR")]
     limit_dir: Option<PathBuf>,
-    /// Measure a queue manager in this very process, as an application has it, with its data in this new directory
+    /// Measure a queue manager in this very process, as an application has it, with its data in this directory, where
+    /// it stays
     #[arg(long, value_name = "DIR")]
     in_process: Option<PathBuf>,
 }
@@ -166,19 +167,13 @@ impl Run {
         load.check(&kind)?;
         let stopped = stop_signal().map_err(CommandError::Process)?;
         tokio::pin!(stopped);
-        let server = match &self.in_process {
-            Some(data) => Some(Server::start(serve_options(data)).await?),
-            None => None,
-        };
-        let handfast = match &server {
-            Some(server) => server.client().await?,
-            None => options.connect().await?,
-        };
+        let subject = self.subject(options).await?;
+        let handfast = &subject.handfast;
         let place = ServerPlace::of(&handfast.server().await?);
         let display = Display::start();
         let (limit, limit_dir) = measure_limit(&self, &load, &place, &display, &mut stopped).await?;
         let name = kind.name();
-        let measured = measure(&handfast, kind, &load, &display, stopped).await?;
+        let measured = measure(handfast, kind, &load, &display, stopped).await?;
         drop(display);
         let report = Report {
             benchmark: name,
@@ -194,10 +189,16 @@ impl Run {
             memory_peak: place.memory_peak(),
         };
         print_done(options.output, &report, &report.table())?;
-        if let Some(server) = server {
-            server.run(async {}).await?;
-        }
-        Ok(Ended::Done)
+        subject.end().await
+    }
+
+    /// Whom it measures.
+    pub async fn subject(&self, options: &Options) -> Result<Subject, CommandError> {
+        let Some(data) = &self.in_process else {
+            return Ok(Subject { handfast: options.connect().await?, own: None });
+        };
+        let server = Server::start(serve_options(data)).await?;
+        Ok(Subject { handfast: server.client().await?, own: Some(server) })
     }
 
     pub fn load(&self) -> Load {
@@ -216,6 +217,23 @@ impl Run {
             (None, Some(data)) => data.join("log"),
             (None, None) => PathBuf::from("."),
         }
+    }
+}
+
+/// A server somewhere, or a queue manager of the benchmark's own.
+#[allow(missing_debug_implementations, reason = "a server has no useful debug form")]
+pub struct Subject {
+    pub handfast: Handfast,
+    own: Option<Server>,
+}
+
+impl Subject {
+    /// Stops what is the benchmark's own.
+    pub async fn end(self) -> Result<Ended, CommandError> {
+        if let Some(server) = self.own {
+            server.run(async {}).await?;
+        }
+        Ok(Ended::Done)
     }
 }
 

@@ -76,7 +76,8 @@ struct Report {
 impl Args {
     pub async fn run(self, options: &Options) -> Result<Ended, CommandError> {
         let load = self.run.load();
-        let handfast = options.connect().await?;
+        let subject = self.run.subject(options).await?;
+        let handfast = &subject.handfast;
         let place = ServerPlace::of(&handfast.server().await?);
         let display = Display::start();
         let opponent = match &self.sqlite {
@@ -98,7 +99,7 @@ impl Args {
         let mut theirs = vec![Vec::new(); sides.len()];
         let mut workers = vec![0; sides.len()];
         for _ in 0..self.runs {
-            ours.push(measure(&handfast, kind.clone(), &load, &display, &mut stopped).await?.figures);
+            ours.push(measure(handfast, kind.clone(), &load, &display, &mut stopped).await?.figures);
             for side in 0..sides.len() {
                 let (count, figures) = opponent.measure((self.work, side), &load, &display, &mut stopped).await?;
                 workers[side] = count;
@@ -120,7 +121,7 @@ impl Args {
             rivals: rivals.map(|(((name, what), of), workers)| Side::of(name, what, workers, of, &ours)).collect(),
         };
         print_done(options.output, &report, &report.table())?;
-        Ok(Ended::Done)
+        subject.end().await
     }
 }
 
